@@ -1,0 +1,61 @@
+# The commands of a developer. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+MOLECULE := MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
+PYTHON_FILES := plugins tests
+
+.PHONY: help deps check lint unit lua test component molecule sanity install-test demo demo-down clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*##  ?(.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+deps:  ## install the Debian packages that are missing (as root)
+	@tests/deps.sh
+
+.venv/installed: requirements.txt tests/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	@touch $@
+
+check: lint unit lua  ## lint, types and unit tests: minutes, no root, no engine
+
+lint: deps .venv/installed
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/mypy $(PYTHON_FILES)
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --strict
+	$(BIN)/antsibull-changelog lint
+	shellcheck .ci/run tests/*.sh
+
+unit: deps .venv/installed
+	$(BIN)/pytest -q tests/unit
+
+lua: deps
+	luacheck --quiet roles/ollama_gateway/files/lua tests/lua
+	busted --lua=luajit --pattern=_spec tests/lua
+
+test: check component sanity install-test molecule  ## every test, on real hosts of the lab (as root)
+
+component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
+	$(BIN)/python -m tests.lab up
+	$(BIN)/pytest -q tests/component
+
+sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansible-core that runs here
+	$(BIN)/python -m tests.sanity
+
+install-test: deps .venv/installed  ## the built collection, installed into an empty folder
+	$(BIN)/pytest -q tests/install
+
+molecule: deps .venv/installed  ## every scenario, each on fresh hosts
+	$(MOLECULE) test --all --report --command-borders
+
+demo: deps .venv/installed  ## deploy to a fresh lab host and print curl lines to paste
+	@$(BIN)/python -m tests.demo up
+
+demo-down: deps .venv/installed  ## remove the demo's host and the lab
+	@$(BIN)/python -m tests.demo down
+
+clean:  ## remove what was built; the lab goes with `make demo-down`
+	rm -rf build .venv

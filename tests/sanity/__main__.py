@@ -1,0 +1,124 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run `ansible-test sanity`, and the unit tests, as the collection would be installed.
+
+ansible-test wants a real folder `ansible_collections/gatehouse/ollama`, so the tracked files are copied into one below
+build/. It runs with the ansible-core of .venv and, where the machine has Python 3.12 or newer, with the newest
+ansible-core as well. No test is skipped and there is no ignore file.
+
+Usage: python -m tests.sanity
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "sanity"
+NEWEST = ROOT / "build" / "newest"
+
+# ansible-test fetches a script that puts pip into its virtual environments. This one does the same with what Python
+# brings along, so that the run needs a package index and nothing else.
+GET_PIP = """\
+import ensurepip
+import os
+import subprocess
+import sys
+
+ensurepip.bootstrap(default_pip=True)
+os.environ.pop("PIP_CONFIG_FILE", None)
+wanted = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + wanted))
+"""
+
+
+def newest_python() -> Path | None:
+    """The newest interpreter from 3.12 to 3.14, on PATH or among pyenv's, or None."""
+    for minor in (14, 13, 12):
+        candidates = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}"))
+        on_path = shutil.which(f"python3.{minor}")
+        if on_path and "shims" not in on_path:
+            candidates.append(Path(on_path))
+        if candidates:
+            return candidates[-1]
+    return None
+
+
+def newest_venv() -> Path | None:
+    """A virtual environment with the newest ansible-core, made when it is missing, or None without an interpreter."""
+    python = newest_python()
+    if python is None:
+        return None
+    requirements = ROOT / "tests" / "requirements-newest.txt"
+    stamp = NEWEST / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+        subprocess.run([python, "-m", "venv", "--clear", NEWEST], check=True)
+        subprocess.run([NEWEST / "bin" / "pip", "install", "--quiet", "-r", requirements], check=True)
+        stamp.write_text(requirements.read_text())
+    return NEWEST
+
+
+def copy_tree(target: Path) -> None:
+    """Copy the files of the collection, without the development tools around them, into `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(listing, cwd=ROOT, text=True).split("\0"):
+        source = ROOT / name
+        if name and not name.startswith((".c", "build/")) and source.is_file() and not source.is_symlink():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+
+
+def pip_version(venv: Path) -> str:
+    """The version of pip that the ansible-test of `venv` asks for, as it stands in the name of its script."""
+    (source,) = venv.glob("lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py")
+    found = re.search(r"pip='([\d.]+)'", source.read_text())
+    if found is None:
+        raise SystemExit(f"{source} does not say which version of pip it wants")
+    return found.group(1).replace(".", "_")
+
+
+def environment(venv: Path, home: Path) -> dict[str, str]:
+    """A home of its own for ansible-test, with the caller's pip settings, and real interpreters only on PATH."""
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / f"get_pip_{pip_version(venv)}.py").write_text(GET_PIP)
+    caller = Path.home() / ".config" / "pip" / "pip.conf"
+    if caller.exists():
+        (home / ".config" / "pip").mkdir(parents=True, exist_ok=True)
+        shutil.copy2(caller, home / ".config" / "pip" / "pip.conf")
+    path = [str(venv / "bin"), *(p for p in os.environ["PATH"].split(os.pathsep) if "shims" not in p)]
+    return {**os.environ, "HOME": str(home), "PATH": os.pathsep.join(path)}
+
+
+def sanity(venv: Path) -> int:
+    """Run every sanity test with the ansible-core of `venv`; return ansible-test's exit code."""
+    show_version = "import sys; print('%d.%d' % sys.version_info[:2])"
+    version = subprocess.check_output([venv / "bin" / "python", "-c", show_version], text=True).strip()
+    base = BUILD / f"python{version}"
+    tree = base / "ansible_collections" / "gatehouse" / "ollama"
+    copy_tree(tree)
+    print(f"== ansible-test sanity, Python {version} ==", flush=True)
+    command = [venv / "bin" / "ansible-test", "sanity", "--venv", "--python", version, "--color", "no"]
+    return subprocess.run(command, cwd=tree, env=environment(venv, base / "home"), check=False).returncode
+
+
+def main() -> int:
+    failed = sanity(ROOT / ".venv")
+    newest = newest_venv()
+    if newest is None:
+        print("No Python 3.12 or newer on this machine: the newest ansible-core is left out.")
+        return failed
+    print("== unit tests, newest ansible-core ==", flush=True)
+    failed |= subprocess.run([newest / "bin" / "pytest", "-q", "tests/unit"], cwd=ROOT, check=False).returncode
+    return failed | sanity(newest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
