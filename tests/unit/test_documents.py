@@ -1,0 +1,124 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents and code say the same: defaults, argument specs, READMEs, inventories, scenarios, galaxy.yml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
+ROLE_NAMES = [role.name for role in ROLES]
+PLAYBOOKS = sorted(ROOT.glob("playbooks/*.yml"))
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def options(role: Path) -> dict[str, Any]:
+    """The options of every entry point of a role, merged."""
+    merged: dict[str, Any] = {}
+    for entry in load(role / "meta/argument_specs.yml")["argument_specs"].values():
+        merged.update(entry.get("options", {}))
+    return merged
+
+
+def words(text: str) -> set[str]:
+    """Every name in `text` that begins like a variable of one of the roles."""
+    pattern = r"(?<![A-Za-z0-9_.])(?:%s)_[a-z0-9_]+" % "|".join(ROLE_NAMES)
+    return set(re.findall(pattern, text))
+
+
+def test_the_roles_of_the_design_are_here() -> None:
+    assert {"docker_engine", "ollama_server", "ollama_gateway"} <= set(ROLE_NAMES)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=ROLE_NAMES)
+class TestRole:
+    def test_every_input_has_a_default_and_a_specification_in_the_same_order(self, role: Path) -> None:
+        main = load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        assert list(load(role / "defaults/main.yml")) == list(main)
+
+    def test_every_input_begins_with_the_name_of_the_role(self, role: Path) -> None:
+        assert [name for name in options(role) if not name.startswith(f"{role.name}_")] == []
+
+    def test_every_input_has_a_type_and_a_description(self, role: Path) -> None:
+        lacking = [name for name, spec in options(role).items() if not (spec.get("type") and spec.get("description"))]
+        assert lacking == []
+
+    def test_a_default_in_the_specification_is_the_default_of_the_role(self, role: Path) -> None:
+        defaults = load(role / "defaults/main.yml")
+        stated = {name: spec["default"] for name, spec in options(role).items() if "default" in spec}
+        assert stated == {name: defaults[name] for name in stated}
+
+    def test_every_plain_default_is_stated_in_the_specification(self, role: Path) -> None:
+        """Only a computed default, which a specification cannot hold, is left out there."""
+        stated = options(role)
+        defaults = load(role / "defaults/main.yml")
+        assert [n for n, v in defaults.items() if "{{" not in str(v) and "default" not in stated[n]] == []
+
+    def test_the_readme_names_every_input_and_no_other(self, role: Path) -> None:
+        named = {name for name in words((role / "README.md").read_text(encoding="utf-8")) if name.startswith(role.name)}
+        assert named == set(options(role))
+
+    def test_the_readme_states_the_defaults(self, role: Path) -> None:
+        text = (role / "README.md").read_text(encoding="utf-8")
+        wrong = []
+        for name, value in load(role / "defaults/main.yml").items():
+            row = next((line for line in text.splitlines() if line.startswith(f"| `{name}` ")), "")
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            if "{{" not in shown and value not in ("", [], {}) and not isinstance(value, (dict, list)):
+                wrong += [f"{name}: {shown} is not in {row!r}"] if shown not in row else []
+        assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *ROOT.glob("inventories/**/*.yml"),
+        *PLAYBOOKS,
+        *ROOT.glob("molecule/**/*.yml"),
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_variable_that_is_named_exists(path: Path) -> None:
+    known = {name for role in ROLES for name in options(role)}
+    assert {name for name in words(path.read_text(encoding="utf-8")) if name not in known | set(ROLE_NAMES)} <= {
+        "ollama_servers",
+        "ollama_gateways",
+    }
+
+
+@pytest.mark.parametrize("scenario", sorted(ROOT.glob("molecule/*/molecule.yml")), ids=lambda path: path.parent.name)
+def test_every_scenario_verifies_something(scenario: Path) -> None:
+    tests = list(scenario.parent.glob("tests/test_*.py"))
+    assert any("def test_" in test.read_text(encoding="utf-8") for test in tests)
+
+
+def test_the_dependencies_of_galaxy_yml_and_requirements_yml_agree() -> None:
+    declared = load(ROOT / "galaxy.yml")["dependencies"]
+    listed = {entry["name"]: entry["version"] for entry in load(ROOT / "requirements.yml")["collections"]}
+    assert declared == listed
+
+
+def test_the_readme_names_every_playbook_role_and_module() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    modules = [path.stem for path in ROOT.glob("plugins/modules/*.py")]
+    playbooks = [path.stem for path in PLAYBOOKS if path.stem != "groups"]
+    assert [name for name in ROLE_NAMES + modules + playbooks if name not in text] == []
+
+
+def test_every_make_target_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    documents = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+    assert set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)`", documents)) <= targets
