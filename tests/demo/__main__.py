@@ -1,0 +1,117 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo: a lab host, deployed with playbooks/deploy.yml, and curl lines to paste.
+
+Usage: python -m tests.demo up|down
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests import lab
+from tests.client import ROOT
+from tests.lab import engine, hosts
+
+HOST = "gatehouse-demo"
+BUILD = ROOT / "build"
+FOLDER = BUILD / "demo"
+RESULT = BUILD / "demo.json"
+USER, KEY_ID, PORT = "alice", "laptop", 8880
+
+
+def password() -> str:
+    """The password of the demo's user, made once and kept beside the generated key."""
+    file = FOLDER / "secrets" / "password"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(12))
+    return file.read_text()
+
+
+def write_inventory(address: str) -> Path:
+    """An inventory of the demo host; the lab's variables say where such a host finds packages and images."""
+    variables: dict[str, Any] = {
+        **yaml.safe_load((ROOT / "molecule/shared/lab.yml").read_text()),
+        "ansible_host": HOST,
+        "lab_address": address,
+        "ollama_gateway_auth": "both",
+        "ollama_gateway_bind": "0.0.0.0",
+        "ollama_gateway_port": PORT,
+        "ollama_gateway_allow_plaintext": True,
+        "ollama_gateway_clients": [
+            {
+                "name": USER,
+                "password": "{{ lookup('ansible.builtin.file', inventory_dir + '/secrets/password') }}",
+                "keys": [{"id": KEY_ID}],
+            }
+        ],
+        "ollama_server_models": ["tiny"],
+    }
+    group = {"hosts": {HOST: None}}
+    inventory = {"all": {"vars": variables, "children": {"ollama_servers": group, "ollama_gateways": group}}}
+    file = FOLDER / "inventory.yml"
+    file.write_text("---\n" + yaml.safe_dump(inventory, sort_keys=False))
+    return file
+
+
+def up() -> int:
+    """Make the host, deploy to it, write build/demo.json and print what to paste."""
+    client = lab.up()
+    address, _made = hosts.create(client, HOST)
+    secret = password()
+    inventory = write_inventory(address)
+    command = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if done.returncode != 0:
+        return done.returncode
+    url = f"http://{address}:{PORT}"
+    key = (FOLDER / "secrets" / f"{USER}.{KEY_ID}").read_text().strip()
+    result = {
+        "url": url,
+        "basic": {"user": USER, "password": secret},
+        "bearer": {"key": key},
+        "inventory": str(inventory.relative_to(ROOT)),
+    }
+    RESULT.touch(mode=0o600)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    generate = f"""curl -N {url}/api/generate -d '{{"model": "tiny", "prompt": "hi"}}'"""
+    print(
+        f"""
+The demo is up at {url}, for the client {USER}. build/demo.json has the same for programs. Paste:
+
+curl -i {url}/api/tags                                  # 401: no credential
+curl -i {url}/api/tags -u {USER}:wrong                  # 401: wrong password
+curl -i {url}/api/tags -u {USER}:{secret}               # 200
+curl -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
+{generate} -H 'Authorization: Bearer {key}'
+
+`make demo-down` removes it."""
+    )
+    return 0
+
+
+def down() -> int:
+    """Remove the demo's host and what it left in build/, then the lab."""
+    if engine.running():
+        hosts.destroy(engine.client(), HOST)
+    for file in [RESULT, *FOLDER.glob("secrets/*"), *FOLDER.glob("*.yml")]:
+        file.unlink(missing_ok=True)
+    lab.down()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit({"up": up, "down": down}[sys.argv[1]]())
+    except lab.LabError as error:
+        sys.exit(f"demo: {error}")

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The built collection, installed into an empty folder, as `ansible-galaxy collection install` does it for a user."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / ".venv" / "bin"
+
+
+def run(*command: str | Path, cwd: Path, collections: Path) -> str:
+    """Run a command in `cwd`, with no ansible.cfg and only `collections` to look in; return what it printed."""
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": os.devnull}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    run(BIN / "ansible-galaxy", "collection", "build", ROOT, "--output-path", folder, cwd=folder, collections=folder)
+    (built,) = folder.glob("gatehouse-ollama-*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="module")
+def collections(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    install = [BIN / "ansible-galaxy", "collection", "install", tarball, "-p", folder, "--offline"]
+    run(*install, cwd=folder, collections=folder)
+    return folder
+
+
+def test_the_tarball_holds_what_users_need_and_no_development_files(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        top = {name.split("/")[0] for name in archive.getnames()}
+    assert top == {
+        *("CHANGELOG.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md"),
+        *("changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "pyproject.toml", "roles"),
+        *("requirements.txt", "requirements.yml"),
+    }
+
+
+def test_the_tarball_holds_no_generated_key(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        assert [name for name in archive.getnames() if "/secrets/" in name] == []
+
+
+@pytest.mark.parametrize("name", ["deploy", "clients", "uninstall"])
+def test_a_playbook_is_found_by_its_full_name_from_an_empty_folder(
+    name: str, collections: Path, tmp_path: Path
+) -> None:
+    command = [BIN / "ansible-playbook", f"gatehouse.ollama.{name}", "--syntax-check"]
+    assert "playbook:" in run(*command, cwd=tmp_path, collections=collections)
+
+
+@pytest.mark.parametrize(
+    "module", sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py")), ids=lambda name: name
+)
+def test_the_documentation_of_a_module_is_shown(module: str, collections: Path, tmp_path: Path) -> None:
+    shown = run(BIN / "ansible-doc", f"gatehouse.ollama.{module}", cwd=tmp_path, collections=collections)
+    assert "EXAMPLES" in shown
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()), ids=lambda name: name)
+def test_the_documentation_of_a_role_is_shown(role: str, collections: Path, tmp_path: Path) -> None:
+    command = [BIN / "ansible-doc", "-t", "role", f"gatehouse.ollama.{role}"]
+    assert "OPTIONS" in run(*command, cwd=tmp_path, collections=collections)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of a scenario know of its hosts: the inventory's variables, a shell, the gateway's URL."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import testinfra
+from testinfra.host import Host
+
+from tests.client import ROOT
+
+
+@functools.cache
+def inventory_variables(inventory: Path, name: str) -> dict[str, Any]:
+    command = [ROOT / ".venv/bin/ansible-inventory", "-i", inventory, "--host", name]
+    variables: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
+    return variables
+
+
+class Scenario:
+    """The scenario in `folder`; `inventory` is its inventory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inventory = folder / "inventory.yml"
+
+    def variables(self, name: str) -> dict[str, Any]:
+        """The variables of a host as Ansible sees them in the inventory."""
+        return inventory_variables(self.inventory, name)
+
+    def host(self, name: str) -> Host:
+        """A shell on a host, as root."""
+        return testinfra.get_host("docker://" + self.variables(name)["ansible_host"])
+
+    def address(self, name: str) -> str:
+        """The address of a host on the lab's network."""
+        return str(self.variables(name)["lab_address"])
+
+    def url(self, name: str) -> str:
+        """Where the gateway of a host answers."""
+        return f"http://{self.address(name)}:{self.variables(name).get('ollama_gateway_port', 8880)}"
