@@ -1,0 +1,133 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's hosts: containers with systemd and room for a Docker Engine of their own."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from contextlib import suppress
+
+import docker
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+from docker.types import EndpointConfig
+
+from tests.lab import images
+from tests.lab.base import FIRST_HOST_ADDRESS, LABEL, NETWORK, SUBNET, LabError, lock, say, wait_for
+
+
+def create(client: docker.DockerClient, name: str, address: str | None = None) -> tuple[str, bool]:
+    """A host that has booted; returns its address, and whether it was made now. A running one is left as it is."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise LabError(f"{name!r} is no host name: small letters, digits and hyphens only")
+    with lock():
+        container = _get(client, name)
+        made = container is None
+        if container is None:
+            container = _start(client, name, address or _free_address(client))
+        elif container.status != "running":
+            container.start()
+    has = _address(container)
+    if address not in (None, has):
+        raise LabError(f"host {name} exists with address {has}, not {address}; `host destroy {name}` removes it")
+    _wait_until_booted(container)
+    return has, made
+
+
+def destroy(client: docker.DockerClient, name: str) -> bool:
+    """Remove a host and its data; returns whether there was one."""
+    found = _get(client, name)
+    if found is not None:
+        found.remove(force=True, v=True)
+    with suppress(NotFound):
+        client.volumes.get(_volume(name)).remove()
+    return found is not None
+
+
+def addresses(client: docker.DockerClient) -> dict[str, str]:
+    """All hosts, running or not, with their addresses."""
+    found = client.containers.list(all=True, filters={"label": f"{LABEL}=host"})
+    return {container.name: _address(container) for container in sorted(found, key=lambda one: str(one.name))}
+
+
+def _get(client: docker.DockerClient, name: str) -> Container | None:
+    try:
+        container = client.containers.get(name)
+    except NotFound:
+        return None
+    if container.labels.get(LABEL) != "host":
+        raise LabError(f"a container {name} exists that is no host of the lab; please remove it or choose another name")
+    return container
+
+
+def _address(container: Container) -> str:
+    # The configured one: the other exists while the container runs only.
+    return str(container.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAMConfig"]["IPv4Address"])
+
+
+def _volume(name: str) -> str:
+    return f"gatehouse-lab-{name}"
+
+
+def _free_address(client: docker.DockerClient) -> str:
+    taken = {ipaddress.IPv4Address(address) for address in addresses(client).values()}
+    for candidate in SUBNET.hosts():
+        if candidate >= FIRST_HOST_ADDRESS and candidate not in taken:
+            return str(candidate)
+    raise LabError(f"no address is free in {SUBNET}")
+
+
+def _start(client: docker.DockerClient, name: str, address: str) -> Container:
+    image = images.build(client, "host")
+    volume = _volume(name)
+    with suppress(NotFound):
+        # What an engine left behind under this name is no part of a fresh host.
+        client.volumes.get(volume).remove()
+    client.volumes.create(volume, labels={LABEL: "volume"})
+    # Not privileged: kernels that lack a capability refuse that, and a host needs less.
+    host_config = client.api.create_host_config(
+        network_mode=NETWORK,
+        cap_add=["ALL"],
+        cap_drop=["SYS_RESOURCE"],
+        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+        device_cgroup_rules=["a *:* rwm"],
+        cgroupns="private",
+        tmpfs={"/run": "", "/run/lock": ""},
+        binds={volume: {"bind": "/var/lib/docker", "mode": "rw"}},
+    )
+    # What the command line calls systempaths=unconfined: /proc and /sys without the engine's masks.
+    host_config["MaskedPaths"] = []
+    host_config["ReadonlyPaths"] = []
+    networking = client.api.create_networking_config(
+        {NETWORK: EndpointConfig(client.api._version, ipv4_address=address)}
+    )
+    try:
+        client.api.create_container(
+            image,
+            name=name,
+            hostname=name,
+            labels={LABEL: "host"},
+            host_config=host_config,
+            networking_config=networking,
+        )
+        container = client.containers.get(name)
+        container.start()
+    except APIError as error:
+        raise LabError(f"host {name} ({address}) cannot be started: {error.explanation}") from error
+    say(f"host {name} starts at {address}")
+    return container
+
+
+def _wait_until_booted(container: Container) -> None:
+    """Until systemd has started everything; `degraded` is normal here, as no kernel module can be loaded."""
+
+    def booted() -> bool:
+        container.reload()
+        if container.status != "running":
+            raise LabError(f"host {container.name} ended:\n{container.logs(tail=20).decode(errors='replace')}")
+        _code, output = container.exec_run(["systemctl", "is-system-running"])
+        return output.decode().strip() in ("running", "degraded")
+
+    wait_for(f"host {container.name} does not finish booting", booted, 60)

@@ -1,0 +1,172 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the hosts draw from: the network, the registry with the roles' images and models, the package repository."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+
+from tests.lab import images, models
+from tests.lab.base import (
+    GATEWAY,
+    LABEL,
+    NETWORK,
+    PACKAGES,
+    PACKAGES_ADDRESS,
+    REGISTRY,
+    REGISTRY_ADDRESS,
+    SUBNET,
+    LabError,
+    say,
+    wait_for,
+)
+
+# Says on the registry's container whose images it serves, so that a registry far away is asked once only.
+ORIGIN_LABEL = "gatehouse.lab.images"
+
+
+def network(client: docker.DockerClient) -> None:
+    """The lab's network, on its fixed subnet."""
+    try:
+        found = client.networks.get(NETWORK)
+    except NotFound:
+        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=str(SUBNET), gateway=GATEWAY)])
+        try:
+            client.networks.create(NETWORK, driver="bridge", ipam=ipam, labels={LABEL: "network"})
+        except APIError as error:
+            raise LabError(f"network {NETWORK} ({SUBNET}) cannot be made: {error.explanation}") from error
+        return
+    subnets = [pool.get("Subnet") for pool in found.attrs["IPAM"]["Config"]]
+    if subnets != [str(SUBNET)]:
+        raise LabError(f"network {NETWORK} exists with subnet {subnets}, not {SUBNET}; please remove it")
+
+
+def _service(
+    client: docker.DockerClient, name: str, address: str, image: str, port: int, labels: dict[str, str]
+) -> Container:
+    """A running container of the lab's own, of the image's present version, its port on this machine's loopback."""
+    try:
+        found = client.containers.get(name)
+        if found.labels.get(LABEL) is None:
+            raise LabError(f"a container {name} exists that the lab did not make; please remove it")
+        if found.image.id == client.images.get(image).id and labels.items() <= found.labels.items():
+            if found.status != "running":
+                found.start()
+                found.reload()
+            return found
+        found.remove(force=True, v=True)
+    except NotFound:
+        pass
+    say(f"starting {name}")
+    container = client.containers.create(
+        image,
+        name=name,
+        network=NETWORK,
+        networking_config={NETWORK: EndpointConfig(client.api._version, ipv4_address=address)},
+        ports={f"{port}/tcp": ("127.0.0.1", None)},
+        labels={LABEL: "service", **labels},
+    )
+    container.start()
+    container.reload()
+    return container
+
+
+def _url(container: Container, port: int) -> str:
+    """The service as this machine reaches it, when it answers."""
+    bindings = container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"]
+    url = f"http://127.0.0.1:{bindings[0]['HostPort']}"
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url + "/", timeout=2) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    wait_for(f"{container.name} does not answer at {url}", answers, 30)
+    return url
+
+
+def registry(client: docker.DockerClient, official: bool | None, standin: bool | None) -> str:
+    """The registry with everything the hosts pull, under the official names; returns whose images it serves.
+
+    None: official images where their registry answers, the lab's own otherwise.
+    """
+    origin = _known_origin(client) if official is None else None
+    if origin is None:
+        if official is None:
+            official = _registry_answers(client)
+        use_standin = standin if standin is not None else not official
+        origin = ("official" if official else "lab") + ("+standin" if use_standin and official else "")
+    image = images.build(client, "registry")
+    container = _service(client, REGISTRY, REGISTRY_ADDRESS, image, 5000, {ORIGIN_LABEL: origin})
+    url = _url(container, 5000)
+    for service in images.SERVICES:
+        name = images.official_name(service)
+        if origin == "lab" or (service == "ollama" and origin.endswith("+standin")):
+            _push(client, images.build(client, service), name, url)
+        else:
+            _push(client, _pulled(client, name), name, url)
+    models.push(url)
+    return origin
+
+
+def _known_origin(client: docker.DockerClient) -> str | None:
+    try:
+        origin: str | None = client.containers.get(REGISTRY).labels.get(ORIGIN_LABEL)
+    except NotFound:
+        return None
+    return origin
+
+
+def _registry_answers(client: docker.DockerClient) -> bool:
+    """Whether the official images can be had from here; asks for one image's digest, with little patience."""
+    probe = docker.from_env(timeout=10)
+    try:
+        probe.images.get_registry_data(images.official_name("nginx"))
+    except (APIError, OSError):
+        return False
+    finally:
+        probe.close()
+    return True
+
+
+def _pulled(client: docker.DockerClient, name: str) -> str:
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        say(f"pulling {name}")
+        try:
+            client.images.pull(name)
+        except APIError as error:
+            raise LabError(f"{name} cannot be pulled: {error.explanation}") from error
+    return name
+
+
+def _push(client: docker.DockerClient, image: str, official_name: str, url: str) -> None:
+    """Put a local image into the registry under its official name; nothing is sent that is there."""
+    name, _colon, tag = official_name.removeprefix("docker.io/").rpartition(":")
+    # An image of Docker Hub without a namespace is one of library/.
+    repository = name if "/" in name else f"library/{name}"
+    # Through loopback: the engine takes it for a registry without TLS, whatever its configuration.
+    target = f"{url.removeprefix('http://')}/{repository}"
+    client.images.get(image).tag(target, tag)
+    try:
+        for line in client.images.push(target, tag, stream=True, decode=True):
+            if "error" in line:
+                raise LabError(f"{official_name} cannot be pushed to {REGISTRY}: {line['error']}")
+    finally:
+        client.images.remove(f"{target}:{tag}", noprune=True)
+
+
+def packages(client: docker.DockerClient) -> str:
+    """A signed apt repository laid out like the Docker vendor's; returns its address for hosts."""
+    image = images.build(client, "packages")
+    _url(_service(client, PACKAGES, PACKAGES_ADDRESS, image, 80, {}), 80)
+    return f"http://{PACKAGES_ADDRESS}"
