@@ -1,0 +1,171 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input is refused with an error that helps, before anything is changed, and the gateway keeps serving."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client import Gateway, playbook
+from tests.scenario import Scenario
+
+SCENARIO = Scenario(Path(__file__).parents[1])
+GATEWAY = Gateway(SCENARIO.url("gate"))
+CLIENTS = SCENARIO.variables("gate")["ollama_gateway_clients"]
+ALICE = ("alice", "correct:horse")
+KEY = "a-key-of-alice-with-enough-characters"
+FILES = "/opt/gatehouse/gateway"
+
+
+def alice(**changes: Any) -> list[dict[str, Any]]:
+    """The clients of the inventory, alice changed."""
+    return [{**CLIENTS[0], **changes}, *CLIENTS[1:]]
+
+
+def without(*names: str) -> list[dict[str, Any]]:
+    """The clients of the inventory, alice without these parts."""
+    return [{name: part for name, part in CLIENTS[0].items() if name not in names}, *CLIENTS[1:]]
+
+
+BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a_client_with_neither_password_nor_key": (
+        {"ollama_gateway_clients": without("password", "keys")},
+        ["ollama_gateway_clients[0]", "alice", "password", "keys"],
+    ),
+    "a_client_without_password_under_basic": (
+        {"ollama_gateway_auth": "basic", "ollama_gateway_clients": without("password", "keys")},
+        ["ollama_gateway_clients[0]", "alice", "password"],
+    ),
+    "a_client_without_key_under_bearer": (
+        {"ollama_gateway_auth": "bearer", "ollama_gateway_clients": [{"name": "alice"}]},
+        ["ollama_gateway_clients[0]", "alice", "key"],
+    ),
+    "keys_under_basic": (
+        {"ollama_gateway_auth": "basic"},
+        ["ollama_gateway_clients[0]", "alice", "keys", "ollama_gateway_auth", "both"],
+    ),
+    "a_name_twice": ({"ollama_gateway_clients": CLIENTS + CLIENTS[:1]}, ["ollama_gateway_clients", "alice"]),
+    "a_name_with_a_colon": ({"ollama_gateway_clients": alice(name="al:ice")}, ["ollama_gateway_clients[0]", "name"]),
+    "a_name_with_a_space": ({"ollama_gateway_clients": alice(name="al ice")}, ["ollama_gateway_clients[0]", "name"]),
+    "a_name_with_a_newline": ({"ollama_gateway_clients": alice(name="alice\n")}, ["ollama_gateway_clients[0]", "name"]),
+    "a_key_id_with_a_colon": (
+        {"ollama_gateway_clients": alice(keys=[{"id": "lap:top", "secret": KEY}])},
+        ["ollama_gateway_clients[0]", "alice", "id"],
+    ),
+    "a_key_id_with_a_newline": (
+        {"ollama_gateway_clients": alice(keys=[{"id": "laptop\nroot", "secret": KEY}])},
+        ["ollama_gateway_clients[0]", "alice", "id"],
+    ),
+    "an_empty_password": ({"ollama_gateway_clients": alice(password="")}, ["alice", "password", "empty"]),
+    "an_unknown_scheme": (
+        {"ollama_gateway_password_scheme": "md5"},
+        ["ollama_gateway_password_scheme", "sha512_crypt"],
+    ),
+    "a_part_of_a_client_mistyped": (
+        {"ollama_gateway_clients": [{"name": "alice", "pasword": "x"}]},
+        ["pasword", "password"],
+    ),
+    "a_variable_mistyped": ({"ollama_gateway_prot": 8881}, ["ollama_gateway_prot", "ollama_gateway_port"]),
+    "another_address_in_the_clear": (
+        {"ollama_gateway_allow_plaintext": False},
+        ["ollama_gateway_bind", "127.0.0.1", "ollama_gateway_allow_plaintext"],
+    ),
+    "a_server_published_beyond_loopback": (
+        {"ollama_server_publish": "0.0.0.0:11434"},
+        ["ollama_server_publish", "127.0.0.1:11434"],
+    ),
+}
+
+
+def assert_still_serving() -> None:
+    assert GATEWAY.status(auth=ALICE) == 200
+    assert GATEWAY.status(key=KEY) == 200
+    assert GATEWAY.status() == 401
+
+
+@pytest.fixture(autouse=True)
+def _the_gateway_serves_before_and_after() -> Iterator[None]:
+    assert_still_serving()
+    yield
+    assert_still_serving()
+
+
+def refuse(tmp_path: Path, variables: dict[str, Any], words: list[str], *, changed: int = 0) -> str:
+    """Deploy with these variables, expect a failure whose message has these words, and return all that was printed."""
+    extra = tmp_path / "variables.json"
+    extra.write_text(json.dumps(variables))
+    done = playbook(SCENARIO.inventory, "deploy", "--extra-vars", f"@{extra}")
+    said = re.sub(r"\s+", " ", done.stdout + done.stderr)
+    assert done.returncode == 2, said
+    assert [word for word in words if word not in said] == [], said
+    assert re.findall(r"changed=(\d+)", said.split("PLAY RECAP")[1]).count(str(changed)) >= 1, said
+    assert set(re.findall(r"changed=(\d+)", said.split("PLAY RECAP")[1])) <= {"0", str(changed)}, said
+    assert "Traceback" not in said
+    assert KEY not in said
+    assert ALICE[1] not in said
+    return said
+
+
+@pytest.mark.parametrize("name", BAD_VARIABLES)
+def test_is_refused_before_anything_is_changed(name: str, tmp_path: Path) -> None:
+    variables, words = BAD_VARIABLES[name]
+    refuse(tmp_path, variables, words)
+
+
+def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
+    host = SCENARIO.host("gate")
+    host.run_expect([0], "systemd-run --unit=port-taker python3 -m http.server 8899")
+    try:
+        host.run_expect([0], "timeout 10 bash -c 'until ss -ltn | grep -q :8899; do sleep 0.1; done'")
+        refuse(tmp_path, {"ollama_gateway_port": 8899}, ["ollama_gateway_port", "8899"])
+    finally:
+        host.run_expect([0], "systemctl stop port-taker")
+
+
+@pytest.mark.parametrize("variable", ["ollama_gateway_openresty_image", "ollama_server_image"])
+def test_an_image_that_does_not_exist_is_refused_by_name(variable: str, tmp_path: Path) -> None:
+    refuse(tmp_path, {variable: "docker.io/gatehouse/nowhere:1.0"}, [variable, "docker.io/gatehouse/nowhere:1.0"])
+
+
+@pytest.mark.parametrize(("file", "damage"), [("htpasswd", "no colon here"), ("api_keys", "alice.laptop sha256:12")])
+def test_a_file_damaged_by_hand_is_refused_by_name_and_line(file: str, damage: str, tmp_path: Path) -> None:
+    host = SCENARIO.host("gate")
+    path = f"{FILES}/clients/{file}"
+    host.run_expect([0], f"cp -p {path} /root/{file}.kept")
+    try:
+        host.run_expect([0], f"echo '{damage}' >> {path}")
+        assert_still_serving()
+        said = refuse(tmp_path, {}, [path, "line"])
+        assert damage not in said
+    finally:
+        host.run_expect([0], f"cp -p /root/{file}.kept {path}.new && mv {path}.new {path}")
+
+
+def test_a_docker_daemon_that_is_down_is_named(tmp_path: Path) -> None:
+    """Its containers keep running, so the gateway does too: live-restore is on in this scenario."""
+    host = SCENARIO.host("gate")
+    host.run_expect([0], "systemctl mask --runtime --now docker.socket docker.service")
+    try:
+        refuse(tmp_path, {}, ["Docker", "daemon", "systemctl"])
+    finally:
+        host.run_expect([0], "systemctl unmask --runtime docker.socket docker.service && systemctl start docker")
+
+
+def test_unusual_but_right_passwords_work(tmp_path: Path) -> None:
+    extra = tmp_path / "variables.json"
+    bob = {"name": "bob", "password": "a:colon, a space and 密码 ñandú"}
+    try:
+        extra.write_text(json.dumps({"ollama_gateway_clients": [*CLIENTS[:1], bob]}))
+        done = playbook(SCENARIO.inventory, "clients", "--extra-vars", f"@{extra}")
+        assert done.returncode == 0, done.stdout
+        assert GATEWAY.status(auth=("bob", bob["password"])) == 200
+        assert GATEWAY.status(auth=("bob", bob["password"] + "x")) == 401
+    finally:
+        assert playbook(SCENARIO.inventory, "clients").returncode == 0

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""clients.yml changes who may come in, and nothing else: it counts at once, and no other client notices."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client import Gateway, Load, playbook
+from tests.scenario import Scenario
+
+SCENARIO = Scenario(Path(__file__).parents[1])
+GATEWAY = Gateway(SCENARIO.url("gate"))
+CLIENTS: list[dict[str, Any]] = SCENARIO.variables("gate")["ollama_gateway_clients"]
+ALICE, BOB = (client["keys"][0]["secret"] for client in CLIENTS)
+PASSWORD = CLIENTS[1]["password"]
+
+
+def write(clients: list[dict[str, Any]], folder: Path, *arguments: str) -> str:
+    """Run clients.yml with these clients and return what it printed."""
+    extra = folder / "variables.json"
+    extra.write_text(json.dumps({"ollama_gateway_clients": clients}))
+    done = playbook(SCENARIO.inventory, "clients", "--extra-vars", f"@{extra}", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def running_gateway() -> str:
+    """Container, start time and worker processes of the gateway: other values mean a restart or a reload."""
+    host = SCENARIO.host("gate")
+    started = host.check_output("docker inspect -f '{{.Id}} {{.State.StartedAt}}' gatehouse-gateway-gateway-1")
+    return started + host.check_output("docker top gatehouse-gateway-gateway-1 -o pid")
+
+
+@pytest.fixture(autouse=True)
+def _the_inventory_is_restored(tmp_path: Path) -> Iterator[None]:
+    yield
+    write(CLIENTS, tmp_path)
+
+
+def test_a_revoked_key_is_refused_at_once_and_nobody_else_notices(tmp_path: Path) -> None:
+    before = running_gateway()
+    with Load(GATEWAY, ALICE) as alice, Load(GATEWAY, BOB) as bob:
+        time.sleep(1)
+        write(CLIENTS[1:], tmp_path)
+        done = time.time()
+        time.sleep(1)
+    assert alice.statuses() == {200, 401}
+    assert alice.statuses(after=done) == {401}
+    assert [status for _, status in alice.answers] == sorted(status for _, status in alice.answers), "came back"
+    assert bob.statuses() == {200}
+    assert len(bob.answers) > 20
+    assert running_gateway() == before
+
+
+def test_an_added_key_is_served_at_once(tmp_path: Path) -> None:
+    key = "a-key-of-carol-with-enough-characters"
+    write([*CLIENTS, {"name": "carol", "keys": [{"id": "new", "secret": key}]}], tmp_path)
+    assert GATEWAY.status(key=key) == 200
+
+
+def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Path) -> None:
+    assert GATEWAY.status(auth=("bob", PASSWORD)) == 200
+    write([CLIENTS[0], {**CLIENTS[1], "password": "another"}], tmp_path)
+    assert GATEWAY.status(auth=("bob", PASSWORD)) == 401
+    assert GATEWAY.status(auth=("bob", "another")) == 200
+
+
+def test_check_mode_tells_what_would_change_and_changes_nothing(tmp_path: Path) -> None:
+    said = write(CLIENTS[1:], tmp_path, "--check", "--diff")
+    assert "alice.laptop" in said
+    assert "changed=0" not in said.split("PLAY RECAP")[1].split("localhost")[0]
+    assert GATEWAY.status(key=ALICE) == 200
+
+
+def test_no_secret_and_no_hash_is_printed_even_at_vvv(tmp_path: Path) -> None:
+    key, password = "a-planted-key-0123456789-abcdefghijk", "a planted password"
+    planted = {"name": "mallory", "password": password, "keys": [{"id": "x", "secret": key}]}
+    said = write([*CLIENTS, planted], tmp_path, "-vvv", "--diff", "-e", "ollama_gateway_no_log=false")
+    host = SCENARIO.host("gate")
+    assert GATEWAY.status(key=key) == 200
+    said += host.check_output("journalctl --no-pager -o cat")
+    said += host.run("docker logs gatehouse-gateway-gateway-1 2>&1").stdout
+    hashes = [
+        line.split(":", 1)[1].split()[0]
+        for name in ("htpasswd", "api_keys")
+        for line in host.file(f"/opt/gatehouse/gateway/clients/{name}").content_string.splitlines()
+    ]
+    assert len(hashes) >= 5
+    assert [secret for secret in (key, password, ALICE, BOB, *hashes) if secret in said] == []
