@@ -1,0 +1,241 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `ollama` command: serve, and the commands that ask a running server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any, Iterator
+
+from . import server
+from .settings import Settings
+
+USAGE = """\
+Usage:
+  ollama [flags]
+  ollama [command]
+
+Available Commands:
+  serve       Start Ollama
+  show        Show information for a model
+  pull        Pull a model from a registry
+  list        List models
+  ps          List running models
+  cp          Copy a model
+  rm          Remove a model
+  help        Help about any command
+
+Flags:
+  -h, --help      help for ollama
+  -v, --version   Show version information
+"""
+UNREACHABLE = "ollama server not responding - could not connect to ollama server, run 'ollama serve' to start it"
+
+
+class CommandError(Exception):
+    """Printed after `Error: `; the command then ends with 1."""
+
+
+class Client:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def _open(self, method: str, path: str, body: dict[str, Any] | None) -> http.client.HTTPResponse:
+        host = self._settings.host or "127.0.0.1"
+        connection = http.client.HTTPConnection(host, self._settings.port)
+        headers = {"Content-Type": "application/json", "User-Agent": f"ollama/{self._settings.version}"}
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            raise CommandError(UNREACHABLE) from None
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        with self._open(method, path, body) as response:
+            data = response.read()
+        answer = _parse(data)
+        if response.status >= 400:
+            raise CommandError(str(answer.get("error") or f"{response.status} {response.reason}"))
+        return answer
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        with self._open("POST", path, body) as response:
+            for line in response:
+                status = _parse(line)
+                if "error" in status:
+                    raise CommandError(str(status["error"]))
+                yield status
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(data)) if data.strip() else {}
+    except ValueError:
+        return {}
+
+
+def _size(count: int) -> str:
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
+        if count >= unit:
+            value = count / unit
+            return f"{int(value)} {name}" if value >= 10 or value.is_integer() else f"{value:.1f} {name}"
+    return f"{count} B"
+
+
+def _span(seconds: float) -> str:
+    amounts = ((60, "second", 1), (3600, "minute", 60), (86400, "hour", 3600), (7 * 86400, "day", 86400))
+    if seconds < 1:
+        return "Less than a second"
+    for limit, unit, length in amounts:
+        if seconds < limit:
+            count = int(seconds // length)
+            if count == 1 and unit != "second":
+                return f"About {'an' if unit == 'hour' else 'a'} {unit}" if unit != "day" else "24 hours"
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    weeks = int(seconds // (7 * 86400))
+    return f"{weeks} week{'s' if weeks != 1 else ''}"
+
+
+def _since(moment: str) -> float:
+    whole = moment.rstrip("Z").partition(".")[0]
+    return time.time() - datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp()
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in [head, *rows]) + 4 for column in range(len(head))]
+    for row in [head, *rows]:
+        print("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def list_models(client: Client, arguments: list[str]) -> None:
+    prefix = arguments[0].lower() if arguments else ""
+    rows = [
+        [model["name"], model["digest"][:12], _size(model["size"]), _span(_since(model["modified_at"])) + " ago"]
+        for model in client.call("GET", "/api/tags")["models"]
+        if model["name"].lower().startswith(prefix)
+    ]
+    _table(["NAME", "ID", "SIZE", "MODIFIED"], rows)
+
+
+def list_running(client: Client, _arguments: list[str]) -> None:
+    rows = []
+    for model in client.call("GET", "/api/ps")["models"]:
+        left = -_since(model["expires_at"])
+        until = "Forever" if left > 100 * 365 * 86400 else _span(left) + " from now"
+        processor = "100% GPU" if model["size_vram"] else "100% CPU"
+        context = str(model["context_length"])
+        rows.append([model["name"], model["digest"][:12], _size(model["size"]), processor, context, until])
+    _table(["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"], rows)
+
+
+def pull(client: Client, arguments: list[str]) -> None:
+    insecure = "--insecure" in arguments
+    (name,) = _expect([argument for argument in arguments if argument != "--insecure"], 1)
+    last = ""
+    for status in client.stream("/api/pull", {"model": name, "insecure": insecure}):
+        line = status["status"]
+        if status.get("total") and status.get("completed") == status["total"]:
+            line = f"{line}: 100% {_size(status['total'])}"
+        if line != last:
+            print(line, file=sys.stderr)
+        last = line
+
+
+def show(client: Client, arguments: list[str]) -> None:
+    parts = ("modelfile", "parameters", "template", "system", "license")
+    wanted = [argument[2:] for argument in arguments if argument.startswith("--")]
+    if unknown := [part for part in wanted if part not in parts]:
+        raise CommandError(f"unknown flag: --{unknown[0]}")
+    (name,) = _expect([argument for argument in arguments if not argument.startswith("--")], 1)
+    answer = client.call("POST", "/api/show", {"model": name})
+    if wanted:
+        print(answer.get(wanted[0], ""))
+        return
+    details = answer["details"]
+    length = answer["model_info"].get(f"{details['family']}.context_length", "")
+    print("  Model")
+    for label, value in (
+        ("architecture", details["family"]),
+        ("parameters", details["parameter_size"]),
+        ("context length", length),
+        ("quantization", details["quantization_level"]),
+    ):
+        print(f"    {label:<20}{value}")
+    print("\n  Capabilities")
+    for capability in answer["capabilities"]:
+        print(f"    {capability}")
+
+
+def remove(client: Client, arguments: list[str]) -> None:
+    if not arguments:
+        raise CommandError("requires at least 1 arg(s), only received 0")
+    for name in arguments:
+        client.call("DELETE", "/api/delete", {"model": name})
+        print(f"deleted '{name}'")
+
+
+def copy(client: Client, arguments: list[str]) -> None:
+    source, target = _expect(arguments, 2)
+    client.call("POST", "/api/copy", {"source": source, "destination": target})
+    print(f"copied '{source}' to '{target}'")
+
+
+def _expect(arguments: list[str], count: int) -> list[str]:
+    if len(arguments) != count:
+        raise CommandError(f"accepts {count} arg(s), received {len(arguments)}")
+    return arguments
+
+
+def version(client: Client, settings: Settings) -> None:
+    try:
+        running = client.call("GET", "/api/version")["version"]
+    except CommandError:
+        print("Warning: could not connect to a running Ollama instance")
+        print(f"Warning: client version is {settings.version}")
+        return
+    print(f"ollama version is {running}")
+    if running != settings.version:
+        print(f"Warning: client version is {settings.version}")
+
+
+COMMANDS = {
+    "list": list_models,
+    "ls": list_models,
+    "ps": list_running,
+    "pull": pull,
+    "show": show,
+    "rm": remove,
+    "cp": copy,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
+    if command in ("serve", "start"):
+        return server.main()
+    if command in ("help", "-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    try:
+        settings = Settings.from_environment()
+        client = Client(settings)
+        if command in ("-v", "--version"):
+            version(client, settings)
+        elif command in COMMANDS:
+            COMMANDS[command](client, rest)
+        else:
+            raise CommandError(f'unknown command "{command}" for "ollama"')
+    except (CommandError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What reached the server, one JSON line a request, for tests of what stands in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from . import wire
+
+
+class RequestLog:
+    def __init__(self, path: Path | None) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if path else None
+
+    def write(
+        self, head: wire.Head, body: wire.Body, response: wire.Response, peer: str, disconnected: bool
+    ) -> None:
+        if self._descriptor is None:
+            return
+        entry: dict[str, Any] = {
+            "time": time.time(),
+            "method": head.method,
+            "target": head.target,
+            "version": f"{head.version[0]}.{head.version[1]}",
+            "headers": [list(header) for header in head.headers],
+            "body_sha256": body.sha256,
+            "body_length": body.length,
+            "peer": peer,
+            "status": response.status,
+            "disconnected": disconnected,
+        }
+        os.write(self._descriptor, json.dumps(entry).encode() + b"\n")

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the environment says: Ollama's own variables, and those of the stand-in."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Mapping
+from urllib.parse import urlsplit
+
+DEFAULT_PORT = 11434
+DEFAULT_VERSION = "0.32.15"
+FOREVER = float("inf")
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a Go duration such as 1h30m, or of a bare number; a negative one means forever."""
+    body = text.strip()
+    if re.fullmatch(r"[+-]?\d+", body):
+        seconds = float(body)
+    elif re.fullmatch(r"[+-]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+", body):
+        parts = re.findall(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)", body)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        seconds = -seconds if body.startswith("-") else seconds
+    else:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return FOREVER if seconds < 0 else seconds
+
+
+def parse_host(text: str) -> tuple[str, int]:
+    """Address and port of OLLAMA_HOST; the address is empty where all are meant."""
+    text = text.strip().strip("\"'")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    default = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+    authority = rest.partition("/")[0]
+    if not authority:
+        return "127.0.0.1", default
+    try:
+        return str(ipaddress.ip_address(authority.strip("[]"))), default
+    except ValueError:
+        pass
+    parts = urlsplit("//" + authority)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return parts.hostname or "", default if port is None else port
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    models: Path = field(default_factory=lambda: Path.home() / ".ollama" / "models")
+    origins: tuple[str, ...] = ()
+    keep_alive: float = 300.0
+    cloud_disabled: bool = False
+    https_proxy: str = ""
+    version: str = DEFAULT_VERSION
+    registry: str = ""
+    token_delay: float = 0.002
+    request_log: Path | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        host, port = parse_host(environ.get("OLLAMA_HOST", ""))
+        log = environ.get("STANDIN_REQUEST_LOG", "")
+        return cls(
+            host=host,
+            port=port,
+            models=Path(environ.get("OLLAMA_MODELS") or Path.home() / ".ollama" / "models"),
+            origins=tuple(part.strip() for part in environ.get("OLLAMA_ORIGINS", "").split(",") if part.strip()),
+            keep_alive=parse_duration(environ.get("OLLAMA_KEEP_ALIVE") or "5m"),
+            cloud_disabled=environ.get("OLLAMA_NO_CLOUD", "").lower() in ("1", "t", "true"),
+            https_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or "",
+            version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
+            registry=environ.get("STANDIN_REGISTRY", "").rstrip("/"),
+            token_delay=float(environ.get("STANDIN_TOKEN_DELAY_MS") or 2) / 1000,
+            request_log=Path(log) if log else None,
+        )
