@@ -18,8 +18,7 @@ def up(*, packages: bool = False, official: bool | None = None, standin: bool | 
     with lock():
         client = engine.up()
         services.network(client)
-        origin = services.registry(client, official, standin)
-        say("serving " + {"official": "official images", "lab": "the lab's images"}.get(origin, f"images: {origin}"))
+        say("serving " + services.registry(client, official, standin))
         images.build(client, "host")
         if packages:
             say(f"serving packages at {services.packages(client)}")

@@ -20,7 +20,7 @@ def main() -> int:
     up = verbs.add_parser("up", help="engine, network, images and registry")
     up.add_argument("--packages", action="store_true", help="the apt repository like the Docker vendor's too")
     up.add_argument("--images", choices=["official", "lab"], help="default: official where a registry answers")
-    up.add_argument("--ollama", choices=["official", "standin"], help="default: as the images")
+    up.add_argument("--ollama", choices=["official", "standin"], help="default: standin")
 
     host = verbs.add_parser("host", help="make or remove hosts").add_subparsers(dest="action", required=True)
     create = host.add_parser("create", help="a host that has booted, with all that it needs")

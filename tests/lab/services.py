@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import urllib.request
+from contextlib import suppress
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -27,8 +28,9 @@ from tests.lab.base import (
     wait_for,
 )
 
-# Says on the registry's container whose images it serves, so that a registry far away is asked once only.
-ORIGIN_LABEL = "gatehouse.lab.images"
+# On the registry's container: whose images it serves, so that a registry far away is asked once only.
+OFFICIAL_LABEL = "gatehouse.lab.official"
+STANDIN_LABEL = "gatehouse.lab.standin"
 
 
 def network(client: docker.DockerClient) -> None:
@@ -94,35 +96,35 @@ def _url(container: Container, port: int) -> str:
 
 
 def registry(client: docker.DockerClient, official: bool | None, standin: bool | None) -> str:
-    """The registry with everything the hosts pull, under the official names; returns whose images it serves.
+    """The registry with everything that hosts pull, under the official names; says whose images those are.
 
-    None: official images where their registry answers, the lab's own otherwise.
+    `official`: the official images or the lab's own; by default the official ones where their registry answers.
+    `standin`: the stand-in for Ollama or Ollama itself; by default the stand-in, on whose models the tests rely.
+    What a running registry serves stays unless asked otherwise.
     """
-    origin = _known_origin(client) if official is None else None
-    if origin is None:
-        if official is None:
-            official = _registry_answers(client)
-        use_standin = standin if standin is not None else not official
-        origin = ("official" if official else "lab") + ("+standin" if use_standin and official else "")
-    image = images.build(client, "registry")
-    container = _service(client, REGISTRY, REGISTRY_ADDRESS, image, 5000, {ORIGIN_LABEL: origin})
+    serves = _serves(client)
+    if official is None:
+        official = serves[OFFICIAL_LABEL] == "yes" if serves else _registry_answers(client)
+    if standin is None:
+        standin = serves[STANDIN_LABEL] == "yes" if serves else True
+    labels = {OFFICIAL_LABEL: "yes" if official else "no", STANDIN_LABEL: "yes" if standin else "no"}
+    container = _service(client, REGISTRY, REGISTRY_ADDRESS, images.build(client, "registry"), 5000, labels)
     url = _url(container, 5000)
     for service in images.SERVICES:
         name = images.official_name(service)
-        if origin == "lab" or (service == "ollama" and origin.endswith("+standin")):
-            _push(client, images.build(client, service), name, url)
-        else:
-            _push(client, _pulled(client, name), name, url)
+        own = standin if service == "ollama" else not official
+        _push(client, images.build(client, service) if own else _pulled(client, name), name, url)
     models.push(url)
-    return origin
+    return ("official images" if official else "the lab's images") + (", Ollama's stand-in" if standin else ", Ollama")
 
 
-def _known_origin(client: docker.DockerClient) -> str | None:
-    try:
-        origin: str | None = client.containers.get(REGISTRY).labels.get(ORIGIN_LABEL)
-    except NotFound:
-        return None
-    return origin
+def _serves(client: docker.DockerClient) -> dict[str, str] | None:
+    """The labels of the registry's container, if there is one of the lab's."""
+    with suppress(NotFound):
+        labels: dict[str, str] = client.containers.get(REGISTRY).labels
+        if labels.keys() >= {OFFICIAL_LABEL, STANDIN_LABEL}:
+            return labels
+    return None
 
 
 def _registry_answers(client: docker.DockerClient) -> bool:
