@@ -1,0 +1,82 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Decides who a request is from. It answers what to do and does nothing itself.
+
+local authorization = require "gatehouse.authorization"
+local digest = require "gatehouse.digest"
+
+local setmetatable = setmetatable
+local sha256 = digest.sha256
+
+local BASIC = 'Basic realm="ollama", charset="UTF-8"'
+local BEARER = 'Bearer realm="ollama"'
+local INVALID_TOKEN = BEARER .. ', error="invalid_token"'
+
+local _M = {}
+local methods = {}
+
+-- The error tells only what the one who asks knows already: that a key was presented (RFC 6750, section 3.1).
+local function unauthorized(self, tried)
+    return nil, {
+        status = 401,
+        bearer_challenge = self.accepts.bearer and (tried == "bearer" and INVALID_TOKEN or BEARER) or nil,
+        basic_challenge = self.accepts.basic and BASIC or nil,
+    }
+end
+
+-- The digest is what is looked up, so the time it takes says nothing about the keys on file.
+local function by_key(self, key, time)
+    local keys = self.keys()
+    local entry = keys and keys[sha256(key)]
+    if not entry or entry.expires and time >= entry.expires then
+        return unauthorized(self, "bearer")
+    end
+    return { client = entry.client, key = entry.key }
+end
+
+local function by_password(self, user, password)
+    local users = self.users()
+    if not users then
+        return unauthorized(self, "basic")
+    end
+    local hash = users.hashes[user]
+    local matches, err = self.verify(password, hash or users.stand_in)
+    if matches == nil then
+        return nil, { status = 503, err = err }
+    end
+    if not matches or not hash then
+        return unauthorized(self, "basic")
+    end
+    return { client = user, key = "" }
+end
+
+-- Takes the value of the Authorization header and the time in seconds since 1970.
+-- Returns {client, key}; or nil and {status, bearer_challenge, basic_challenge, err}.
+function methods:identify(header, time)
+    local credential, _, tried = authorization.parse(header)
+    if not credential then
+        return unauthorized(self, tried)
+    end
+    if not self.accepts[credential.scheme] then
+        return unauthorized(self)
+    end
+    if credential.scheme == "bearer" then
+        return by_key(self, credential.key, time)
+    end
+    return by_password(self, credential.user, credential.password)
+end
+
+-- `accepts`: {basic = boolean, bearer = boolean}; `keys` and `users`: functions that return what the files say, or nil;
+-- `verify`: a function of password and hash that returns true, false, or nil and an error.
+function _M.new(options)
+    return setmetatable({
+        accepts = options.accepts,
+        keys = options.keys,
+        users = options.users,
+        verify = options.verify,
+    }, { __index = methods })
+end
+
+return _M

@@ -1,0 +1,125 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- A parsed file that is read again only when it changed. Damage never replaces what was good.
+
+local ffi = require "ffi"
+
+local C = ffi.C
+local abs = math.abs
+local ffi_string = ffi.string
+local open = io.open
+local setmetatable = setmetatable
+local tonumber = tonumber
+
+-- statx, because its structure is the same on every architecture.
+ffi.cdef [[
+struct gatehouse_time { int64_t seconds; uint32_t nanoseconds; int32_t reserved; };
+struct gatehouse_stat {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, padding;
+    uint64_t inode, size, blocks, attributes_mask;
+    struct gatehouse_time accessed, created, changed, modified;
+    uint64_t reserved[16];
+};
+struct gatehouse_clock { long seconds, nanoseconds; };
+int statx(int folder, const char *path, int flags, unsigned int mask, struct gatehouse_stat *result);
+int clock_gettime(int clock, struct gatehouse_clock *result);
+char *strerror(int error);
+]]
+
+local AT_FDCWD = -100
+local STATX_BASIC_STATS = 0x7ff
+local CLOCK_REALTIME = 0
+-- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
+local TIME_STEP = 0.05
+
+local now = ffi.new("struct gatehouse_clock")
+
+local _M = {}
+local methods = {}
+
+local function same_time(a, b)
+    return a.seconds == b.seconds and a.nanoseconds == b.nanoseconds
+end
+
+-- The time of the last change of the inode is compared too: it moves when a file becomes readable.
+local function same(a, b)
+    return a.inode == b.inode and a.size == b.size
+        and same_time(a.modified, b.modified) and same_time(a.changed, b.changed)
+end
+
+-- Whether a later change is sure to show in the file's times.
+local function is_settled(stat)
+    C.clock_gettime(CLOCK_REALTIME, now)
+    local seconds = tonumber(now.seconds - stat.changed.seconds)
+    return abs(seconds + tonumber(now.nanoseconds - stat.changed.nanoseconds) / 1e9) > TIME_STEP
+end
+
+local function complain(self, err)
+    if err ~= self.complaint then
+        self.complaint = err
+        self.log(self.path .. ": " .. err
+            .. (self.good and "; what it said before still counts" or "; until it is repaired nobody is let in by it"))
+    end
+end
+
+local function read(path)
+    local file, err = open(path, "rb")
+    if not file then
+        return nil, "failed to open: " .. err
+    end
+    local text
+    text, err = file:read("*a")
+    file:close()
+    if not text then
+        return nil, "failed to read: " .. err
+    end
+    return text
+end
+
+local function read_again(self)
+    if not same(self.current, self.seen) then
+        self.complaint = nil
+    end
+    -- Looked at before it is read: a change in between is found by the next look.
+    ffi.copy(self.seen, self.current, ffi.sizeof(self.seen))
+    self.settled = is_settled(self.seen)
+    local text, err = read(self.path)
+    local value
+    if text then
+        value, err = self.parse(text)
+    end
+    if not value then
+        return complain(self, err)
+    end
+    self.good, self.complaint = value, nil
+end
+
+-- Returns what the file says now; while it is missing or damaged, what it said last; nil if it never was good.
+function methods:value()
+    if C.statx(AT_FDCWD, self.path, 0, STATX_BASIC_STATS, self.current) ~= 0 then
+        self.settled = false
+        complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
+    elseif not self.settled or not same(self.current, self.seen) then
+        read_again(self)
+    end
+    return self.good
+end
+
+-- `parse` makes a value of the file's text, or nil and an error; `log` takes one message per change for the worse.
+function _M.new(path, parse, log)
+    return setmetatable({
+        path = path,
+        parse = parse,
+        log = log,
+        settled = false,
+        seen = ffi.new("struct gatehouse_stat"),
+        current = ffi.new("struct gatehouse_stat"),
+    }, { __index = methods })
+end
+
+return _M

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gateway's configuration as the role writes it, rendered by Ansible from the role's own variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
+
+
+def render(template: str, **variables: Any) -> str:
+    """The role's template with its defaults; `variables` replace some of them."""
+    loader = DataLoader()
+    known: dict[str, Any] = {}
+    for part in ("defaults", "vars"):
+        known |= loader.load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
+    source = loader.get_text_file_contents(str(ROLE / "templates" / template))
+    return str(Templar(loader=loader, variables=known | variables).template(trust_as_template(source)))
