@@ -1,0 +1,37 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._htpasswd import update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import SCHEMES, Hasher, choose_scheme
+from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
+    CLIENTS_OPTION,
+    FILE_OPTIONS,
+    Dict,
+    HostFileAction,
+)
+
+
+class ActionModule(HostFileAction):
+    KIND = "htpasswd"
+    ARGUMENTS: t.ClassVar[Dict] = {
+        **FILE_OPTIONS,
+        **CLIENTS_OPTION,
+        "scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
+        "rounds": {"type": "int"},
+    }
+
+    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
+        scheme = choose_scheme(arguments["scheme"], arguments["rounds"])
+        clients, problems = read_clients(arguments["clients"], "clients", Rules(scheme=scheme.name))
+        if problems:
+            raise BadInput(problems)
+        hasher = Hasher(scheme)
+        return lambda content: (update(content, clients, hasher, arguments["purge"]), {})

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, present_keys, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX, auth_problems, bind_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import SCHEMES, Hasher, choose_scheme
+from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CLIENTS_OPTION, CredentialsAction, Dict
+
+
+class ActionModule(CredentialsAction):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    ARGUMENTS: t.ClassVar[Dict] = {
+        **CLIENTS_OPTION,
+        "auth": {"type": "str", "required": True, "choices": ["basic", "bearer", "both"]},
+        "password_scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
+        "secrets_dir": {"type": "path"},
+        "allow_weak_secrets": {"type": "bool", "default": False},
+        "bind": {"type": "str", "default": "127.0.0.1"},
+        "allow_plaintext": {"type": "bool", "default": False},
+    }
+
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        auth, scheme = arguments["auth"], arguments["password_scheme"]
+        rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
+        clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
+        problems += auth_problems(clients, auth)
+        if auth != "basic":
+            directory = arguments["secrets_dir"]
+            store = SecretStore(self.controller_path(directory)) if directory else None
+            problems += stored_secrets(present_keys(clients), store, PREFIX + "secrets_dir")[1]
+        if auth != "bearer" and any(client.present and client.password is not None for client in clients):
+            try:
+                Hasher(choose_scheme(scheme))
+            except MissingLibrary as error:
+                problems.append("%spassword_scheme: %s" % (PREFIX, error))
+        bind = bind_problem(arguments["bind"], arguments["allow_plaintext"])
+        problems += [bind] if bind else []
+        if problems:
+            raise BadInput(problems)
+        return {"changed": False}

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The list of clients, the same everywhere, and what the modules that write a file have in common."""
+
+    DOCUMENTATION = r"""
+options:
+  clients:
+    description:
+      - The clients, in the form of O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_clients).
+      - All problems are reported at once, and none of the messages quotes a password or a secret.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of the client, unique in the list.
+          - Small letters, digits, C(.), C(_) and C(-), the first a letter or digit, 100 characters at most.
+        type: str
+        required: true
+      password:
+        description:
+          - Password for HTTP Basic authentication. May contain colons and any character of UTF-8, but no control
+            characters such as a newline or NUL. 511 bytes at most, 72 for the scheme V(bcrypt).
+          - Must be a string. A number needs quotes, for YAML drops leading zeros.
+        type: str
+      keys:
+        description: API keys for Bearer authentication.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description:
+              - Name of the key, unique for the client.
+              - Small letters, digits, C(_) and C(-), the first a letter or digit, 100 characters at most.
+            type: str
+            required: true
+          secret:
+            description:
+              - The key itself. If left out, one is generated and kept on the controller.
+              - Letters, digits, and C(-._~+/), with C(=) at the end only, as RFC 6750, section 2.1 says.
+              - Must be strong enough to have 128 bits of randomness. Counted is its length, by the smallest alphabet
+                that holds its characters. That takes 22 characters of base64, 25 small letters and digits, 32
+                hexadecimal digits or 39 digits, and 6 different ones. C(openssl rand -base64 32) makes one.
+            type: str
+          expires:
+            description: Moment from which the key is refused, in UTC as of RFC 3339, such as V(2027-01-01T00:00:00Z).
+            type: str
+          state:
+            description: V(absent) removes the key.
+            type: str
+            choices: [present, absent]
+            default: present
+      state:
+        description: V(absent) removes the client.
+        type: str
+        choices: [present, absent]
+        default: present
+"""
+
+    FILE = r"""
+options:
+  path:
+    description: Absolute path of the file on the host. Its folder must exist when it is written.
+    type: str
+    required: true
+  purge:
+    description:
+      - V(true) makes the list the truth. Whatever else the file holds goes, comments included.
+      - V(false) leaves lines that are not in the list as they are and where they are, comments included. Only what has
+        the state V(absent) is removed.
+    type: bool
+    default: true
+  owner:
+    description: Owner of the file. Left as it is if not given.
+    type: str
+  group:
+    description: Group of the file. Left as it is if not given.
+    type: str
+  mode:
+    description: Mode of the file, as for M(ansible.builtin.file#module).
+    type: raw
+    default: "0640"
+attributes:
+  check_mode:
+    description: Reports what would happen and changes nothing, neither on the host nor on the controller.
+    support: full
+  diff_mode:
+    description: Shows names and what happens to them. Never a password, a hash, a key, or the text of a comment.
+    support: full
+  idempotent:
+    description: Does nothing where the file holds what is asked for.
+    support: full
+notes:
+  - Runs on the controller. The host needs no Python library, and no plain text ever travels there.
+  - The file is written by renaming a finished one over it. The gateway sees either the old or the new one.
+  - A file that cannot be understood is an error that names the line, without its text, and nothing is written. That
+    goes for O(purge=true) as well, for the file may not be what you think it is. Remove the line or the file to go on.
+  - Results, diffs and errors hold no secrets, whatever C(no_log) says. C(no_log) is still needed where Ansible itself
+    is told to print the arguments of tasks (C(ANSIBLE_DISPLAY_ARGS_TO_STDOUT), C(ANSIBLE_DEBUG)).
+"""

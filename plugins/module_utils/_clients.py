@@ -1,0 +1,221 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a list of clients, the one implementation for the modules and for the gateway's validation.
+
+All problems are collected, so that the user sees them in one go. None of them quotes a value that may be a secret: not
+even a name or id of the wrong form, for somebody may have written the secret there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import password_problem
+
+CLIENT_KEYS = ("name", "password", "keys", "state")
+KEY_KEYS = ("id", "secret", "expires", "state")
+# Known to the design and without effect yet: to ignore a restriction silently would open what is meant to be shut.
+NOT_YET = ("scopes", "models")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+# Client and id together name a file on the controller.
+_LONGEST = 100
+_CULPRITS = (
+    (":", "a colon"),
+    ("\n", "a newline"),
+    (" ", "a space"),
+    ("A", "an upper-case letter"),
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a client. `secret` is None if it is to be generated."""
+
+    place: str
+    client: str
+    id: str
+    secret: t.Optional[str] = field(repr=False)
+    expires: t.Optional[str]
+    present: bool
+
+    @property
+    def name(self) -> str:
+        return "%s.%s" % (self.client, self.id)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client whose entry is sound. `has_keys` is true as soon as keys are listed, even absent ones."""
+
+    place: str
+    name: str
+    password: t.Optional[str] = field(repr=False)
+    keys: t.Tuple[Key, ...]
+    has_keys: bool
+    present: bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What of the clients is looked at: passwords if there is a scheme, keys if they are wanted."""
+
+    scheme: t.Optional[str] = None
+    keys: bool = False
+    allow_weak_secrets: bool = False
+
+
+def read_clients(value: object, variable: str, rules: Rules) -> tuple[list[Client], list[str]]:
+    """The clients in `value`, and all problems, each beginning with its place below `variable`."""
+    if not isinstance(value, (list, tuple)):
+        return [], ["%s: it must be a list of clients, each with a name" % variable]
+    reader = _Reader(rules)
+    clients = []
+    for number, entry in enumerate(value):
+        client = reader.client(entry, "%s[%d]" % (variable, number))
+        if client:
+            clients.append(client)
+    return clients, reader.problems
+
+
+def present_keys(clients: t.Iterable[Client]) -> list[Key]:
+    """The keys that are to be valid afterwards."""
+    return [key for client in clients if client.present for key in client.keys if key.present]
+
+
+class _Reader:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.problems: list[str] = []
+        self._names: dict[str, str] = {}
+        self._secrets: dict[str, str] = {}
+
+    def client(self, entry: object, place: str) -> Client | None:
+        if not isinstance(entry, dict):
+            self._problem(place, "it must be a dictionary with a name, and a password or keys")
+            return None
+        name = self._name(entry, "name", _NAME, place)
+        place = place if name is None else "%s (%s)" % (place, name)
+        self._unknown(entry, CLIENT_KEYS, place)
+        present = self._state(entry, place)
+        if name is not None:
+            self._once(self._names, name, place, "the name is used by %s already; give each client a name of its own")
+        password = entry.get("password")
+        if self.rules.scheme is not None and present and "password" in entry:
+            problem = password_problem(password, self.rules.scheme)
+            if problem:
+                self._problem(place, problem)
+        keys = self._keys(entry, place, name, present) if self.rules.keys else []
+        if name is None:
+            return None
+        text = str(password) if "password" in entry else None
+        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present)
+
+    def _keys(self, entry: dict[t.Any, t.Any], place: str, name: str | None, wanted: bool) -> list[Key]:
+        value = entry.get("keys", [])
+        if not isinstance(value, (list, tuple)):
+            self._problem(place, "keys must be a list, each with an id")
+            return []
+        ids: dict[str, str] = {}
+        keys = []
+        for number, item in enumerate(value):
+            key = self._key(item, "keys[%d]" % number, place, name, wanted, ids)
+            if key:
+                keys.append(key)
+        return keys
+
+    def _key(
+        self, entry: object, number: str, client_place: str, client: str | None, wanted: bool, ids: dict[str, str]
+    ) -> Key | None:
+        # "clients[2] (bob)" becomes "clients[2].keys[0] (bob.laptop)".
+        place = "%s.%s" % (client_place.split(" ")[0], number)
+        if not isinstance(entry, dict):
+            self._problem(place, "it must be a dictionary with an id")
+            return None
+        key_id = self._name(entry, "id", _KEY_ID, place)
+        if key_id is not None:
+            place = "%s (%s)" % (place, key_id if client is None else "%s.%s" % (client, key_id))
+            self._once(ids, key_id, place, "the id is used by %s already; give each key of a client an id of its own")
+        self._unknown(entry, KEY_KEYS, place)
+        present = self._state(entry, place)
+        expires = None
+        if present and wanted:
+            self._secret(entry, place)
+            expires = self._expires(entry, place)
+        if client is None or key_id is None:
+            return None
+        secret = str(entry["secret"]) if "secret" in entry else None
+        return Key(place, client, key_id, secret, expires, present)
+
+    def _secret(self, entry: dict[t.Any, t.Any], place: str) -> None:
+        if "secret" not in entry:
+            return
+        problem = _keys.secret_problem(entry["secret"], self.rules.allow_weak_secrets)
+        if problem:
+            self._problem(place, problem)
+        else:
+            message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
+            self._once(self._secrets, entry["secret"], place, message)
+
+    def _expires(self, entry: dict[t.Any, t.Any], place: str) -> str | None:
+        if "expires" not in entry:
+            return None
+        try:
+            return _keys.read_expiry(entry["expires"])
+        except (ValueError, OverflowError):
+            self._problem(place, 'expires must be a moment in UTC such as "2027-01-01T00:00:00Z"')
+            return None
+
+    def _name(self, entry: dict[t.Any, t.Any], option: str, form: re.Pattern[str], place: str) -> str | None:
+        value = entry.get(option)
+        if value is None or value == "":
+            self._problem(place, "the %s is missing or empty" % option)
+        elif not isinstance(value, str):
+            self._problem(place, "the %s must be a string; put it in quotes" % option)
+        elif form.match(value) and len(value) <= _LONGEST:
+            return value
+        else:
+            signs = "a-z, 0-9, '_' and '-'" if option == "id" else "a-z, 0-9, '.', '_' and '-'"
+            message = "the %s %s; it may have %d characters of %s at most, the first a letter or digit"
+            self._problem(place, message % (option, _culprit(value), _LONGEST, signs))
+        return None
+
+    def _state(self, entry: dict[t.Any, t.Any], place: str) -> bool:
+        state = entry.get("state", "present")
+        if state not in ("present", "absent"):
+            self._problem(place, "state must be present or absent")
+        return bool(state != "absent")
+
+    def _unknown(self, entry: dict[t.Any, t.Any], known: tuple[str, ...], place: str) -> None:
+        for key in entry:
+            if key in NOT_YET:
+                self._problem(place, "%s is not supported yet and would have no effect; remove it" % key)
+            elif key not in known:
+                closest = difflib.get_close_matches(str(key), known, n=1)
+                hint = "is %s meant?" % closest[0] if closest else "known are %s" % ", ".join(known)
+                self._problem(place, "'%s' is unknown here; %s" % (key, hint))
+
+    def _once(self, seen: dict[str, str], value: str, place: str, message: str) -> None:
+        if value in seen:
+            self._problem(place, message % seen[value])
+        else:
+            seen[value] = place
+
+    def _problem(self, place: str, text: str) -> None:
+        self.problems.append("%s: %s" % (place, text))
+
+
+def _culprit(value: str) -> str:
+    """What is wrong with a name, without quoting it."""
+    for sign, description in _CULPRITS:
+        if sign in re.sub("[A-Z]", "A", value):
+            return "contains %s" % description
+    if len(value) > _LONGEST:
+        return "has %d characters" % len(value)
+    return "contains a character that it may not, or begins with one"

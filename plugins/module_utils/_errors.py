@@ -1,0 +1,41 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong, told to the user. A message never holds a secret, nor the text of a line that may be one."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class GatehouseError(Exception):
+    """Base of all; becomes the failure of the task."""
+
+
+class BadInput(GatehouseError):
+    """One or more options are wrong; `problems` names each with its place."""
+
+    def __init__(self, problems: t.Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+class DamagedFile(GatehouseError):
+    """A file on the host cannot be understood at one line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__("line %d: %s" % (line, reason))
+        self.line = line
+        self.reason = reason
+
+
+class HostFileError(GatehouseError):
+    """The file on the host cannot be read or written."""
+
+
+class MissingLibrary(GatehouseError):
+    """The controller lacks what hashing needs."""
+
+
+class SecretStoreError(GatehouseError):
+    """A stored secret on the controller cannot be used."""

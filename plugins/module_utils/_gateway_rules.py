@@ -1,0 +1,52 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of the gateway that span several variables. Pure functions."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client
+
+PREFIX = "ollama_gateway_"
+
+
+def auth_problems(clients: t.Iterable[Client], auth: str) -> list[str]:
+    """Clients with a credential that the gateway does not accept, or without one that it does."""
+    problems = []
+    for client in clients:
+        if not client.present:
+            continue
+        has_password = client.password is not None
+        if client.has_keys and auth == "basic":
+            text = "keys need %sauth bearer or both, and it is basic; remove the keys or change %sauth"
+            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+        if has_password and auth == "bearer":
+            text = "a password needs %sauth basic or both, and it is bearer; remove the password or change %sauth"
+            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+        if not has_password and not client.has_keys:
+            need = {
+                "basic": "needs a password",
+                "bearer": "needs at least one key, such as keys: [{id: main}]",
+                "both": "needs a password, or at least one key such as keys: [{id: main}]",
+            }[auth]
+            problems.append("%s: with %sauth %s a client %s" % (client.place, PREFIX, auth, need))
+    return problems
+
+
+def bind_problem(bind: str, allow_plaintext: bool) -> str | None:
+    """Whether credentials would travel unencrypted beyond this host, or the address is none."""
+    variable = PREFIX + "bind"
+    try:
+        address = ipaddress.ip_address(bind)
+    except ValueError:
+        return "%s: it must be an IP address, such as 127.0.0.1; Docker takes no host names here" % variable
+    if address.is_loopback or allow_plaintext:
+        return None
+    return (
+        "%s: %s can be reached from other hosts, and passwords and keys would travel unencrypted, since the gateway "
+        "does not speak TLS yet. Either keep %s on 127.0.0.1 and put a TLS proxy or a tunnel in front of it, or, on a "
+        "network that you trust, set %sallow_plaintext: true" % (variable, bind, variable, PREFIX)
+    )

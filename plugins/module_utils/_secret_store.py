@@ -1,0 +1,106 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated secrets on the controller: one file each, mode 0600, in a folder of mode 0700."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
+
+# Long enough for every key, short enough for whatever else the file may be.
+_LONGEST = 4096
+
+
+class SecretStore:
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> str:
+        """Where the secret of `<client>.<id>` is kept."""
+        return os.path.join(self.directory, name)
+
+    def load(self, name: str) -> str | None:
+        """The stored secret, None if there is none; raises SecretStoreError if it cannot be used."""
+        path = self.path(name)
+        try:
+            with open(path, "rb") as f:
+                status = os.fstat(f.fileno())
+                content = f.read(_LONGEST)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SecretStoreError("%s: the stored key cannot be read: %s" % (path, error.strerror)) from None
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            message = (
+                "%s: mode %04o lets others than its owner at the stored key; run chmod 600 on it, and replace the key"
+            )
+            raise SecretStoreError((message + " if they may have read it") % (path, stat.S_IMODE(status.st_mode)))
+        secret = content.decode("ascii", "replace").strip()
+        if not _keys.verify(secret):
+            state = "damaged" if secret else "empty"
+            message = "%s: the stored key is %s; restore the file, or remove it to have a new key generated"
+            raise SecretStoreError(message % (path, state))
+        return secret
+
+    def create(self, name: str) -> bool:
+        """Generate and keep a secret. False if another process was first: its secret stays, for all to use.
+
+        The file appears under its name complete or not at all, as a link to a temporary file: a process that finds it
+        can read it.
+        """
+        path = self.path(name)
+        try:
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            if os.stat(self.directory).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                message = "%s: others than its owner may write into the folder of the keys; run chmod 700 on it"
+                raise SecretStoreError(message % self.directory)
+            fd, temporary = tempfile.mkstemp(prefix=".new-", dir=self.directory)  # mode 0600
+            try:
+                with os.fdopen(fd, "w") as f:
+                    f.write(_keys.generate() + "\n")
+                    f.flush()
+                    os.fsync(f.fileno())
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            finally:
+                os.unlink(temporary)
+        except OSError as error:
+            raise SecretStoreError("%s: the new key cannot be stored: %s" % (path, error.strerror)) from None
+        return True
+
+
+def stored_secrets(keys: t.Iterable[Key], store: SecretStore | None, variable: str) -> tuple[dict[str, str], list[str]]:
+    """The secrets by the keys' names, given or stored, and the problems. Those to be generated are left out."""
+    secrets: dict[str, str] = {}
+    problems = []
+    keys = list(keys)
+    given = {key.secret: key for key in keys if key.secret is not None}
+    for key in keys:
+        if key.secret is not None:
+            secrets[key.name] = key.secret
+        elif store is None:
+            problems.append(
+                "%s: it has no secret, and %s does not say where to keep a generated one" % (key.place, variable)
+            )
+        else:
+            try:
+                secret = store.load(key.name)
+            except SecretStoreError as error:
+                problems.append("%s: %s" % (key.place, error))
+            else:
+                if secret is None:
+                    continue
+                secrets[key.name] = secret
+                other = given.setdefault(secret, key)
+                if other is not key:
+                    message = "%s: the stored key %s is that of %s too; give each key its own"
+                    problems.append(message % (key.place, store.path(key.name), other.place))
+    return secrets, problems

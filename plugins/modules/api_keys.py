@@ -1,0 +1,128 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: api_keys
+short_description: Manage the API keys of a gateway
+version_added: 0.1.0
+description:
+  - Writes a file of API keys for HTTP Bearer authentication, the whole list in one task. The file holds the SHA-256 of
+    each key, which is enough for a key that cannot be guessed.
+  - Keys without a secret are generated, and kept on the controller under O(secrets_dir). There they are found again, so
+    that all hosts have the same key.
+  - Clients without keys have no entry. What a client has else, such as a password, is left to
+    M(gatehouse.ollama.htpasswd#module).
+extends_documentation_fragment:
+  - gatehouse.ollama.clients
+  - gatehouse.ollama.clients.file
+options:
+  secrets_dir:
+    description:
+      - Folder on the controller where generated keys are kept, each in a file named C(<client>.<id>) of mode 0600. Made
+        with mode 0700 if missing. A relative path begins at the playbook's folder.
+      - Needed if a key has no secret.
+      - A file there that is empty, damaged or open to others than its owner is an error. To have a new key generated,
+        remove the file of the old one.
+    type: path
+  allow_weak_secrets:
+    description:
+      - V(true) takes given secrets that are too weak to be called keys.
+      - Whoever reads the file of hashes, or the fingerprint in a diff, can then try to guess them.
+    type: bool
+    default: false
+notes:
+  - A generated key is C(ghk_), then 32 random bytes in base64url without padding (43 characters), then a checksum of 6
+    characters. This is the CRC-32 of all characters before it, as a number in base 62 with the digits C(0-9A-Za-z),
+    padded with C(0) on the left. A scanner for leaked secrets can tell such a key from chance by it.
+  - A line with nothing but one word is a key in plain text, which the gateway serves. It counts as foreign, so
+    O(purge=true) removes it and O(purge=false) keeps it.
+seealso:
+  - module: gatehouse.ollama.htpasswd
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Give alice a key from the vault and one to be generated
+  gatehouse.ollama.api_keys:
+    path: /opt/gatehouse/gateway/clients/api_keys
+    group: "60880"
+    secrets_dir: "{{ inventory_dir }}/secrets"
+    clients:
+      - name: alice
+        keys:
+          - id: laptop
+            secret: "{{ vault_alice_laptop }}"
+            expires: "2027-01-01T00:00:00Z"
+          - id: phone
+
+- name: Revoke one key and leave all others alone
+  gatehouse.ollama.api_keys:
+    path: /opt/gatehouse/gateway/clients/api_keys
+    purge: false
+    clients:
+      - name: alice
+        keys:
+          - id: laptop
+            state: absent
+"""
+
+RETURN = r"""
+path:
+  description: Path of the file.
+  returned: success
+  type: str
+added:
+  description: Keys that were not in the file, as C(<client>.<id>).
+  returned: success
+  type: list
+  elements: str
+  sample: [alice.phone]
+updated:
+  description: Keys whose secret or expiry changed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+removed:
+  description: Keys that are gone from the file. Keys in plain text have no name, they only show in the diff.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+unchanged:
+  description: Keys whose entry stayed as it was.
+  returned: success
+  type: list
+  elements: str
+  sample: [alice.laptop]
+generated:
+  description: Keys that were generated, or would be in check mode.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    client:
+      description: Name of the client.
+      type: str
+    id:
+      description: Id of the key.
+      type: str
+    path:
+      description: File on the controller that holds the key.
+      type: str
+  sample:
+    - client: alice
+      id: phone
+      path: /home/ops/inventory/secrets/alice.phone
+fingerprints:
+  description: The first 8 hexadecimal digits of each key's SHA-256, to recognise it by.
+  returned: success
+  type: dict
+  sample:
+    alice.laptop: 1f3870be
+"""

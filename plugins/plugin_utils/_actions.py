@@ -1,0 +1,179 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins share: options, errors, and the way to a file on the host."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import tempfile
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
+    DamagedFile,
+    GatehouseError,
+    HostFileError,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+
+Dict = dict[str, t.Any]
+
+FILE_OPTIONS: Dict = {
+    "path": {"type": "str", "required": True},
+    "purge": {"type": "bool", "default": True},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw", "default": "0640"},
+}
+# raw: Ansible's own checks of a list of dictionaries quote the values that they do not like.
+CLIENTS_OPTION: Dict = {"clients": {"type": "raw", "required": True}}
+
+
+def plain(value: t.Any) -> t.Any:
+    """`value` without Ansible's own kinds of strings, of which those from a vault are none before ansible-core 2.19."""
+    if isinstance(value, str) or getattr(value, "__ENCRYPTED__", False):
+        return str(value)
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+class CredentialsAction(ActionBase):  # type: ignore[misc, unused-ignore]  # Ansible is not typed
+    """An action that turns a GatehouseError into the failure of its task, in this one place."""
+
+    ARGUMENTS: t.ClassVar[Dict]
+
+    def run(self, tmp: str | None = None, task_vars: Dict | None = None) -> Dict:
+        result: Dict = super().run(tmp, task_vars)
+        arguments: Dict = self.validate_argument_spec(self.ARGUMENTS)[1]
+        arguments["clients"] = plain(arguments["clients"])
+        try:
+            result.update(self.apply(arguments, task_vars or {}))
+        except GatehouseError as error:
+            result.update(failed=True, changed=False, msg=str(error))
+        finally:
+            if self._connection is not None:
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        raise NotImplementedError
+
+    def controller_path(self, path: str) -> str:
+        """A path on the controller; a relative one begins at the playbook's folder."""
+        return str(self._loader.path_dwim(path))
+
+
+class HostFileAction(CredentialsAction):
+    """An action that makes one file on the host from the clients."""
+
+    TRANSFERS_FILES = True
+    # What the file is called while it is on its way.
+    KIND: t.ClassVar[str]
+
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        path = arguments["path"]
+        if not path.startswith("/"):
+            raise HostFileError("path: it must be absolute, and is %s" % path)
+        decide = self.prepare(arguments)
+        with self._unlogged():
+            content = self._read(path, task_vars)
+            try:
+                outcome, extra = decide(content)
+            except DamagedFile as error:
+                raise HostFileError(_how_to_go_on(path, error, arguments["purge"])) from None
+            diffs = [{"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}]
+            changed = outcome.changed
+            if not outcome.changed:
+                attributes = self._set_attributes(path, arguments, task_vars)
+                changed = bool(attributes.get("changed"))
+                diffs += [attributes["diff"]] if changed and attributes.get("diff") else []
+            elif not self._task.check_mode:
+                self._write(path, outcome.text, arguments, task_vars)
+        return {**_names(outcome), **extra, "changed": changed, "path": path, "diff": diffs}
+
+    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
+        """Judge the options, then return what decides on the file's content (None: no such file).
+
+        That may have an effect on the controller, once the file was found sound.
+        """
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _unlogged(self) -> t.Iterator[None]:
+        """Keep what modules return on the host out of the log: at -vvv a connection may print it, hashes included."""
+        context = self._connection._play_context
+        before = context.no_log
+        context.no_log = True
+        try:
+            yield
+        finally:
+            context.no_log = before
+
+    def _read(self, path: str, task_vars: Dict) -> bytes | None:
+        status = self._execute_remote_stat(path, all_vars=task_vars, follow=True, checksum=False)
+        if not status["exists"]:
+            return None
+        answer = self._module("ansible.legacy.slurp", {"src": path}, task_vars)
+        return base64.b64decode(answer["content"])
+
+    def _set_attributes(self, path: str, arguments: Dict, task_vars: Dict) -> Dict:
+        options = {"path": path, "state": "file", "follow": True, **_attributes(arguments)}
+        return self._module("ansible.legacy.file", options, task_vars)
+
+    def _module(self, name: str, options: Dict, task_vars: Dict) -> Dict:
+        answer: Dict = self._execute_module(module_name=name, module_args=options, task_vars=task_vars)
+        if answer.get("failed"):
+            raise HostFileError("%s: %s" % (options.get("path") or options.get("src"), answer.get("msg")))
+        return answer
+
+    def _write(self, path: str, text: str, arguments: Dict, task_vars: Dict) -> None:
+        """Have Ansible's copy put `text` in place, by renaming. It gets a file, for it shows options and diffs."""
+        folder = tempfile.mkdtemp(dir=C.DEFAULT_LOCAL_TMP)
+        try:
+            source = os.path.join(folder, self.KIND)
+            with open(source, "w", encoding="utf-8", newline="", opener=_private) as f:
+                f.write(text)
+            task = self._task.copy()
+            task.args = {"src": source, "dest": path, "follow": True, **_attributes(arguments)}
+            task.diff = False
+            context = self._play_context.copy()
+            context.diff = False
+            copy = self._shared_loader_obj.action_loader.get(
+                "ansible.legacy.copy",
+                task=task,
+                connection=self._connection,
+                play_context=context,
+                loader=self._loader,
+                templar=self._templar,
+                shared_loader_obj=self._shared_loader_obj,
+            )
+            answer = copy.run(task_vars=task_vars)
+        finally:
+            shutil.rmtree(folder)
+        if answer.get("failed"):
+            raise HostFileError("%s: %s" % (path, answer.get("msg")))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
+def _attributes(arguments: Dict) -> Dict:
+    return {name: arguments[name] for name in ("owner", "group", "mode") if arguments[name] is not None}
+
+
+def _names(outcome: Outcome) -> Dict:
+    return {name: getattr(outcome, name) for name in ("added", "updated", "removed", "unchanged")}
+
+
+def _how_to_go_on(path: str, error: DamagedFile, purge: bool) -> str:
+    whole = ", or the whole file to have it written anew," if purge else ""
+    return "%s: %s. Nothing was written. Correct or remove that line%s and run again." % (path, error, whole)
