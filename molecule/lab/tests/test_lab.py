@@ -13,6 +13,7 @@ from testinfra.host import Host
 
 from tests.lab import images, models
 from tests.lab.base import REGISTRY_ADDRESS
+from tests.lab.standin.registry import MANIFEST_MEDIA
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -47,10 +48,10 @@ def test_the_other_host_has_no_docker() -> None:
     assert not TWO.exists("docker")
 
 
-@pytest.mark.parametrize("model", ["tiny/manifests/latest", "tiny-loop/manifests/latest", "llama3.2/manifests/1b"])
+@pytest.mark.parametrize("model", models.MODELS)
 def test_the_registry_serves_the_models(model: str) -> None:
-    url = f"http://{REGISTRY_ADDRESS}:5000/v2/library/{model}"
-    answer = requests.get(url, headers={"Accept": models.MANIFEST_TYPE}, timeout=10)
+    url = f"http://{REGISTRY_ADDRESS}:5000/v2/library/{model.replace(':', '/manifests/')}"
+    answer = requests.get(url, headers={"Accept": MANIFEST_MEDIA}, timeout=10)
     assert answer.status_code == 200
     kinds = {layer["mediaType"] for layer in answer.json()["layers"]}
     assert {f"application/vnd.ollama.image.{kind}" for kind in ("model", "template", "system", "params")} <= kinds
