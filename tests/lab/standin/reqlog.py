@@ -18,9 +18,7 @@ class RequestLog:
     def __init__(self, path: Path | None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if path else None
 
-    def write(
-        self, head: wire.Head, body: wire.Body, response: wire.Response, peer: str, disconnected: bool
-    ) -> None:
+    def write(self, head: wire.Head, body: wire.Body, response: wire.Response, peer: str, disconnected: bool) -> None:
         if self._descriptor is None:
             return
         entry: dict[str, Any] = {

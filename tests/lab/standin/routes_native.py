@@ -75,9 +75,7 @@ async def generate(exchange: Exchange) -> None:
         await _load_only(exchange, model, request, {"response": ""})
         return
     text = prompt if raw else render(request.get("system") or model.text("system"), prompt)
-    completion = Completion(
-        exchange.app, model, text, _options(request), keep_alive_seconds(request.get("keep_alive"))
-    )
+    completion = Completion(exchange.app, model, text, _options(request), keep_alive_seconds(request.get("keep_alive")))
 
     def part(piece: str) -> dict[str, Any]:
         return {"response": piece}

@@ -61,7 +61,5 @@ class Runtime:
     def running(self) -> list[Loaded]:
         """The loaded models, the one that stays longest first."""
         now = time.time()
-        self._loaded = {
-            key: entry for key, entry in self._loaded.items() if entry.users > 0 or entry.expires > now
-        }
+        self._loaded = {key: entry for key, entry in self._loaded.items() if entry.users > 0 or entry.expires > now}
         return sorted(self._loaded.values(), key=lambda entry: -entry.expires)

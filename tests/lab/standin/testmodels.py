@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two tiny models of the recorded exchanges, built here, and a command that puts them into a registry.
 
-    python3 -m standin.testmodels http://registry:5000
+python3 -m standin.testmodels http://registry:5000
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def _headers(lines: list[str]) -> list[tuple[str, str]]:
         if not separator or not _TOKEN.fullmatch(name):
             raise WireError(400)
         value = value.strip(" \t")
-        if any(char < " " and char != "\t" or char == "\x7f" for char in value):
+        if any((char < " " and char != "\t") or char == "\x7f" for char in value):
             raise WireError(400, "invalid header value")
         headers.append((name, value))
     return headers
