@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_daemon_json
+short_description: Merge options into Docker's daemon.json
+version_added: 0.1.0
+description:
+  - Merges options into the configuration file of the Docker daemon. What others wrote there stays.
+  - Dictionaries are merged key by key at every depth.
+  - Of lists, the entries that are not there yet are appended, so that the registry mirrors of several writers live
+    together.
+  - Everything else is replaced. A value of V(null) removes the key.
+  - A file that already says what is asked for is left as it is, in its own formatting.
+options:
+  path:
+    description: The file. Missing directories above it are created.
+    type: path
+    default: /etc/docker/daemon.json
+  options:
+    description: What to merge into the file.
+    type: dict
+    required: true
+  validate:
+    description:
+      - Command that checks the merged file before it takes its place, V(%s) stands for the path of the new content.
+      - For instance C(dockerd --validate --config-file %s), which Docker Engine knows since version 23.
+    type: str
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change.
+    support: full
+  diff_mode:
+    description: Returns what changed, or would change.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+notes:
+  - The daemon reads the file when it starts. Restart or reload it after a change.
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Limit the size of container logs and keep the rest of the file
+  gatehouse.ollama.docker_daemon_json:
+    options:
+      log-driver: local
+      log-opts:
+        max-size: 10m
+    validate: dockerd --validate --config-file %s
+  notify: Restart Docker
+"""
+
+RETURN = r"""
+path:
+  description: The file, with symbolic links resolved.
+  type: str
+  returned: success
+options:
+  description: All options that the file holds afterwards.
+  type: dict
+  returned: success
+"""
+
+import json
+import os
+import shlex
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+class DaemonJsonError(Exception):
+    """The file cannot be used; the text names it and says why."""
+
+
+def parse(path: str, text: str) -> dict[str, t.Any]:
+    """Return the options in the text of the file; Docker takes an empty file for no options."""
+    if not text.strip():
+        return {}
+    try:
+        options = json.loads(text)
+    except ValueError as e:
+        where = f"line {e.lineno}, column {e.colno}: {e.msg}" if isinstance(e, json.JSONDecodeError) else str(e)
+        raise DaemonJsonError(f"{path} is not valid JSON ({where}). Correct or remove it; nothing was changed.") from e
+    if not isinstance(options, dict):
+        raise DaemonJsonError(
+            f'{path} must hold one JSON object, as in {{"log-driver": "local"}}. '
+            "Correct or remove it; nothing was changed."
+        )
+    return options
+
+
+def merge(current: dict[str, t.Any], wanted: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return a new dictionary: current with wanted merged in. Keys keep their order, new ones come last."""
+    result = dict(current)
+    for key, value in wanted.items():
+        present = result.get(key)
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = merge(present if isinstance(present, dict) else {}, value)
+        elif isinstance(value, list) and isinstance(present, list):
+            result[key] = present + [entry for entry in value if entry not in present]
+        else:
+            result[key] = value
+    return result
+
+
+def read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as e:
+        raise DaemonJsonError(f"{path} cannot be read: {e}. Nothing was changed.") from e
+
+
+def write(module: AnsibleModule, path: str, text: str) -> None:
+    """Validate the text, then put it in the place of the file in one step."""
+    is_new = not os.path.exists(path)
+    descriptor, temporary = tempfile.mkstemp(prefix="daemon-json-", dir=module.tmpdir)
+    module.add_cleanup_file(temporary)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as f:
+        f.write(text)
+    if module.params["validate"]:
+        command = [part.replace("%s", temporary) for part in shlex.split(module.params["validate"])]
+        rc, stdout, stderr = module.run_command(command)
+        if rc != 0:
+            said = (stderr or stdout).replace(temporary, path).strip()
+            raise DaemonJsonError(f"{path} was not changed, because Docker refuses what it would hold: {said}")
+    if module.check_mode:
+        return
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    # An existing file lends its owner and mode to the one that replaces it.
+    module.atomic_move(temporary, path)
+    if is_new:
+        module.set_mode_if_different(path, "0644", False)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            path=dict(type="path", default="/etc/docker/daemon.json"),
+            options=dict(type="dict", required=True),
+            validate=dict(type="str"),
+        ),
+        supports_check_mode=True,
+    )
+    path = os.path.realpath(module.params["path"])
+    try:
+        before = read(path)
+        current = parse(path, before)
+        merged = merge(current, module.params["options"])
+        changed = merged != current
+        after = json.dumps(merged, indent=2, ensure_ascii=False) + "\n" if changed else before
+        if changed:
+            write(module, path, after)
+    except DaemonJsonError as e:
+        module.fail_json(msg=str(e))
+    module.exit_json(
+        changed=changed,
+        path=path,
+        options=merged,
+        diff={"before_header": path, "after_header": path, "before": before, "after": after},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_check
+short_description: Check that a host can run a Compose project
+version_added: 0.1.0
+description:
+  - Fails with a clear error where Docker is missing or down, where Compose v2 is missing, or where a port that a
+    Compose project is going to publish is taken by something else than this project.
+  - Changes nothing.
+options:
+  required:
+    description:
+      - Whether a host without Docker is an error. In check mode it never is, because another role may be
+        about to install Docker.
+    type: bool
+    default: true
+  project:
+    description: The Compose project that may already hold the ports.
+    type: str
+  ports:
+    description: The addresses and ports that the project is going to publish.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: An IPv4 or IPv6 address of the host.
+        type: str
+        required: true
+      port:
+        description: A TCP port.
+        type: int
+        required: true
+  address_variable:
+    description: The variable to name in errors about an address. If left out, O(port_variable) is named.
+    type: str
+  port_variable:
+    description: The variable to name in errors about a port.
+    type: str
+    default: ports
+attributes:
+  check_mode:
+    description: Checks the same in check mode. There, a host without Docker or with its daemon down is no error.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Check that Docker answers and the port is free
+  gatehouse.ollama.host_check:
+    project: gatehouse-gateway
+    ports:
+      - address: 127.0.0.1
+        port: 8880
+    port_variable: ollama_gateway_port
+  register: host
+"""
+
+RETURN = r"""
+engine:
+  description:
+    - V(ready) if Docker answers and has Compose v2. V(absent) if it is not installed and V(down) if its daemon does not
+      answer, which are returned only where they are no error.
+  type: str
+  returned: success
+engine_version:
+  description: Version of the Docker Engine, empty if it does not answer.
+  type: str
+  returned: success
+compose_version:
+  description: Version of Docker Compose, empty if the engine does not answer.
+  type: str
+  returned: success
+"""
+
+import errno
+import ipaddress
+import json
+import re
+import socket
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+# 127.0.0.1:8880->8080/tcp, [::1]:8880->8080/tcp, :::8000-8001->8000-8001/tcp
+PUBLISHED = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?:(\d+)(?:-(\d+))?->[\d-]+/tcp")
+
+
+class HostError(Exception):
+    """The host cannot run the project; the text says why and what would be right."""
+
+
+def is_any(address: str) -> bool:
+    """Whether this stands for all addresses of a host: 0.0.0.0 or ::"""
+    return ipaddress.ip_address(address).is_unspecified
+
+
+class Container(t.NamedTuple):
+    name: str
+    project: str
+    published: list[tuple[str, int, int]]
+
+    def publishes(self, address: str, port: int) -> bool:
+        return any(
+            first <= port <= last and (host == address or is_any(host) or is_any(address))
+            for host, first, last in self.published
+        )
+
+
+def parse_containers(text: str) -> list[Container]:
+    """Read lines of name, Compose project and published ports, parted by tabs."""
+    containers = []
+    for line in text.splitlines():
+        name, project, ports = [*line.split("\t"), "", ""][:3]
+        published = [(host, int(first), int(last or first)) for host, first, last in PUBLISHED.findall(ports)]
+        containers.append(Container(name, project, published))
+    return containers
+
+
+def bind_error(address: str, port: int) -> int:
+    """Return why the host refuses to listen there, as an errno; 0 if it does not."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as s:
+        # As servers do: connections that are only winding down do not hold the port.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((address, port))
+        except OSError as e:
+            return e.errno or 0
+    return 0
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class HostCheck:
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.docker = module.get_bin_path("docker")
+        self.daemon = module.get_bin_path("dockerd", opt_dirs=["/usr/sbin", "/usr/local/sbin"])
+
+    def run(self, *args: str) -> tuple[int, str, str]:
+        rc, stdout, stderr = self.module.run_command([self.docker, *args])
+        return rc, stdout.strip(), stderr.strip()
+
+    def engine(self) -> tuple[str, str]:
+        """Return the state of the engine and its version."""
+        if self.docker is None:
+            if self.module.params["required"] and not self.module.check_mode:
+                raise HostError(
+                    "Docker is not installed on this host. The role gatehouse.ollama.docker_engine installs it."
+                )
+            return "absent", ""
+        rc, stdout, stderr = self.run("version", "--format", "{{json .}}")
+        try:
+            server = json.loads(stdout).get("Server") or {}
+        except ValueError:
+            server = {}
+        if rc == 0 and server:
+            return "ready", str(server.get("Version", ""))
+        error = (
+            f"Docker is installed but its daemon does not answer: {stderr or stdout}. "
+            "On the host, `systemctl status docker` and `journalctl -u docker` say why."
+        )
+        if not self.module.check_mode:
+            raise HostError(error)
+        self.module.warn(f"{error} A real run stops here, unless the daemon answers by then.")
+        return "down", ""
+
+    def compose(self) -> str:
+        rc, stdout, _stderr = self.run("compose", "version", "--short")
+        if rc != 0:
+            raise HostError(
+                "Docker is installed without Compose v2: `docker compose version` fails. Install docker-compose-plugin "
+                "(Docker's repository), docker-compose (Debian 13) or docker-compose-v2 (Ubuntu), or let the role "
+                "gatehouse.ollama.docker_engine do it."
+            )
+        return stdout.lstrip("v")
+
+    def containers(self) -> list[Container]:
+        rc, stdout, stderr = self.run(
+            "ps", "--no-trunc", "--format", '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
+        )
+        if rc != 0:
+            raise HostError(f"`docker ps` fails: {stderr}")
+        return parse_containers(stdout)
+
+    def port(self, address: str, port: int, containers: list[Container]) -> None:
+        port_variable = self.module.params["port_variable"]
+        address_variable = self.module.params["address_variable"] or port_variable
+        if not is_address(address):
+            raise HostError(f"{address_variable}: {address!r} is not an IP address. Use one, for instance 127.0.0.1.")
+        if not 1 <= port <= 65535:
+            raise HostError(f"{port_variable}: {port} is not a port. Use a number from 1 to 65535.")
+        owners = [c for c in containers if c.publishes(address, port)]
+        strangers = [c for c in owners if not c.project or c.project != self.module.params["project"]]
+        if strangers:
+            raise HostError(
+                f"{port_variable}: port {port} on {address} is taken by the container {strangers[0].name}. "
+                "Choose another port, or stop that container."
+            )
+        error = bind_error(address, port)
+        if error == errno.EADDRNOTAVAIL:
+            raise HostError(f"{address_variable}: {address} is not an address of this host. Use one that it has.")
+        if error == errno.EADDRINUSE and not owners:
+            raise HostError(
+                f"{port_variable}: port {port} on {address} is taken by another program. Choose another port, or stop "
+                f"that program: on the host, `ss -ltnp 'sport = :{port}'` shows it."
+            )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            required=dict(type="bool", default=True),
+            project=dict(type="str"),
+            ports=dict(
+                type="list",
+                elements="dict",
+                default=[],
+                options=dict(address=dict(type="str", required=True), port=dict(type="int", required=True)),
+            ),
+            address_variable=dict(type="str"),
+            port_variable=dict(type="str", default="ports"),
+        ),
+        supports_check_mode=True,
+    )
+    check = HostCheck(module)
+    try:
+        engine, engine_version = check.engine()
+        ready = engine == "ready"
+        compose_version = check.compose() if ready else ""
+        containers = check.containers() if ready and module.params["ports"] else []
+        for entry in module.params["ports"]:
+            check.port(entry["address"], entry["port"], containers)
+    except HostError as e:
+        module.fail_json(msg=str(e))
+    module.exit_json(changed=False, engine=engine, engine_version=engine_version, compose_version=compose_version)
+
+
+if __name__ == "__main__":
+    main()

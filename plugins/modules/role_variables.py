@@ -1,0 +1,45 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: role_variables
+short_description: Refuse variables of a role that do not exist
+version_added: 0.1.0
+description:
+  - Fails if a variable whose name begins with the name of the calling role and an underscore is in none of the role's
+    argument specifications, and names the closest one that is. A mistyped variable would otherwise be ignored.
+  - Meant as the first task of a role. Runs on the controller alone and changes nothing.
+options:
+  role:
+    description: Name of the calling role, which its public variables begin with.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Checks the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+notes:
+  - Variables that a play registers or sets must not begin with the name of the role and an underscore.
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Refuse unknown variables
+  gatehouse.ollama.role_variables:
+    role: ollama_server
+"""
+
+RETURN = r"""
+# Returns nothing of its own.
+"""
