@@ -9,6 +9,8 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
+from typing import NoReturn
 
 from . import gates, routes_anthropic, routes_openai
 from .connection import Connection
@@ -74,6 +76,12 @@ class Server:
             await route.handler(exchange)
         except ApiError as problem:
             await _report(exchange, route.dialect, problem)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # A request of an unforeseen form; the real server survives its own mistakes in the same way.
+            traceback.print_exc()
+            if response.started:
+                raise ConnectionAbortedError from None
+            await response.send(500)
 
 
 async def _report(exchange: Exchange, dialect: str, problem: ApiError) -> None:
@@ -87,25 +95,27 @@ async def _report(exchange: Exchange, dialect: str, problem: ApiError) -> None:
         await exchange.json({"error": message}, problem.status, JSON)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings) -> NoReturn:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     await Server(settings).run(stop)
+    # A transfer that hangs in its thread must not delay the end.
+    os._exit(0)
 
 
 def main() -> int:
+    """Returns only where the server could not start."""
     try:
         settings = Settings.from_environment()
         asyncio.run(serve(settings))
     except OSError as error:
         address = f"{settings.host}:{settings.port}"
-        print(f"Error: listen tcp {address}: bind: {os.strerror(error.errno or 0).lower()}", file=sys.stderr)
-        return 1
+        bind = f"listen tcp {address}: bind: {os.strerror(error.errno or 0).lower()}"
+        print(f"Error: {error if error.filename else bind}", file=sys.stderr)
     except ValueError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return 1
 
 
 if __name__ == "__main__":
