@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from docker.errors import APIError
+
 from tests import lab
 from tests.lab import engine, hosts
 from tests.lab.base import LABEL, LabError, lock
@@ -38,7 +40,9 @@ def main() -> int:
         return _run(arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
-        return 1
+    except APIError as error:
+        print(f"lab: the Docker Engine refused: {error.explanation}", file=sys.stderr)
+    return 1
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ PACKAGES = "gatehouse-lab-packages"
 PACKAGES_ADDRESS = "10.213.0.3"
 FIRST_HOST_ADDRESS = ipaddress.IPv4Address("10.213.0.10")
 
-# Everything that the lab makes carries this label; its value says what it is.
+# Everything that the lab makes, other than images, carries this label; its value says what it is.
 LABEL = "gatehouse.lab"
 
 

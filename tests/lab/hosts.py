@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from contextlib import suppress
 
@@ -26,7 +25,7 @@ def create(client: docker.DockerClient, name: str, address: str | None = None) -
         container = _get(client, name)
         made = container is None
         if container is None:
-            container = _start(client, name, address or _free_address(client))
+            container = _start(client, name, _free_address(client, address))
         elif container.status != "running":
             container.start()
     has = _address(container)
@@ -71,12 +70,15 @@ def _volume(name: str) -> str:
     return f"gatehouse-lab-{name}"
 
 
-def _free_address(client: docker.DockerClient) -> str:
-    taken = {ipaddress.IPv4Address(address) for address in addresses(client).values()}
-    for candidate in SUBNET.hosts():
-        if candidate >= FIRST_HOST_ADDRESS and candidate not in taken:
-            return str(candidate)
-    raise LabError(f"no address is free in {SUBNET}")
+def _free_address(client: docker.DockerClient, wanted: str | None) -> str:
+    """The wanted address, or the first one, that no host has."""
+    taken = set(addresses(client).values())
+    free = [str(one) for one in SUBNET.hosts() if one >= FIRST_HOST_ADDRESS and str(one) not in taken]
+    if wanted is not None and wanted not in free:
+        raise LabError(f"address {wanted} is another host's, or none of {SUBNET} from {FIRST_HOST_ADDRESS} on")
+    if not free:
+        raise LabError(f"no address is free in {SUBNET}")
+    return wanted or free[0]
 
 
 def _start(client: docker.DockerClient, name: str, address: str) -> Container:
@@ -115,6 +117,7 @@ def _start(client: docker.DockerClient, name: str, address: str) -> Container:
         container = client.containers.get(name)
         container.start()
     except APIError as error:
+        destroy(client, name)
         raise LabError(f"host {name} ({address}) cannot be started: {error.explanation}") from error
     say(f"host {name} starts at {address}")
     return container

@@ -19,8 +19,9 @@ import yaml
 from docker.errors import APIError, BuildError, ImageNotFound
 
 from tests.lab import engine
-from tests.lab.base import LABEL, REPOSITORY, STATE_DIR, LabError, run, say
+from tests.lab.base import REPOSITORY, STATE_DIR, LabError, run, say
 
+# What an image was built from; containers inherit it, so it must not be the label that marks what the lab made.
 CONTENT_LABEL = "gatehouse.lab.content"
 SUITE = "trixie"
 BASE = f"gatehouse-lab/base:{SUITE}"
@@ -66,7 +67,7 @@ def build(client: docker.DockerClient, name: str) -> str:
             custom_context=True,
             tag=tag,
             buildargs={"BASE": BASE},
-            labels={LABEL: "image", CONTENT_LABEL: digest.hexdigest()},
+            labels={CONTENT_LABEL: digest.hexdigest()},
             rm=True,
             forcerm=True,
         )
@@ -96,7 +97,8 @@ def _context(name: str) -> list[tuple[str, int, bytes]]:
         for path in folder.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 where = (Path(prefix) / path.relative_to(folder)).as_posix()
-                files.append((where, path.stat().st_mode & 0o777, path.read_bytes()))
+                mode = 0o755 if path.stat().st_mode & 0o100 else 0o644  # whatever the checkout's umask
+                files.append((where, mode, path.read_bytes()))
     return sorted(files)
 
 
@@ -127,7 +129,7 @@ def _base(client: docker.DockerClient) -> str:
         archive = str(Path(scratch) / "base.tar")
         run(["mmdebstrap", *options, SUITE, archive, *sources], "Debian cannot be fetched")
         repository, tag = BASE.split(":")
-        labels = [f"LABEL {LABEL}=image {CONTENT_LABEL}={content}"]
+        labels = [f"LABEL {CONTENT_LABEL}={content}"]
         client.api.import_image_from_file(archive, repository=repository, tag=tag, changes=labels)
     return content
 
