@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-MOLECULE := MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
+MOLECULE := PATH=$(CURDIR)/$(BIN):$$PATH MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
 PYTHON_FILES := plugins tests molecule
 
 .PHONY: help deps check lint unit lua test component molecule sanity install-test demo demo-down clean

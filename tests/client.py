@@ -47,7 +47,13 @@ class Gateway:
 
 def playbook(inventory: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run playbooks/<name>.yml of this checkout against `inventory`; the caller judges the exit code."""
-    command = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, f"playbooks/{name}.yml", *arguments]
+    command: list[str | Path] = [
+        ROOT / ".venv/bin/ansible-playbook",
+        "-i",
+        inventory,
+        f"playbooks/{name}.yml",
+        *arguments,
+    ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 

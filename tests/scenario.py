@@ -19,7 +19,7 @@ from tests.client import ROOT
 
 @functools.cache
 def inventory_variables(inventory: Path, name: str) -> dict[str, Any]:
-    command = [ROOT / ".venv/bin/ansible-inventory", "-i", inventory, "--host", name]
+    command: list[str | Path] = [ROOT / ".venv/bin/ansible-inventory", "-i", inventory, "--host", name]
     variables: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
     return variables
 

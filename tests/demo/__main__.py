@@ -70,7 +70,7 @@ def up() -> int:
     address, _made = hosts.create(client, HOST)
     secret = password()
     inventory = write_inventory(address)
-    command = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
+    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode != 0:
         return done.returncode

@@ -35,7 +35,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def collections(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
-    install = [BIN / "ansible-galaxy", "collection", "install", tarball, "-p", folder, "--offline"]
+    install: list[str | Path] = [BIN / "ansible-galaxy", "collection", "install", tarball, "-p", folder, "--offline"]
     run(*install, cwd=folder, collections=folder)
     return folder
 
@@ -59,7 +59,7 @@ def test_the_tarball_holds_no_generated_key(tarball: Path) -> None:
 def test_a_playbook_is_found_by_its_full_name_from_an_empty_folder(
     name: str, collections: Path, tmp_path: Path
 ) -> None:
-    command = [BIN / "ansible-playbook", f"gatehouse.ollama.{name}", "--syntax-check"]
+    command: list[str | Path] = [BIN / "ansible-playbook", f"gatehouse.ollama.{name}", "--syntax-check"]
     assert "playbook:" in run(*command, cwd=tmp_path, collections=collections)
 
 
@@ -73,5 +73,5 @@ def test_the_documentation_of_a_module_is_shown(module: str, collections: Path, 
 
 @pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()), ids=lambda name: name)
 def test_the_documentation_of_a_role_is_shown(role: str, collections: Path, tmp_path: Path) -> None:
-    command = [BIN / "ansible-doc", "-t", "role", f"gatehouse.ollama.{role}"]
+    command: list[str | Path] = [BIN / "ansible-doc", "-t", "role", f"gatehouse.ollama.{role}"]
     assert "OPTIONS" in run(*command, cwd=tmp_path, collections=collections)

@@ -105,7 +105,15 @@ def sanity(venv: Path) -> int:
     tree = base / "ansible_collections" / "gatehouse" / "ollama"
     copy_tree(tree)
     print(f"== ansible-test sanity, Python {version} ==", flush=True)
-    command = [venv / "bin" / "ansible-test", "sanity", "--venv", "--python", version, "--color", "no"]
+    command: list[str | Path] = [
+        venv / "bin" / "ansible-test",
+        "sanity",
+        "--venv",
+        "--python",
+        version,
+        "--color",
+        "no",
+    ]
     return subprocess.run(command, cwd=tree, env=environment(venv, base / "home"), check=False).returncode
 
 

@@ -32,7 +32,7 @@ def options(role: Path) -> dict[str, Any]:
 
 def words(text: str) -> set[str]:
     """Every name in `text` that begins like a variable of one of the roles."""
-    pattern = r"(?<![A-Za-z0-9_.])(?:%s)_[a-z0-9_]+" % "|".join(ROLE_NAMES)
+    pattern = rf"(?<![A-Za-z0-9_.])(?:{'|'.join(ROLE_NAMES)})_[a-z0-9_]+"
     return set(re.findall(pattern, text))
 
 
