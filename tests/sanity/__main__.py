@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run `ansible-test sanity`, and the unit tests, as the collection would be installed.
 
-ansible-test wants a real folder `ansible_collections/gatehouse/ollama`, so the tracked files are copied into one below
-build/. It runs with the ansible-core of .venv and, where the machine has Python 3.12 or newer, with the newest
-ansible-core as well. No test is skipped and there is no ignore file.
+ansible-test wants a real folder `ansible_collections/gatehouse/ollama`, so the collection is built and installed into
+one below build/. It runs with the ansible-core of .venv and, where the machine has Python 3.12 or newer, with the
+newest ansible-core as well. No test is skipped and there is no ignore file.
 
 Usage: python -m tests.sanity
 """
@@ -64,15 +64,20 @@ def newest_venv() -> Path | None:
     return NEWEST
 
 
-def copy_tree(target: Path) -> None:
-    """Copy the files of the collection, without the development tools around them, into `target`."""
-    shutil.rmtree(target, ignore_errors=True)
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(listing, cwd=ROOT, text=True).split("\0"):
-        source = ROOT / name
-        if name and not name.startswith((".c", "build/")) and source.is_file() and not source.is_symlink():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target / name)
+def install_tree(folder: Path) -> Path:
+    """Build the collection and install it below `folder`, as a user does; return where it is."""
+    shutil.rmtree(folder / "ansible_collections", ignore_errors=True)
+    galaxy = [str(ROOT / ".venv" / "bin" / "ansible-galaxy"), "collection"]
+    build = [*galaxy, "build", str(ROOT), "--force", "--output-path", str(folder)]
+    built = subprocess.check_output(build, cwd=ROOT, text=True).strip().rpartition(" ")[2]
+    subprocess.run([*galaxy, "install", built, "-p", str(folder), "--offline", "--force"], check=True)
+    tree = folder / "ansible_collections" / "gatehouse" / "ollama"
+    # A repository of its own, or ansible-test asks the one around it, where build/ is ignored. Its own output is no
+    # part of the collection.
+    (tree / ".gitignore").write_text("/tests/output/\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tree, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=tree, check=True)
+    return tree
 
 
 def pip_version(venv: Path) -> str:
@@ -102,8 +107,7 @@ def sanity(venv: Path) -> int:
     show_version = "import sys; print('%d.%d' % sys.version_info[:2])"
     version = subprocess.check_output([venv / "bin" / "python", "-c", show_version], text=True).strip()
     base = BUILD / f"python{version}"
-    tree = base / "ansible_collections" / "gatehouse" / "ollama"
-    copy_tree(tree)
+    tree = install_tree(base)
     print(f"== ansible-test sanity, Python {version} ==", flush=True)
     command: list[str | Path] = [
         venv / "bin" / "ansible-test",
