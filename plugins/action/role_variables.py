@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _dummy, arguments = self.validate_argument_spec({"role": {"type": "str", "required": True}})
         role = arguments["role"]
-        if "role_path" not in task_vars:
+        if not task_vars.get("role_path"):
             raise AnsibleActionFail("gatehouse.ollama.role_variables works only as a task of a role.")
         with open(os.path.join(task_vars["role_path"], "meta", "argument_specs.yml"), encoding="utf-8") as f:
             known = known_names(yaml.safe_load(f)["argument_specs"])

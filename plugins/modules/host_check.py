@@ -46,7 +46,7 @@ options:
     default: ports
 attributes:
   check_mode:
-    description: Checks the same in check mode. There, a host without Docker or with its daemon down is no error.
+    description: Checks the same in check mode. There, an engine that is absent, down or without Compose is no error.
     support: full
   diff_mode:
     description: There is nothing to show, as nothing is changed.
@@ -73,8 +73,9 @@ EXAMPLES = r"""
 RETURN = r"""
 engine:
   description:
-    - V(ready) if Docker answers and has Compose v2. V(absent) if it is not installed and V(down) if its daemon does not
-      answer, which are returned only where they are no error.
+    - V(ready) if Docker answers and has Compose v2.
+    - V(absent) if it is not installed, and V(down) if its daemon does not answer or Compose v2 is missing. These are
+      returned only where they are no error.
   type: str
   returned: success
 engine_version:
@@ -177,24 +178,29 @@ class HostCheck:
             server = {}
         if rc == 0 and server:
             return "ready", str(server.get("Version", ""))
-        error = (
-            f"Docker is installed but its daemon does not answer: {stderr or stdout}. "
+        self.refuse(
+            f"Docker is installed but its daemon does not answer ({stderr or stdout}). "
             "On the host, `systemctl status docker` and `journalctl -u docker` say why."
         )
-        if not self.module.check_mode:
-            raise HostError(error)
-        self.module.warn(f"{error} A real run stops here, unless the daemon answers by then.")
         return "down", ""
 
     def compose(self) -> str:
+        """Return the version of Compose v2, empty where it is missing."""
         rc, stdout, _stderr = self.run("compose", "version", "--short")
         if rc != 0:
-            raise HostError(
+            self.refuse(
                 "Docker is installed without Compose v2: `docker compose version` fails. Install docker-compose-plugin "
                 "(Docker's repository), docker-compose (Debian 13) or docker-compose-v2 (Ubuntu), or let the role "
                 "gatehouse.ollama.docker_engine do it."
             )
+            return ""
         return stdout.lstrip("v")
+
+    def refuse(self, error: str) -> None:
+        """Fail; in check mode warn, because an earlier role may be about to repair it."""
+        if not self.module.check_mode:
+            raise HostError(error)
+        self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
         rc, stdout, stderr = self.run(
@@ -247,13 +253,14 @@ def main() -> None:
     check = HostCheck(module)
     try:
         engine, engine_version = check.engine()
-        ready = engine == "ready"
-        compose_version = check.compose() if ready else ""
-        containers = check.containers() if ready and module.params["ports"] else []
+        compose_version = check.compose() if engine == "ready" else ""
+        containers = check.containers() if engine == "ready" and module.params["ports"] else []
         for entry in module.params["ports"]:
             check.port(entry["address"], entry["port"], containers)
     except HostError as e:
         module.fail_json(msg=str(e))
+    if engine == "ready" and not compose_version:
+        engine = "down"
     module.exit_json(changed=False, engine=engine, engine_version=engine_version, compose_version=compose_version)
 
 

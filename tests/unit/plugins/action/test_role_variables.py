@@ -1,0 +1,62 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from ansible_collections.gatehouse.ollama.plugins.action import role_variables as plugin
+
+SPECS = {
+    "main": {"options": {"ollama_server_image": {"type": "str"}, "ollama_server_models": {"type": "list"}}},
+    "verify": {"options": {"ollama_server_verify_timeout": {"type": "int"}}},
+    "nothing": {},
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "argument_specs.yml").write_text(yaml.safe_dump({"argument_specs": SPECS}))
+
+    def call(**task_vars: Any) -> dict[str, Any]:
+        loader = DataLoader()
+        task = Task.load({"gatehouse.ollama.role_variables": {"role": "ollama_server"}})
+        action = plugin.ActionModule(task, MagicMock(), MagicMock(), loader, Templar(loader=loader), None)
+        return action.run(task_vars={"role_path": str(tmp_path), **task_vars})
+
+    return call
+
+
+def test_variables_of_all_entry_points_pass(run: Any) -> None:
+    assert not run(ollama_server_image="x", ollama_server_models=[], ollama_server_verify_timeout=1)["changed"]
+
+
+def test_variables_of_others_pass(run: Any) -> None:
+    run(ollama_servers=1, __ollama_server_private=1, ollama_gateway_port=1, my_ollama_server_image=1, ollama_server=1)
+
+
+def test_a_mistyped_variable_is_an_error_that_names_the_closest(run: Any) -> None:
+    with pytest.raises(AnsibleActionFail, match=r"ollama_server_imgae is not a variable.*is ollama_server_image meant"):
+        run(ollama_server_imgae="x")
+
+
+def test_every_unknown_variable_is_named(run: Any) -> None:
+    with pytest.raises(AnsibleActionFail) as e:
+        run(ollama_server_zzzzzzzzzzzzzzzzzzzzzzz=1, ollama_server_modells=[])
+    assert "ollama_server_zzzzzzzzzzzzzzzzzzzzzzz is not" in str(e.value)
+    assert "is ollama_server_models meant" in str(e.value)
+
+
+def test_a_play_without_the_role_is_told_so(run: Any) -> None:
+    with pytest.raises(AnsibleActionFail, match="only as a task of a role"):
+        run(role_path=None)

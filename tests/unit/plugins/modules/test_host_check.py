@@ -1,0 +1,156 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+from typing import Any
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.modules import host_check as module
+
+VERSION = json.dumps({"Client": {"Version": "29.1.0"}, "Server": {"Version": "29.1.0"}})
+NO_SERVER = json.dumps({"Client": {"Version": "29.1.0"}, "Server": None})
+
+
+class Host:
+    """Stands for the AnsibleModule on a host whose docker command answers as told."""
+
+    def __init__(
+        self, answers: dict[str, tuple[int, str, str]] | None, check_mode: bool = False, **params: Any
+    ) -> None:
+        self.answers = answers
+        self.check_mode = check_mode
+        self.params = {
+            "required": True,
+            "project": None,
+            "port_variable": "the_port",
+            "address_variable": None,
+            **params,
+        }
+        self.warnings: list[str] = []
+
+    def get_bin_path(self, name: str, **dummy: Any) -> str | None:
+        return None if self.answers is None else f"/usr/bin/{name}"
+
+    def run_command(self, args: list[str]) -> tuple[int, str, str]:
+        assert self.answers is not None
+        return self.answers[args[1]]
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def container(name: str, project: str, ports: str) -> module.Container:
+    return module.parse_containers(f"{name}\t{project}\t{ports}")[0]
+
+
+class TestEngine:
+    def test_a_daemon_that_answers_is_ready(self) -> None:
+        assert module.HostCheck(Host({"version": (0, VERSION, "")})).engine() == ("ready", "29.1.0")
+
+    def test_a_daemon_that_is_down_is_an_error_that_says_where_to_look(self) -> None:
+        host = Host({"version": (1, NO_SERVER, "Cannot connect to the Docker daemon")})
+        with pytest.raises(module.HostError, match=r"daemon does not answer.*Cannot connect.*systemctl status docker"):
+            module.HostCheck(host).engine()
+
+    def test_a_daemon_that_is_down_is_a_warning_in_check_mode(self) -> None:
+        host = Host({"version": (1, NO_SERVER, "Cannot connect")}, check_mode=True)
+        assert module.HostCheck(host).engine() == ("down", "")
+        assert "Cannot connect" in host.warnings[0]
+
+    def test_a_host_without_docker_is_an_error_that_says_who_installs_it(self) -> None:
+        with pytest.raises(module.HostError, match="docker_engine"):
+            module.HostCheck(Host(None)).engine()
+
+    @pytest.mark.parametrize("host", [Host(None, check_mode=True), Host(None, required=False)])
+    def test_a_host_without_docker_is_no_error_in_check_mode_or_if_not_required(self, host: Host) -> None:
+        assert module.HostCheck(host).engine() == ("absent", "")
+
+    def test_docker_without_compose_v2_is_an_error_that_names_the_packages(self) -> None:
+        host = Host({"compose": (1, "", "docker: 'compose' is not a docker command.")})
+        with pytest.raises(module.HostError, match="docker-compose-plugin"):
+            module.HostCheck(host).compose()
+
+    def test_a_missing_compose_v2_is_a_warning_in_check_mode(self) -> None:
+        host = Host({"compose": (1, "", "docker: 'compose' is not a docker command.")}, check_mode=True)
+        assert module.HostCheck(host).compose() == ""
+        assert "without Compose v2" in host.warnings[0]
+
+    def test_the_version_of_compose_has_no_prefix(self) -> None:
+        assert module.HostCheck(Host({"compose": (0, "v2.26.1\n", "")})).compose() == "2.26.1"
+
+
+@pytest.mark.parametrize(
+    ("ports", "published"),
+    [
+        ("127.0.0.1:8880->8080/tcp", [("127.0.0.1", 8880, 8880)]),
+        ("0.0.0.0:8880->8080/tcp, :::8880->8080/tcp", [("0.0.0.0", 8880, 8880), ("::", 8880, 8880)]),
+        ("[::1]:8880->8080/tcp", [("::1", 8880, 8880)]),
+        ("10.0.0.1:8000-8002->8000-8002/tcp", [("10.0.0.1", 8000, 8002)]),
+        ("11434/tcp", []),
+        ("127.0.0.1:53->53/udp", []),
+        ("", []),
+    ],
+)
+def test_published_ports_are_read_as_docker_prints_them(ports: str, published: list[tuple[str, int, int]]) -> None:
+    assert container("c", "p", ports).published == published
+
+
+class TestPort:
+    def check(self, address: str, port: int, *containers: module.Container, **params: Any) -> None:
+        module.HostCheck(Host({}, project="ours", **params)).port(address, port, list(containers))
+
+    @pytest.fixture
+    def taken(self) -> Any:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            yield s.getsockname()[1]
+
+    def test_a_free_port_passes(self, taken: int) -> None:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            free = s.getsockname()[1]
+        self.check("127.0.0.1", free)
+
+    def test_a_port_of_another_program_is_an_error_that_names_the_variable(self, taken: int) -> None:
+        with pytest.raises(module.HostError, match=f"^the_port: port {taken} .*another program"):
+            self.check("127.0.0.1", taken)
+
+    def test_a_port_that_the_project_itself_publishes_passes(self, taken: int) -> None:
+        self.check("127.0.0.1", taken, container("ours-1", "ours", f"127.0.0.1:{taken}->8080/tcp"))
+        self.check("127.0.0.1", taken, container("ours-1", "ours", f"0.0.0.0:{taken}->8080/tcp"))
+
+    def test_a_port_of_another_container_is_an_error_that_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # With Docker's userland proxy off nothing listens, and binding succeeds.
+        monkeypatch.setattr(module, "bind_error", lambda address, port: 0)
+        with pytest.raises(module.HostError, match=r"the_port: .*the container theirs-1"):
+            self.check("127.0.0.1", 8880, container("theirs-1", "theirs", "0.0.0.0:8880->80/tcp"))
+        with pytest.raises(module.HostError, match="the container plain"):
+            self.check("127.0.0.1", 8880, container("plain", "", "127.0.0.1:8880->80/tcp"))
+
+    def test_the_same_port_on_another_address_is_not_the_projects(self, taken: int) -> None:
+        with pytest.raises(module.HostError, match="another program"):
+            self.check("127.0.0.1", taken, container("ours-1", "ours", f"127.0.0.2:{taken}->8080/tcp"))
+
+    def test_an_address_that_the_host_lacks_is_an_error_that_names_the_variable(self) -> None:
+        with pytest.raises(module.HostError, match=r"^the_address: 192.0.2.1 is not an address of this host"):
+            self.check("192.0.2.1", 8880, address_variable="the_address")
+
+    @pytest.mark.parametrize("address", ["localhost", "", "256.0.0.1", "[::1]"])
+    def test_what_is_no_address_is_an_error(self, address: str) -> None:
+        with pytest.raises(module.HostError, match="is not an IP address"):
+            self.check(address, 8880)
+
+    @pytest.mark.parametrize("port", [0, -1, 65536])
+    def test_what_is_no_port_is_an_error(self, port: int) -> None:
+        with pytest.raises(module.HostError, match="is not a port"):
+            self.check("127.0.0.1", port)
+
+    def test_a_port_that_only_root_may_take_is_left_to_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "bind_error", lambda address, port: errno.EACCES)
+        self.check("127.0.0.1", 80)
