@@ -1,0 +1,97 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+local authenticator = require "gatehouse.authenticator"
+local digest = require "gatehouse.digest"
+
+local NOW = 1798761600
+local BASIC = 'Basic realm="ollama", charset="UTF-8"'
+local ALICE = "Basic YWxpY2U6c2VjcmV0" -- alice:secret
+local MALLORY = "Basic bWFsbG9yeTpzZWNyZXQ=" -- mallory:secret
+
+local function new(auth, changes)
+    local options = {
+        accepts = { basic = auth ~= "bearer", bearer = auth ~= "basic" },
+        keys = function()
+            return {
+                [digest.sha256("right")] = { client = "alice", key = "laptop" },
+                [digest.sha256("brief")] = { client = "bob", key = "ci", expires = NOW },
+            }
+        end,
+        users = function() return { hashes = { alice = "hash of secret" }, stand_in = "hash of secret" } end,
+        verify = function(password, hash) return hash == "hash of " .. password end,
+    }
+    for name, value in pairs(changes or {}) do
+        options[name] = value
+    end
+    return authenticator.new(options)
+end
+
+local function refused(identities, header, bearer, basic)
+    local identity, refusal = identities:identify(header, NOW)
+    assert.is_nil(identity)
+    assert.are.same({ status = 401, bearer_challenge = bearer, basic_challenge = basic }, refusal)
+end
+
+describe("who a request is from", function()
+    it("is the client of the key", function()
+        assert.are.same({ client = "alice", key = "laptop" }, new("bearer"):identify("Bearer right", NOW))
+    end)
+
+    it("is the user of the password", function()
+        assert.are.same({ client = "alice", key = "" }, new("basic"):identify(ALICE, NOW))
+    end)
+
+    it("is either where both are accepted", function()
+        assert.are.equal("laptop", new("both"):identify("Bearer right", NOW).key)
+        assert.are.equal("alice", new("both"):identify(ALICE, NOW).client)
+    end)
+
+    it("is nobody from the second on in which the key expires", function()
+        assert.are.equal("bob", new("bearer"):identify("Bearer brief", NOW - 1).client)
+        refused(new("bearer"), "Bearer brief", 'Bearer realm="ollama", error="invalid_token"')
+    end)
+
+    it("is nobody without a credential, and the answer says what is wanted", function()
+        refused(new("bearer"), nil, 'Bearer realm="ollama"')
+        refused(new("basic"), nil, nil, BASIC)
+        refused(new("both"), nil, 'Bearer realm="ollama"', BASIC)
+    end)
+
+    it("is nobody with a wrong key, and only then the answer calls it invalid", function()
+        refused(new("bearer"), "Bearer wrong", 'Bearer realm="ollama", error="invalid_token"')
+        refused(new("both"), "Bearer a b", 'Bearer realm="ollama", error="invalid_token"', BASIC)
+        refused(new("bearer"), "Foo Bearer right", 'Bearer realm="ollama"')
+        refused(new("bearer"), ALICE, 'Bearer realm="ollama"')
+    end)
+
+    it("is nobody with a wrong password or a kind of credential that is not accepted", function()
+        refused(new("basic"), "Basic YWxpY2U6eA==", nil, BASIC)
+        refused(new("basic"), "Bearer right", nil, BASIC)
+    end)
+
+    it("is nobody with the digest of a key instead of the key", function()
+        refused(new("bearer"), "Bearer " .. digest.sha256("right"), 'Bearer realm="ollama", error="invalid_token"')
+    end)
+
+    it("costs an unknown user the same check, which never lets in", function()
+        local checked
+        local identities = new("basic", { verify = function(_, hash) checked = hash; return true end })
+        refused(identities, MALLORY, nil, BASIC)
+        assert.are.equal("hash of secret", checked)
+    end)
+
+    it("is nobody while a file was never good", function()
+        local function nothing() return nil end
+        refused(new("bearer", { keys = nothing }), "Bearer right", 'Bearer realm="ollama", error="invalid_token"')
+        refused(new("basic", { users = nothing }), ALICE, nil, BASIC)
+    end)
+
+    it("is unknown, and the gateway is overloaded, when the password cannot be checked", function()
+        local identities = new("basic", { verify = function() return nil, "queue is full" end })
+        local identity, refusal = identities:identify(ALICE, NOW)
+        assert.is_nil(identity)
+        assert.are.same({ status = 503, err = "queue is full" }, refusal)
+    end)
+end)

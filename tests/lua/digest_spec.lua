@@ -1,0 +1,23 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+local digest = require "gatehouse.digest"
+
+local function hex(bytes)
+    return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+describe("digests", function()
+    it("of SHA-256 are those of FIPS 180", function()
+        assert.are.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", digest.sha256(""))
+        assert.are.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", digest.sha256("abc"))
+        assert.are.equal("cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+            digest.sha256(("a"):rep(1000000)))
+    end)
+
+    it("of MD5 are those of RFC 1321", function()
+        assert.are.equal("d41d8cd98f00b204e9800998ecf8427e", hex(digest.md5("")))
+        assert.are.equal("f96b697d7cb7938d525a2f31aaf161d0", hex(digest.md5("message digest")))
+    end)
+end)
