@@ -83,7 +83,7 @@ def test_check_mode_tells_what_would_change_and_changes_nothing(tmp_path: Path) 
 def test_no_secret_and_no_hash_is_printed_even_at_vvv(tmp_path: Path) -> None:
     key, password = "a-planted-key-0123456789-abcdefghijk", "a planted password"
     planted = {"name": "mallory", "password": password, "keys": [{"id": "x", "secret": key}]}
-    said = write([*CLIENTS, planted], tmp_path, "-vvv", "--diff", "-e", "ollama_gateway_no_log=false")
+    said = write([*CLIENTS, planted], tmp_path, "-vvv", "--diff")
     host = SCENARIO.host("gate")
     assert GATEWAY.status(key=key) == 200
     said += host.check_output("journalctl --no-pager -o cat")
