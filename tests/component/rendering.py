@@ -14,11 +14,20 @@ from ansible.template import Templar, trust_as_template
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
 
 
-def render(template: str, **variables: Any) -> str:
-    """The role's template with its defaults; `variables` replace some of them."""
+def _templar(**variables: Any) -> Templar:
     loader = DataLoader()
     known: dict[str, Any] = {}
     for part in ("defaults", "vars"):
         known |= loader.load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
-    source = loader.get_text_file_contents(str(ROLE / "templates" / template))
-    return str(Templar(loader=loader, variables=known | variables).template(trust_as_template(source)))
+    return Templar(loader=loader, variables=known | variables)
+
+
+def render(template: str, **variables: Any) -> str:
+    """The role's template with its defaults; `variables` replace some of them."""
+    source = (ROLE / "templates" / template).read_text(encoding="utf-8")
+    return str(_templar(**variables).template(trust_as_template(source)))
+
+
+def value(name: str, **variables: Any) -> Any:
+    """A variable of the role, private ones included."""
+    return _templar(**variables).template(trust_as_template("{{ %s }}" % name))

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gateways on loopback: the role's configuration and Lua modules in the lab's nginx and OpenResty containers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+from passlib.hash import sha512_crypt
+
+from tests.component import rendering
+from tests.component.contract.replay import Reply, connect, send
+from tests.component.contract.standins import free_port, until
+from tests.lab import engine, images
+from tests.lab.base import LABEL
+
+USER = 60880
+PASSWORDS = {"alice": "wonderland", "bob": "pässwörd:2", "carol": ""}
+KEYS = {"alice.laptop": "ghk_alice-laptop", "bob.ci": "ghk_bob-ci"}
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header."""
+    from base64 import b64encode
+
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def record(name: str, secret: str, *rest: str) -> str:
+    """A line of the key file."""
+    return " ".join([name, "sha256:" + hashlib.sha256(secret.encode()).hexdigest(), *rest])
+
+
+class Gateway:
+    """A gateway in front of `upstreams`; its files are in `folder`, laid out as the role does."""
+
+    def __init__(self, folder: Path, auth: str, *upstreams: str, workers: str = "auto", **variables: Any) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self.folder = folder
+        self.auth = auth
+        self.workers = workers
+        self.variables = {
+            "ollama_gateway_auth": auth,
+            "ollama_gateway_upstreams": list(upstreams),
+            "__ollama_gateway_listen": self.address,
+            **variables,
+        }
+        self.container: Container | None = None
+        for name in ("conf", "clients"):
+            self._own(folder / name, 0o750, (folder / name).mkdir)
+        shutil.copytree(rendering.ROLE / "files" / "lua", folder / "lua")
+        for path in (folder / "lua").rglob("*"):
+            self._own(path, 0o750 if path.is_dir() else 0o640)
+        self._own(folder / "lua", 0o750)
+        self.configure()
+        self.write("htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()])
+        self.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+
+    @staticmethod
+    def _own(path: Path, mode: int, make: Any = None) -> None:
+        if make:
+            make()
+        os.chown(path, 0, USER)
+        path.chmod(mode)
+
+    def configure(self, **variables: Any) -> None:
+        """Write the configuration, with other variables than before."""
+        self.variables |= variables
+        for name in ("nginx.conf", "settings.json"):
+            text = rendering.render(f"{name}.j2", **self.variables)
+            self.put(self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}"))
+
+    def put(self, path: Path, text: str) -> None:
+        """Replace a file as Ansible does, by rename."""
+        new = path.with_name(path.name + ".new")
+        new.write_text(text)
+        self._own(new, 0o640)
+        new.rename(path)
+
+    def write(self, name: str, lines: list[str]) -> None:
+        """Replace a file of clients."""
+        self.put(self.folder / "clients" / name, "".join(line + "\n" for line in lines))
+
+    @property
+    def image(self) -> str:
+        return "nginx" if self.auth == "basic" else "openresty"
+
+    def run(self, *arguments: str, **options: Any) -> Container:
+        """A container like that of the role, with the network of this machine."""
+        client = engine.client()
+        program = rendering.value("__ollama_gateway_program", **self.variables)
+        return client.containers.run(
+            images.build(client, self.image),
+            [*arguments, "-c", "/etc/gatehouse/conf/nginx.conf"],
+            entrypoint=[program],
+            network_mode="host",
+            user=f"{USER}:{USER}",
+            read_only=True,
+            tmpfs={"/tmp": "mode=1777"},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            volumes={
+                str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
+                for name in ("conf", "lua", "clients")
+            },
+            labels={LABEL: "component"},
+            detach=True,
+            **options,
+        )
+
+    def start(self) -> None:
+        self.container = self.run()
+        assert until(self.answers, 20), self.logs()
+
+    def stop(self) -> None:
+        if self.container is not None:
+            self.container.remove(force=True)
+
+    def restart(self) -> None:
+        """As Docker does after a reboot: nothing in memory is left."""
+        assert self.container is not None
+        self.container.restart(timeout=5)
+        assert until(self.answers, 20), self.logs()
+
+    def reload(self) -> None:
+        assert self.container is not None
+        self.container.kill("HUP")
+
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return status(self.ask("/healthz")) == 200
+        return False
+
+    def test(self) -> tuple[int, str]:
+        """What `nginx -t` says of the files: exit code and output."""
+        container = self.run("-t")
+        try:
+            return int(container.wait()["StatusCode"]), container.logs().decode()
+        finally:
+            container.remove(force=True)
+
+    def logs(self) -> str:
+        assert self.container is not None
+        return str(self.container.logs().decode("utf-8", "replace"))
+
+    def log_of(self, request_id: str | None) -> dict[str, Any]:
+        """The line of the access log about a request."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            lines = [line for line in self.logs().splitlines() if f'"request_id":"{request_id}"' in line]
+            found.extend(json.loads(line) for line in lines)
+            return bool(found)
+
+        assert until(look), self.logs()
+        return found[0]
+
+    def ask(self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None) -> Reply:
+        """Send one request with exactly these header lines."""
+        return send(self.address, self.wire(path, *headers, method=method, body=body), method)
+
+    def wire(self, path: str, *headers: str | bytes, method: str = "GET", body: bytes | None = None) -> bytes:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address}", *headers]
+        lines += [f"Content-Length: {len(body)}"] if body is not None else []
+        return b"\r\n".join(line.encode() if isinstance(line, str) else line for line in lines) + b"\r\n\r\n" + (body or b"")
+
+    def status(self, credential: str | bytes | None = None, path: str = "/api/tags") -> int:
+        """The status with this Authorization header, or with none."""
+        value = credential.encode() if isinstance(credential, str) else credential
+        return status(self.ask(path, *([b"Authorization: " + value] if value is not None else [])))
+
+    def credential(self) -> str:
+        """A header value that lets in."""
+        return basic("alice", PASSWORDS["alice"]) if self.auth == "basic" else "Bearer " + KEYS["alice.laptop"]
+
+
+def status(reply: Reply) -> int:
+    return int(reply.status_line.split(" ")[1])
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, auth: str, *upstreams: str, **variables: Any) -> Iterator[Gateway]:
+    """A running gateway; its name for a keyword of the template is the variable's."""
+    server = Gateway(folder, auth, *upstreams, **variables)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+__all__ = ["KEYS", "PASSWORDS", "Gateway", "basic", "connect", "gateway", "record", "status"]
