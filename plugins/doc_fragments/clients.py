@@ -84,7 +84,7 @@ options:
     description: Group of the file. Left as it is if not given.
     type: str
   mode:
-    description: Mode of the file, as for M(ansible.builtin.file#module).
+    description: Mode of the file, as for M(ansible.builtin.file).
     type: raw
     default: "0640"
 attributes:

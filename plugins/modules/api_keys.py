@@ -14,7 +14,7 @@ description:
   - Keys without a secret are generated, and kept on the controller under O(secrets_dir). There they are found again, so
     that all hosts have the same key.
   - Clients without keys have no entry. What a client has else, such as a password, is left to
-    M(gatehouse.ollama.htpasswd#module).
+    M(gatehouse.ollama.htpasswd).
 extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file

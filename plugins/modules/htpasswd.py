@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Writes a file of user names and password hashes for HTTP Basic authentication, the whole list in one task.
   - Clients without a password have no entry. What a client has else, such as keys, is left to
-    M(gatehouse.ollama.api_keys#module).
+    M(gatehouse.ollama.api_keys).
   - Passwords are hashed on the controller. A password that has not changed is not hashed again, unless O(scheme) or
     O(rounds) did change.
 requirements:

@@ -97,7 +97,10 @@ class HostFileAction(CredentialsAction):
                 diffs += [attributes["diff"]] if changed and attributes.get("diff") else []
             elif not self._task.check_mode:
                 self._write(path, outcome.text, arguments, task_vars)
-        return {**_names(outcome), **extra, "changed": changed, "path": path, "diff": diffs}
+        result = {**_names(outcome), **extra, "changed": changed, "path": path}
+        if self._task.diff and changed:
+            result["diff"] = diffs
+        return result
 
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
         """Judge the options, then return what decides on the file's content (None: no such file).

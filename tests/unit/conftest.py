@@ -1,12 +1,94 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the unit tests import the collection from the checkout, as ansible_collections.gatehouse.ollama."""
+"""Makes the collection of this checkout importable, and runs real playbooks against this machine in a folder."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pytest
 from ansible.plugins.loader import init_plugin_loader
 
-init_plugin_loader([str(Path(__file__).resolve().parents[2] / ".config" / "collections")])
+COLLECTIONS = Path(__file__).resolve().parents[2] / ".config" / "collections"
+
+init_plugin_loader([str(COLLECTIONS)])
+
+
+@dataclass
+class Run:
+    """A run of ansible-playbook: the exit code, all that it printed, and the results of the tasks by host."""
+
+    returncode: int
+    output: str
+    results: dict[str, list[dict[str, Any]]] = field(repr=False)
+
+    @property
+    def only(self) -> list[dict[str, Any]]:
+        """The results of the only host."""
+        (results,) = self.results.values()
+        return results
+
+
+@dataclass
+class Playbook:
+    """Runs tasks on hosts that are all this machine."""
+
+    folder: Path
+
+    def run(self, tasks: list[dict[str, Any]], *options: str, hosts: int = 1, **variables: Any) -> Run:
+        """Run `tasks` to the end, failed ones included. Secrets belong into `variables`, as with any playbook."""
+        names = [f"host{number}" for number in range(hosts)]
+        connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        steps = [{**task, "register": f"result_{number}", "ignore_errors": True} for number, task in enumerate(tasks)]
+        report = {
+            "ansible.builtin.copy": {
+                "content": "{{ [" + ", ".join(f"result_{number}" for number in range(len(tasks))) + "] | to_json }}",
+                "dest": str(self.folder / "{{ inventory_hostname }}.json"),
+            },
+            "check_mode": False,
+            "diff": False,
+        }
+        play = {"hosts": "all", "gather_facts": False, "vars": connection, "tasks": [*steps, report]}
+        (self.folder / "play.yml").write_text(json.dumps([play], indent=1))
+        (self.folder / "variables.json").write_text(json.dumps(variables))
+        process = subprocess.run(
+            [
+                *(sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", ",".join(names) + ","),
+                *("-e", "@variables.json", "-f", str(hosts), *options),
+            ],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        reports = [self.folder / f"{name}.json" for name in names]
+        assert all(path.exists() for path in reports), process.stdout
+        results = {path.stem: json.loads(path.read_text()) for path in reports}
+        return Run(process.returncode, process.stdout, results)
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return {
+            **kept,
+            "HOME": str(self.folder),
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+@pytest.fixture
+def playbook(tmp_path: Path) -> Playbook:
+    folder = tmp_path / "controller"
+    folder.mkdir()
+    return Playbook(folder)

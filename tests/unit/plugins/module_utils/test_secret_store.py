@@ -1,0 +1,125 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated keys on the controller: private, complete, one for all, and refused when something is wrong with them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SecretStore:
+    return SecretStore(str(tmp_path / "inventory" / "secrets"))
+
+
+def create(directory: str) -> bool:
+    return SecretStore(directory).create("alice.laptop")
+
+
+def put(store: SecretStore, text: str, mode: int = 0o600) -> str:
+    os.makedirs(store.directory, exist_ok=True)
+    path = Path(store.path("alice.laptop"))
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def key(key_id: str, secret: str | None = None) -> Key:
+    return Key(f"clients[0].keys[0] (alice.{key_id})", "alice", key_id, secret, None, True)
+
+
+def test_a_new_key_is_sound_private_and_read_again(store: SecretStore) -> None:
+    assert store.load("alice.laptop") is None
+    assert store.create("alice.laptop")
+    secret = store.load("alice.laptop")
+    assert secret is not None
+    assert _keys.verify(secret)
+    assert os.listdir(store.directory) == ["alice.laptop"]
+    assert os.stat(store.directory).st_mode & 0o777 == 0o700
+    assert os.stat(store.path("alice.laptop")).st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_is_there_is_never_replaced(store: SecretStore) -> None:
+    store.create("alice.laptop")
+    secret = store.load("alice.laptop")
+    assert not store.create("alice.laptop")
+    assert store.load("alice.laptop") == secret
+    assert os.listdir(store.directory) == ["alice.laptop"]
+
+
+def test_of_many_processes_at_once_exactly_one_makes_the_key(store: SecretStore) -> None:
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        made = pool.map(create, [store.directory] * 16)
+    assert made.count(True) == 1
+    assert store.load("alice.laptop") is not None
+    assert os.listdir(store.directory) == ["alice.laptop"]
+
+
+def test_a_newline_at_the_end_of_a_stored_key_does_not_matter(store: SecretStore) -> None:
+    secret = _keys.generate()
+    put(store, secret)
+    assert store.load("alice.laptop") == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("", "empty"), ("\n", "empty"), ("planted", "damaged"), ("ä" * 9000, "damaged")]
+)
+def test_an_empty_or_damaged_stored_key_is_an_error_that_names_the_file(
+    store: SecretStore, text: str, word: str
+) -> None:
+    path = put(store, text)
+    with pytest.raises(SecretStoreError, match=f"^{path}: the stored key is {word}; restore the file") as caught:
+        store.load("alice.laptop")
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_a_stored_key_open_to_others_is_an_error_that_names_the_file(store: SecretStore, mode: int) -> None:
+    path = put(store, _keys.generate(), mode)
+    with pytest.raises(SecretStoreError, match=f"^{path}: mode 0{mode:o} .* chmod 600"):
+        store.load("alice.laptop")
+
+
+def test_a_folder_that_others_may_write_into_gets_no_key(store: SecretStore) -> None:
+    os.makedirs(store.directory)
+    os.chmod(store.directory, 0o777)
+    with pytest.raises(SecretStoreError, match="chmod 700"):
+        store.create("alice.laptop")
+    assert os.listdir(store.directory) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = SecretStore(str(tmp_path / "file" / "secrets"))
+    with pytest.raises(SecretStoreError, match=r"alice\.laptop: the new key cannot be stored: "):
+        store.create("alice.laptop")
+
+
+def test_given_and_stored_secrets_come_together_and_the_others_are_left_out(store: SecretStore) -> None:
+    store.create("alice.laptop")
+    secrets, problems = stored_secrets([key("laptop"), key("given", "s"), key("new")], store, "secrets_dir")
+    assert problems == []
+    assert secrets == {"alice.laptop": store.load("alice.laptop"), "alice.given": "s"}
+
+
+def test_a_stored_key_that_is_also_given_to_somebody_is_an_error(store: SecretStore) -> None:
+    store.create("alice.laptop")
+    _, problems = stored_secrets([key("laptop"), key("given", store.load("alice.laptop"))], store, "secrets_dir")
+    assert len(problems) == 1
+    assert "is that of clients[0].keys[0] (alice.given) too" in problems[0]
+
+
+def test_without_a_folder_a_key_needs_a_secret() -> None:
+    _, problems = stored_secrets([key("laptop"), key("given", "s")], None, "secrets_dir")
+    assert problems == [
+        "clients[0].keys[0] (alice.laptop): it has no secret, and secrets_dir does not say where to keep a generated one"
+    ]
