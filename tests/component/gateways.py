@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,6 @@ KEYS = {"alice.laptop": "ghk_alice-laptop", "bob.ci": "ghk_bob-ci"}
 
 def basic(user: str, password: str) -> str:
     """The value of an Authorization header."""
-    from base64 import b64encode
-
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -55,6 +55,7 @@ class Gateway:
             **variables,
         }
         self.container: Container | None = None
+        folder.mkdir(exist_ok=True)
         for name in ("conf", "clients"):
             self._own(folder / name, 0o750, (folder / name).mkdir)
         shutil.copytree(rendering.ROLE / "files" / "lua", folder / "lua")
@@ -62,7 +63,9 @@ class Gateway:
             self._own(path, 0o750 if path.is_dir() else 0o640)
         self._own(folder / "lua", 0o750)
         self.configure()
-        self.write("htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()])
+        self.write(
+            "htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()]
+        )
         self.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
 
     @staticmethod
@@ -77,7 +80,9 @@ class Gateway:
         self.variables |= variables
         for name in ("nginx.conf", "settings.json"):
             text = rendering.render(f"{name}.j2", **self.variables)
-            self.put(self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}"))
+            self.put(
+                self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}")
+            )
 
     def put(self, path: Path, text: str) -> None:
         """Replace a file as Ansible does, by rename."""
@@ -94,13 +99,13 @@ class Gateway:
     def image(self) -> str:
         return "nginx" if self.auth == "basic" else "openresty"
 
-    def run(self, *arguments: str, **options: Any) -> Container:
-        """A container like that of the role, with the network of this machine."""
+    def start(self) -> None:
+        """Run a container like that of the role, with the network of this machine."""
         client = engine.client()
         program = rendering.value("__ollama_gateway_program", **self.variables)
-        return client.containers.run(
+        self.container = client.containers.run(
             images.build(client, self.image),
-            [*arguments, "-c", "/etc/gatehouse/conf/nginx.conf"],
+            ["-c", "/etc/gatehouse/conf/nginx.conf"],
             entrypoint=[program],
             network_mode="host",
             user=f"{USER}:{USER}",
@@ -114,11 +119,7 @@ class Gateway:
             },
             labels={LABEL: "component"},
             detach=True,
-            **options,
         )
-
-    def start(self) -> None:
-        self.container = self.run()
         assert until(self.answers, 20), self.logs()
 
     def stop(self) -> None:
@@ -140,13 +141,16 @@ class Gateway:
             return status(self.ask("/healthz")) == 200
         return False
 
-    def test(self) -> tuple[int, str]:
-        """What `nginx -t` says of the files: exit code and output."""
-        container = self.run("-t")
+    def test(self) -> subprocess.CompletedProcess[str]:
+        """What the role's test of a new configuration makes of the files."""
+        (self.folder / "staging").symlink_to(self.folder)
+        image = {f"ollama_gateway_{self.image}_image": images.build(engine.client(), self.image)}
+        variables = {**self.variables, **image, "ollama_gateway_dir": str(self.folder)}
+        command = rendering.value("__ollama_gateway_test_command", **variables)
         try:
-            return int(container.wait()["StatusCode"]), container.logs().decode()
+            return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         finally:
-            container.remove(force=True)
+            (self.folder / "staging").unlink()
 
     def logs(self) -> str:
         assert self.container is not None
@@ -164,14 +168,20 @@ class Gateway:
         assert until(look), self.logs()
         return found[0]
 
-    def ask(self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None) -> Reply:
+    def ask(
+        self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None
+    ) -> Reply:
         """Send one request with exactly these header lines."""
         return send(self.address, self.wire(path, *headers, method=method, body=body), method)
 
     def wire(self, path: str, *headers: str | bytes, method: str = "GET", body: bytes | None = None) -> bytes:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address}", *headers]
         lines += [f"Content-Length: {len(body)}"] if body is not None else []
-        return b"\r\n".join(line.encode() if isinstance(line, str) else line for line in lines) + b"\r\n\r\n" + (body or b"")
+        return (
+            b"\r\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+            + b"\r\n\r\n"
+            + (body or b"")
+        )
 
     def status(self, credential: str | bytes | None = None, path: str = "/api/tags") -> int:
         """The status with this Authorization header, or with none."""

@@ -30,4 +30,4 @@ def render(template: str, **variables: Any) -> str:
 
 def value(name: str, **variables: Any) -> Any:
     """A variable of the role, private ones included."""
-    return _templar(**variables).template(trust_as_template("{{ %s }}" % name))
+    return _templar(**variables).template(trust_as_template("{{ " + name + " }}"))

@@ -63,7 +63,8 @@ MALFORMED: dict[str, str | bytes] = {
     "a very long key": "Bearer " + "a" * 7000,
     "Basic without a credential": "Basic",
     "Basic with no base64": "Basic alice:wonderland",
-    "Basic with base64 of URLs": "Basic " + b64encode(b"alice:\xff\xfe\xfd").decode().replace("/", "_").replace("+", "-"),
+    "Basic with base64 of URLs": "Basic "
+    + b64encode(b"alice:\xff\xfe\xfd").decode().replace("/", "_").replace("+", "-"),
     "Basic without a colon": encoded(b"alice"),
     "Basic without a user": encoded(b":wonderland"),
     "Basic of nothing": encoded(b":"),
@@ -126,7 +127,9 @@ def test_no_other_header_lets_in(any_gateway: Gateway, upstream: Echo, header: s
     assert len(upstream.requests) == before
 
 
-@pytest.mark.parametrize("query", [f"api_key={KEY}", f"access_token={KEY}", f"key={KEY}", "user=alice&password=wonderland"])
+@pytest.mark.parametrize(
+    "query", [f"api_key={KEY}", f"access_token={KEY}", f"key={KEY}", "user=alice&password=wonderland"]
+)
 def test_a_credential_in_the_query_does_not_let_in(any_gateway: Gateway, query: str) -> None:
     assert any_gateway.status(path=f"/api/tags?{query}") == 401
 
@@ -146,7 +149,9 @@ def test_a_password_lets_in_be_it_empty_with_a_colon_or_not_ascii(
     assert server.status(basic(name, PASSWORDS[name]).replace("Basic", "bAsIc")) == 200
 
 
-def test_only_what_the_mode_accepts_lets_in(basic_gateway: Gateway, bearer_gateway: Gateway, both_gateway: Gateway) -> None:
+def test_only_what_the_mode_accepts_lets_in(
+    basic_gateway: Gateway, bearer_gateway: Gateway, both_gateway: Gateway
+) -> None:
     gateways = (basic_gateway, bearer_gateway, both_gateway)
     assert [server.status(ALICE) for server in gateways] == [200, 401, 200]
     assert [server.status(f"Bearer {KEY}") for server in gateways] == [401, 200, 200]
@@ -172,7 +177,9 @@ def test_a_refusal_says_in_json_and_by_www_authenticate_what_is_wanted(
     request: pytest.FixtureRequest, mode: str, credential: str | None, challenges: list[str]
 ) -> None:
     server: Gateway = request.getfixturevalue(f"{mode}_gateway")
-    reply = server.ask("/api/chat", *([f"Authorization: {credential}"] if credential else []), method="POST", body=b"{}")
+    reply = server.ask(
+        "/api/chat", *([f"Authorization: {credential}"] if credential else []), method="POST", body=b"{}"
+    )
     assert reply.status_line == "HTTP/1.1 401 Unauthorized"
     assert [value for name, value in reply.headers if name.lower() == "www-authenticate"] == challenges
     assert reply.header("Content-Type") == "application/json"
@@ -185,7 +192,9 @@ def test_a_success_carries_no_challenge(any_gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("mode", ["basic", "both"])
-def test_passwords_of_each_scheme_let_in(request: pytest.FixtureRequest, mode: str, tmp_path: Path, upstream: Echo) -> None:
+def test_passwords_of_each_scheme_let_in(
+    request: pytest.FixtureRequest, mode: str, tmp_path: Path, upstream: Echo
+) -> None:
     hashes = [f"apr:{apr_md5_crypt.hash('pässwörd:2')}", f"bc:{bcrypt.using(rounds=5).hash('pässwörd:2')}"]
     with gateway(tmp_path, mode, upstream.address) as server:
         server.write("htpasswd", hashes)

@@ -21,13 +21,17 @@ ALICE = f"Bearer {KEYS['alice.laptop']}"
 
 
 @pytest.fixture(scope="module", params=["bearer", "both"])
-def server(request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def server(
+    request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     with gateway(tmp_path_factory.mktemp(request.param), request.param, upstream.address) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=["bearer", "both"])
-def worker(request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def worker(
+    request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     """A gateway of one worker: what one request saw, the next one has seen."""
     with gateway(tmp_path_factory.mktemp(request.param), request.param, upstream.address, workers="1") as running:
         yield running
@@ -91,7 +95,13 @@ def test_a_key_is_refused_from_the_second_on_in_which_it_expires(server: Gateway
 
 @pytest.mark.parametrize(
     "damage",
-    [["alice.laptop sha256:12"], ["two words"], ["alice.laptop"] * 2, ["k\0"], [record("alice.laptop", "x", "expires=soon")]],
+    [
+        ["alice.laptop sha256:12"],
+        ["two words"],
+        ["alice.laptop"] * 2,
+        ["k\0"],
+        [record("alice.laptop", "x", "expires=soon")],
+    ],
 )
 def test_a_damaged_file_leaves_the_last_good_state_and_is_logged_once(worker: Gateway, damage: list[str]) -> None:
     assert worker.status(ALICE) == 200
@@ -172,11 +182,11 @@ def test_a_changed_password_counts_on_the_very_next_request(mode: str, tmp_path:
         assert server.status(basic("bob", PASSWORDS["bob"])) == 401
 
 
-@pytest.mark.parametrize("line", ["mallory", "mallory:", "mallory:{PLAIN}x", "mallory:*0", ":" + sha512_crypt.hash("x")])
+@pytest.mark.parametrize(
+    "line", ["mallory", "mallory:", "mallory:{PLAIN}x", "mallory:*0", ":" + sha512_crypt.hash("x")]
+)
 @pytest.mark.parametrize("mode", ["basic", "both"])
-def test_a_damaged_password_file_lets_nobody_new_in(
-    request: pytest.FixtureRequest, mode: str, line: str
-) -> None:
+def test_a_damaged_password_file_lets_nobody_new_in(request: pytest.FixtureRequest, mode: str, line: str) -> None:
     server: Gateway = request.getfixturevalue(f"{mode}_gateway")
     path = server.folder / "clients" / "htpasswd"
     good = path.read_text()

@@ -1,0 +1,174 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the gateway itself answers, and what it writes to its log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.component.contract.replay import Reply
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, connect, gateway, status
+from tests.component.upstreams import Echo
+
+
+def assert_error(reply: Reply, number: int) -> None:
+    assert status(reply) == number, reply
+    assert [value for name, value in reply.headers if name == "Content-Type"] == ["application/json"]
+    assert len([value for name, value in reply.headers if name == "X-Request-Id"]) == 1
+    said = json.loads(reply.body)
+    assert list(said) == ["error"]
+    assert said["error"]
+
+
+def authorization(server: Gateway) -> str:
+    return f"Authorization: {server.credential()}"
+
+
+def test_healthz_is_open_and_says_only_that_it_is_alive(any_gateway: Gateway) -> None:
+    for path in ("/healthz", "/healthz?x=1"):
+        reply = any_gateway.ask(path)
+        assert (status(reply), reply.body) == (200, b"ok\n")
+    assert status(any_gateway.ask("/healthz", method="HEAD")) == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/api/tags", "/api/version", "/v1/models", "/readyz", "/metrics", "/nginx_status", "/.gatehouse/401",
+        "//healthz", "/healthz/", "/healthz/x", "/healthz/..", "/healthz/../api/tags", "/healthz/../../api/tags",
+        "/healthz/%2e%2e/api/tags", "/healthz%2f..%2fapi/tags", "/healthz%2f", "/healthz%00", "/healthz;x",
+        "/HEALTHZ", "/healthz.json", "/x/../api/tags", "/./api/tags", "/%2e/api/tags", "//api/tags", "/healthz%3f",
+        "/healthz//api/tags",
+        "/healthz\\..\\api/tags", "/api/tags?/healthz", "/api/tags#/healthz", "http://x/api/tags", "http://x//healthz",
+        "/api/tags/../healthz/../api/tags", "/%68ealthz/../api/tags", "*", "",
+    ],
+)  # fmt: skip
+def test_no_other_path_is_open(any_gateway: Gateway, upstream: Echo, path: str) -> None:
+    before = len(upstream.requests)
+    reply = any_gateway.ask(path)
+    assert status(reply) in (400, 401, 404) or (status(reply), reply.body) == (200, b"ok\n")
+    assert status(reply) != 200 or re.fullmatch(r"(//|/)healthz", path)
+    assert len(upstream.requests) == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "PROPFIND", "X"])
+def test_no_method_is_open(any_gateway: Gateway, upstream: Echo, method: str) -> None:
+    before = len(upstream.requests)
+    assert status(any_gateway.ask("/api/tags", method=method)) == 401
+    assert len(upstream.requests) == before
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
+def test_trace_and_connect_are_refused_even_with_a_credential(any_gateway: Gateway, method: str) -> None:
+    assert status(any_gateway.ask("/", authorization(any_gateway), method=method)) in (400, 405)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+def test_a_malformed_request_is_answered_400_in_json(any_gateway: Gateway, upstream: Echo, head: bytes) -> None:
+    before = len(upstream.requests)
+    with connect(any_gateway.address) as connection:
+        connection.sendall(head)
+        answer = connection.makefile("rb").read()
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    # Before it knows the protocol's version, nginx answers without a head.
+    assert lines.startswith(b"HTTP/1.1 400 ") or b"HTTP/" not in lines
+    assert json.loads(body or lines)["error"]
+    assert len(upstream.requests) == before
+
+
+def test_errors_are_json_with_a_request_id(any_gateway: Gateway) -> None:
+    assert_error(any_gateway.ask("/api/tags"), 401)
+    assert_error(any_gateway.ask("/" + "a" * 9000, authorization(any_gateway)), 414)
+    assert_error(any_gateway.ask("/", authorization(any_gateway), "X-Long: " + "a" * 9000), 431)
+    assert_error(any_gateway.ask("/", authorization(any_gateway), method="TRACE"), 405)
+    too_large = authorization(any_gateway), "Content-Length: 68000000"
+    assert_error(any_gateway.ask("/api/chat", *too_large, method="POST"), 413)
+
+
+@pytest.mark.parametrize("auth", ["basic", "both"])
+def test_a_server_that_is_gone_or_silent_is_answered_502_and_504_in_json(
+    auth: str, tmp_path: Path, upstream: Echo
+) -> None:
+    with gateway(tmp_path / "gone", auth, "127.0.0.1:1") as server:
+        reply = server.ask("/", authorization(server))
+        assert_error(reply, 502)
+        assert server.log_of(reply.header("X-Request-Id"))["client"] == "alice"
+    with gateway(tmp_path / "silent", auth, upstream.address, ollama_gateway_read_timeout=1) as server:
+        assert_error(server.ask("/hang", authorization(server)), 504)
+        upstream.pieces.put(None)
+
+
+def test_a_request_id_is_the_gateways_own_in_answer_server_and_log(any_gateway: Gateway) -> None:
+    reply = any_gateway.ask("/", authorization(any_gateway), "X-Request-Id: forged")
+    own = reply.header("X-Request-Id")
+    assert [value for name, value in reply.headers if name == "X-Request-Id"] == [own]
+    assert own != "forged"
+    assert dict(json.loads(reply.body)["headers"])["X-Request-Id"] == own
+    assert any_gateway.log_of(own)["request_id"] == own
+
+
+def test_the_log_names_client_key_status_and_times(any_gateway: Gateway) -> None:
+    reply = any_gateway.ask("/api/tags?q=1", authorization(any_gateway))
+    line = any_gateway.log_of(reply.header("X-Request-Id"))
+    expected = {"client": "alice", "method": "GET", "path": "/api/tags", "status": 200, "address": "127.0.0.1"}
+    assert {name: line[name] for name in expected} == expected
+    assert line["key"] == ("" if any_gateway.auth == "basic" else "laptop")
+    assert line["seconds"] >= 0
+    assert line["bytes"] > 0
+    time.strptime(line["time"], "%Y-%m-%dT%H:%M:%S%z")
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/healthz/../api/chat"])
+def test_the_log_names_no_client_that_was_refused(any_gateway: Gateway, path: str) -> None:
+    reply = any_gateway.ask(path, f"Authorization: {basic('alice', 'wrong')}", method="POST")
+    line = any_gateway.log_of(reply.header("X-Request-Id"))
+    assert (line["client"], line["key"], line["method"], line["status"]) == ("", "", "POST", 401)
+
+
+def test_the_log_of_an_unauthenticated_error_names_no_client(any_gateway: Gateway) -> None:
+    headers = (f"Authorization: {basic('alice', 'x')}", "Content-Length: 68000000")
+    reply = any_gateway.ask("/", *headers, method="POST")
+    assert status(reply) == 413
+    assert any_gateway.log_of(reply.header("X-Request-Id"))["client"] == ""
+
+
+def test_no_secret_and_no_prompt_reaches_the_log(any_gateway: Gateway) -> None:
+    planted = ["planted-cookie", "planted-prompt", "planted-header", "planted-key", "planted-password"]
+    body = json.dumps({"model": "tiny", "prompt": "planted-prompt"}).encode()
+    extra = ("Cookie: planted-cookie", "X-Api-Key: planted-header")
+    for credential in (
+        any_gateway.credential(),
+        "Bearer planted-key",
+        basic("alice", "planted-password"),
+        "planted-key",
+    ):
+        for path in ("/api/chat", "/status/500"):
+            any_gateway.ask(path, f"Authorization: {credential}", *extra, method="POST", body=body)
+    reply = any_gateway.ask("/api/chat?q=planted-prompt", authorization(any_gateway))
+    any_gateway.log_of(reply.header("X-Request-Id"))
+    logs = any_gateway.logs()
+    secrets = [*planted, *KEYS.values(), *filter(None, PASSWORDS.values()), any_gateway.credential().split(" ")[1]]
+    assert [secret for secret in secrets if secret in logs] == []
+
+
+def test_the_server_header_tells_no_version(any_gateway: Gateway) -> None:
+    assert not re.search(r"\d", any_gateway.ask("/").header("Server") or "")

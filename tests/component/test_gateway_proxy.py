@@ -1,0 +1,275 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What passes between client and server, and how."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from tests.component.contract.standins import Standin, free_port, registry, standin, until
+from tests.component.gateways import Gateway, connect, gateway, status
+from tests.component.upstreams import Echo, echo, names, told
+
+
+def authorized(server: Gateway, *headers: str) -> tuple[str, ...]:
+    return (f"Authorization: {server.credential()}", *headers)
+
+
+@pytest.fixture(scope="module")
+def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """A stand-in of Ollama with models, that writes down what reaches it."""
+    root = tmp_path_factory.mktemp("ollama")
+    with registry() as source, standin(
+        root / "models",
+        STANDIN_REGISTRY=f"http://{source.address}",
+        STANDIN_REQUEST_LOG=str(root / "requests.jsonl"),
+        STANDIN_TOKEN_DELAY_MS="5",
+    ) as server:
+        for name in ("tiny", "tiny-loop"):
+            assert server.run("pull", name).returncode == 0
+        yield server
+
+
+def read_head(stream: BinaryIO) -> list[bytes]:
+    lines = []
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        lines.append(line.rstrip())
+    return lines
+
+
+def read_chunk(stream: BinaryIO) -> bytes:
+    size = int(stream.readline(), 16)
+    data = stream.read(size)
+    stream.readline()
+    return data
+
+
+def test_credentials_cookies_and_origin_end_at_the_gateway(any_gateway: Gateway) -> None:
+    headers = authorized(
+        any_gateway, "X-Api-Key: sk-1", "Cookie: a=b", "Origin: https://evil.example", "Proxy-Authorization: Basic eDp5"
+    )
+    reached = told(any_gateway.ask("/api/tags", *headers))["headers"]
+    for name in ("authorization", "x-api-key", "cookie", "origin", "proxy-authorization"):
+        assert name not in reached
+
+
+def test_host_is_the_servers_own(any_gateway: Gateway, upstream: Echo) -> None:
+    assert told(any_gateway.ask("/", *authorized(any_gateway)))["headers"]["host"] == [upstream.address]
+
+
+def test_what_a_client_says_of_where_it_comes_from_is_not_believed(any_gateway: Gateway) -> None:
+    claims = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP", "Forwarded")
+    headers = authorized(any_gateway, *(f"{name}: 192.0.2.1" for name in claims))
+    reached = told(any_gateway.ask("/", *headers))["headers"]
+    assert reached["x-forwarded-for"] == ["127.0.0.1"]
+    assert reached["x-forwarded-proto"] == ["http"]
+    assert "192.0.2.1" not in json.dumps(reached)
+
+
+def test_the_server_is_spoken_to_in_http_1_1_and_never_upgraded(any_gateway: Gateway) -> None:
+    headers = authorized(any_gateway, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    reached = told(any_gateway.ask("/", *headers))
+    assert reached["line"].endswith(" HTTP/1.1")
+    assert "upgrade" not in reached["headers"]
+    assert "connection" not in reached["headers"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_method_path_and_query_pass_byte_for_byte(any_gateway: Gateway, method: str) -> None:
+    path = "/api/%74ags//a/./b/../c;d/%2e%2e/%ff?q=%20+&x=%zz"
+    reached = told(any_gateway.ask(path, *authorized(any_gateway), method=method))
+    assert reached["line"] == f"{method} {path} HTTP/1.1"
+
+
+@pytest.mark.parametrize("size", [0, 1, 2 * 1024 * 1024, 20 * 1024 * 1024])
+def test_a_body_passes_whole(any_gateway: Gateway, size: int) -> None:
+    body = b"\xfe" * size
+    reached = told(any_gateway.ask("/api/chat", *authorized(any_gateway), method="POST", body=body))
+    assert (reached["body"], reached["sum"]) == (size, sum(body))
+
+
+def test_an_answer_passes_with_its_status_and_body(any_gateway: Gateway) -> None:
+    for number in (404, 400, 401, 403, 500, 502, 503, 504):
+        reply = any_gateway.ask(f"/status/{number}", *authorized(any_gateway))
+        assert (status(reply), reply.body) == (number, b"from upstream")
+
+
+def test_the_server_does_not_steer_the_gateway(any_gateway: Gateway) -> None:
+    assert any_gateway.ask("/accel", *authorized(any_gateway)).body == b"served"
+
+
+def test_each_piece_of_a_stream_arrives_before_the_next_is_made(any_gateway: Gateway, upstream: Echo) -> None:
+    with connect(any_gateway.address) as connection:
+        connection.sendall(any_gateway.wire("/stream", *authorized(any_gateway)))
+        stream = connection.makefile("rb")
+        upstream.pieces.put(b'{"piece":0}\n')
+        assert read_head(stream)[0] == b"HTTP/1.1 200 OK"
+        for number in range(20):
+            assert read_chunk(stream) == b'{"piece":%d}\n' % number
+            upstream.pieces.put(b'{"piece":%d}\n' % (number + 1) if number < 19 else None)
+        assert read_chunk(stream) == b""
+
+
+def test_each_piece_of_an_upload_arrives_before_the_next_is_sent(any_gateway: Gateway, upstream: Echo) -> None:
+    head = any_gateway.wire("/upload", *authorized(any_gateway, "Transfer-Encoding: chunked"), method="POST")
+    with connect(any_gateway.address) as connection:
+        connection.sendall(head)
+        for number in range(5):
+            connection.sendall(b"7\r\npiece %d\r\n" % number)
+            assert upstream.received.get(timeout=5) == b"piece %d" % number
+        connection.sendall(b"0\r\n\r\n")
+        assert read_head(connection.makefile("rb"))[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_generation_streams_through_the_gateway_as_it_does_from_the_server(ollama: Standin, tmp_path: Path) -> None:
+    with gateway(tmp_path, "both", ollama.address) as server:
+        body = json.dumps({"model": "tiny", "prompt": "hi"}).encode()
+        reply = server.ask("/api/generate", *authorized(server), method="POST", body=body)
+        assert reply.header("Content-Type") == "application/x-ndjson"
+        assert reply.chunks is not None
+        assert len(reply.chunks) > 5
+        assert all(chunk.endswith(b"\n") and chunk.count(b"\n") == 1 for chunk in reply.chunks)
+        assert json.loads(reply.chunks[-1])["done"] is True
+
+
+def test_a_client_that_goes_away_ends_the_generation(ollama: Standin, tmp_path: Path) -> None:
+    log = Path(ollama.environment["STANDIN_REQUEST_LOG"])
+    with gateway(tmp_path, "both", ollama.address) as server:
+        body = json.dumps({"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 100000}}).encode()
+        with connect(server.address) as connection:
+            connection.sendall(server.wire("/api/generate", *authorized(server), method="POST", body=body))
+            stream = connection.makefile("rb")
+            read_head(stream)
+            read_chunk(stream)
+            stream.close()
+
+        def ended() -> bool:
+            entries = [json.loads(line) for line in log.read_text().splitlines()]
+            return any(entry["target"] == "/api/generate" and entry["disconnected"] for entry in entries)
+
+        assert until(ended, 3)
+
+
+def stream_over(server: Gateway, upstream: Echo, between: Callable[[], Any]) -> list[bytes]:
+    """The pieces of a stream during which `between` happens."""
+    with connect(server.address) as connection:
+        connection.sendall(server.wire("/stream", *authorized(server)))
+        stream = connection.makefile("rb")
+        upstream.pieces.put(b"before")
+        read_head(stream)
+        pieces = [read_chunk(stream)]
+        between()
+        for piece in (b"after", None):
+            upstream.pieces.put(piece)
+            pieces.append(read_chunk(stream))
+    return pieces
+
+
+@pytest.mark.parametrize("auth", ["basic", "both"])
+def test_a_reload_drops_no_request_and_no_stream(auth: str, tmp_path: Path, upstream: Echo) -> None:
+    with gateway(tmp_path, auth, upstream.address) as server:
+        stop = threading.Event()
+        seen: list[int | str] = []
+
+        def load() -> None:
+            while not stop.is_set():
+                try:
+                    seen.append(server.status(server.credential()))
+                except (OSError, ValueError, IndexError) as error:
+                    seen.append(repr(error))
+
+        threads = [threading.Thread(target=load) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+
+        def reloads() -> None:
+            for size in ("2m", "3m", "4m", "1k"):
+                server.configure(ollama_gateway_max_body_size=size)
+                server.reload()
+                time.sleep(0.4)
+            body = b"x" * 2000
+            assert until(lambda: status(server.ask("/", *authorized(server), method="POST", body=body)) == 413)
+
+        pieces = stream_over(server, upstream, reloads)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert pieces == [b"before", b"after", b""]
+        assert set(seen) == {200}
+        assert len(seen) > 50
+
+
+@pytest.mark.parametrize("auth", ["basic", "both"])
+def test_a_broken_configuration_is_not_loaded(auth: str, tmp_path: Path, upstream: Echo) -> None:
+    with gateway(tmp_path, auth, upstream.address) as server:
+        server.put(tmp_path / "conf" / "nginx.conf", "nonsense;")
+        server.reload()
+        assert until(lambda: "emerg" in server.logs())
+        assert server.status(server.credential()) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("conf/nginx.conf", "nonsense;"),
+        ("conf/settings.json", "{"),
+        ("lua/gatehouse/keyfile.lua", "syntax error"),
+        ("lua/gatehouse/authenticator.lua", 'return require "missing"'),
+        ("lua/gatehouse/apr1.lua", 'return { crypt = function() return "" end }'),
+    ],
+)
+def test_a_fault_in_any_file_is_found_before_it_goes_live(tmp_path: Path, path: str, text: str) -> None:
+    server = Gateway(tmp_path, "both", "127.0.0.1:1", __ollama_gateway_listen="8080")
+    server.put(tmp_path / path, text)
+    tried = server.test()
+    assert tried.returncode != 0
+    assert tried.stderr
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer", "both"])
+def test_a_sound_configuration_passes_the_test(tmp_path: Path, auth: str) -> None:
+    tried = Gateway(tmp_path, auth, "ollama:11434", __ollama_gateway_listen="8080").test()
+    assert tried.returncode == 0, tried.stderr
+
+
+def test_it_starts_before_the_server_has_a_name_and_follows_it_to_another_address(tmp_path: Path) -> None:
+    port = free_port()
+    with ExitStack() as stack:
+        dns = stack.enter_context(names())
+        for address in ("127.0.0.2", "127.0.0.3"):
+            stack.enter_context(echo(address, port))
+        server = Gateway(tmp_path, "both", f"ollama:{port}", __ollama_gateway_resolver=dns.address)
+        stack.callback(server.stop)
+        server.start()
+        assert server.status(server.credential()) == 502
+
+        def answers() -> bool:
+            reply = server.ask("/", *authorized(server))
+            return status(reply) == 200 and told(reply)["headers"]["host"] == [f"ollama:{port}"]
+
+        dns.addresses["ollama"] = "127.0.0.2"
+        assert until(answers, 5)
+        # Nothing listens there: the address that was known before is forgotten.
+        dns.addresses["ollama"] = "127.0.0.4"
+        assert until(lambda: not answers(), 5)
+        dns.addresses["ollama"] = "127.0.0.3"
+        assert until(answers, 5)
+
+
+def test_requests_are_spread_over_several_servers(tmp_path: Path) -> None:
+    with echo() as one, echo() as two, echo() as three:
+        with gateway(tmp_path, "bearer", one.address, two.address, three.address) as server:
+            for _ in range(90):
+                assert server.status(server.credential()) == 200
+        counts = [len(each.requests) for each in (one, two, three)]
+        assert sum(counts) == 90
+        assert min(counts) > 10
