@@ -74,7 +74,9 @@ class Rules:
 def read_clients(value: object, variable: str, rules: Rules) -> tuple[list[Client], list[str]]:
     """The clients in `value`, and all problems, each beginning with its place below `variable`."""
     if not isinstance(value, (list, tuple)):
-        return [], ["%s: it must be a list of clients, each with a name" % variable]
+        # Before ansible-core 2.19 a templated list with a datetime in it arrives as text.
+        hint = "; if it is one, put each expires in quotes" if isinstance(value, str) else ""
+        return [], ["%s: it must be a list of clients, each with a name%s" % (variable, hint)]
     reader = _Reader(rules)
     clients = []
     for number, entry in enumerate(value):

@@ -16,7 +16,7 @@ description:
     O(rounds) did change.
 requirements:
   - libpass or passlib on the controller
-  - for O(scheme=bcrypt) also bcrypt on the controller, and with passlib 1.7.4 no newer one than 4.0.1
+  - for O(scheme=bcrypt) also bcrypt on the controller, and with passlib 1.7.4 one older than 5.0
 extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file

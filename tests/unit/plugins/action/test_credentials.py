@@ -178,8 +178,8 @@ def test_a_damaged_file_is_an_error_with_file_line_and_the_way_on_and_nothing_is
     run = playbook.run([htpasswd(users), api_keys(keys, purge=False)], clients=CLIENTS)
     of_users, of_keys = run.only
     assert of_users["msg"] == (
-        f"{users}: line 2: it has no colon between a name and a hash. Nothing was written. Correct or remove that line, "
-        "or the whole file to have it written anew, and run again."
+        f"{users}: line 2: it has no colon between a name and a hash. Nothing was written. Correct or remove that "
+        "line, or the whole file to have it written anew, and run again."
     )
     assert of_keys["msg"] == (
         f"{keys}: line 2: it is not UTF-8 text. Nothing was written. Correct or remove that line and run again."

@@ -132,7 +132,8 @@ def test_a_restriction_that_would_have_no_effect_yet_is_refused(option: str) -> 
 @pytest.mark.parametrize("value", ["planted", {"name": "bob"}, None, 3])
 def test_what_is_no_list_is_refused_and_not_quoted(value: object) -> None:
     (problem,) = read_clients(value, "clients", ALL)[1]
-    assert problem == "clients: it must be a list of clients, each with a name"
+    assert problem.startswith("clients: it must be a list of clients, each with a name")
+    assert "planted" not in problem
 
 
 @pytest.mark.parametrize("value", ["planted", ["planted"], None, 3])

@@ -148,7 +148,7 @@ class TestHtpasswd:
         assert "planted" not in str(caught.value)
 
     def test_an_unknown_hash_of_an_unlisted_user_is_an_error_only_where_it_would_stay(self) -> None:
-        with pytest.raises(DamagedFile, match="line 2: .* not a hash"):
+        with pytest.raises(DamagedFile, match=r"line 2: .* not a hash"):
             users("# c\nerin:planted\n", user("bob"), purge=False)
         assert users("# c\nerin:planted\n", user("bob")).removed == ["erin"]
         assert users("# c\nerin:planted\n", {"name": "erin", "state": "absent"}, purge=False).removed == ["erin"]

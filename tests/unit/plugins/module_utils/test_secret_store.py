@@ -121,5 +121,6 @@ def test_a_stored_key_that_is_also_given_to_somebody_is_an_error(store: SecretSt
 def test_without_a_folder_a_key_needs_a_secret() -> None:
     _, problems = stored_secrets([key("laptop"), key("given", "s")], None, "secrets_dir")
     assert problems == [
-        "clients[0].keys[0] (alice.laptop): it has no secret, and secrets_dir does not say where to keep a generated one"
+        "clients[0].keys[0] (alice.laptop): it has no secret, "
+        "and secrets_dir does not say where to keep a generated one"
     ]
