@@ -50,4 +50,4 @@ def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_pat
             "wrong key": 401,
             "key": 401 if auth == "basic" else 200,
         }, f"with {auth}"
-        assert deploy(auth, tmp_path) == 0, f"a second run with {auth} changed something"
+    assert deploy("basic", tmp_path) == 0, "a second run changed something"
