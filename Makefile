@@ -33,8 +33,8 @@ unit: deps .venv/installed
 	$(BIN)/pytest -q tests/unit
 
 lua: deps
-	luacheck --quiet roles/ollama_gateway/files/lua tests/lua
-	busted --lua=luajit --pattern=_spec tests/lua
+	luacheck --quiet roles/ollama_gateway/files/lua tests
+	busted tests/lua
 
 test: check component sanity install-test molecule  ## every test, on real hosts of the lab (as root)
 
