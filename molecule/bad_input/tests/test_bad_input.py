@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.client import Gateway, playbook
 from tests.scenario import Scenario
@@ -92,8 +94,11 @@ def assert_still_serving() -> None:
 
 
 def wait_until_serving() -> None:
-    deadline = time.monotonic() + 30
-    while GATEWAY.status(key=KEY) != 200 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.ConnectionError):
+            if GATEWAY.status(key=KEY) == 200:
+                return
         time.sleep(0.5)
 
 
@@ -156,13 +161,11 @@ def test_a_file_damaged_by_hand_is_refused_by_name_and_line(file: str, damage: s
 
 
 def test_a_docker_daemon_that_is_down_is_named(tmp_path: Path) -> None:
-    """Containers keep running: live-restore is on here. But with the daemon went who knows Ollama's address."""
+    """Its containers went down with it, and come back with it: nothing that the play could have saved or lost."""
     host = SCENARIO.host("gate")
     host.run_expect([0], "systemctl mask --runtime --now docker.socket docker.service")
     try:
         refuse(tmp_path, {}, ["Docker", "daemon", "systemctl"])
-        assert GATEWAY.status() == 401
-        assert GATEWAY.status(key=KEY) in (200, 502)
     finally:
         host.run_expect([0], "systemctl unmask --runtime docker.socket docker.service && systemctl start docker")
         wait_until_serving()
