@@ -1,0 +1,53 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""uninstall.yml removes the gateway and Ollama; the models go only if that is asked for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.client import playbook
+from tests.scenario import Scenario
+
+SCENARIO = Scenario(Path(__file__).parents[1])
+HOST = SCENARIO.host("gate")
+VOLUME = "gatehouse-ollama_ollama"
+
+
+def run(name: str, *arguments: str) -> int:
+    """Run a playbook and return how many tasks changed something."""
+    done = playbook(SCENARIO.inventory, name, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sum(int(count) for count in re.findall(r"changed=(\d+)", done.stdout.split("PLAY RECAP")[1]))
+
+
+def left() -> dict[str, bool]:
+    """What of a deployment is on the host."""
+    return {
+        "containers": HOST.check_output("docker ps --all --quiet") != "",
+        "networks": "ollama" in HOST.check_output("docker network ls --format '{{.Name}}'"),
+        "models": VOLUME in HOST.check_output("docker volume ls --quiet"),
+        "files": HOST.file("/opt/gatehouse/gateway").exists or HOST.file("/opt/gatehouse/ollama").exists,
+    }
+
+
+ALL = {"containers": True, "networks": True, "models": True, "files": True}
+NOTHING = {name: False for name in ALL}
+MODELS = {**NOTHING, "models": True}
+
+
+def test_everything_goes_and_the_models_go_last() -> None:
+    assert left() == ALL
+    assert run("uninstall", "--check") > 0
+    assert left() == ALL
+    assert run("uninstall", "-e", "ollama_server_purge_data=false") > 0
+    assert left() == MODELS
+    assert run("uninstall") == 0
+    assert left() == MODELS
+    assert run("deploy") > 0
+    assert left() == ALL
+    HOST.run_expect([0], "rm /opt/gatehouse/gateway/compose.yaml /opt/gatehouse/ollama/compose.yaml")
+    assert run("uninstall", "-e", "ollama_server_purge_data=true") > 0
+    assert left() == NOTHING
