@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -30,13 +31,18 @@ class SecretStore:
         """The stored secret, None if there is none; raises SecretStoreError if it cannot be used."""
         path = self.path(name)
         try:
-            with open(path, "rb") as f:
+            self._check_directory()
+            with open(path, "rb", opener=_no_link) as f:
                 status = os.fstat(f.fileno())
                 content = f.read(_LONGEST)
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                message = "%s: the stored key is a symbolic link; put the file itself there"
+                raise SecretStoreError(message % path) from None
             raise SecretStoreError("%s: the stored key cannot be read: %s" % (path, error.strerror)) from None
+        _check_owner(path, "the stored key", status)
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             message = (
                 "%s: mode %04o lets others than its owner at the stored key; run chmod 600 on it, and replace the key"
@@ -58,9 +64,7 @@ class SecretStore:
         path = self.path(name)
         try:
             os.makedirs(self.directory, mode=0o700, exist_ok=True)
-            if os.stat(self.directory).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                message = "%s: others than its owner may write into the folder of the keys; run chmod 700 on it"
-                raise SecretStoreError(message % self.directory)
+            self._check_directory()
             fd, temporary = tempfile.mkstemp(prefix=".new-", dir=self.directory)  # mode 0600
             try:
                 with os.fdopen(fd, "w") as f:
@@ -75,6 +79,26 @@ class SecretStore:
         except OSError as error:
             raise SecretStoreError("%s: the new key cannot be stored: %s" % (path, error.strerror)) from None
         return True
+
+    def _check_directory(self) -> None:
+        """Whoever could put or swap files in the folder could choose the keys. It may be a link, made by us or root."""
+        status = os.stat(self.directory)
+        _check_owner(self.directory, "the folder of the keys", status)
+        _check_owner(self.directory, "the link to the folder of the keys", os.lstat(self.directory.rstrip("/")))
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            message = "%s: others than its owner may write into the folder of the keys; run chmod 700 on it"
+            raise SecretStoreError(message % self.directory)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
+def _check_owner(path: str, what: str, status: os.stat_result) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        message = "%s: %s belongs to uid %d; it must belong to the user that runs Ansible (uid %d) or to root:"
+        message += " run chown on it, and replace the keys if that user is not to know them"
+        raise SecretStoreError(message % (path, what, status.st_uid, os.geteuid()))
 
 
 def stored_secrets(keys: t.Iterable[Key], store: SecretStore | None, variable: str) -> tuple[dict[str, str], list[str]]:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
+
+STRANGER = 65534
 
 
 @pytest.fixture
@@ -26,11 +30,28 @@ def create(directory: str) -> bool:
 
 
 def put(store: SecretStore, text: str, mode: int = 0o600) -> str:
-    os.makedirs(store.directory, exist_ok=True)
+    os.makedirs(store.directory, mode=0o700, exist_ok=True)
     path = Path(store.path("alice.laptop"))
     path.write_text(text)
     path.chmod(mode)
     return str(path)
+
+
+def give_away(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Make `path`, and it alone, look like a stranger's: really to give it away takes root."""
+    inode = os.lstat(path).st_ino
+
+    def with_owner(call: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def answer(*args: Any, **options: Any) -> os.stat_result:
+            status = call(*args, **options)
+            fields = list(status[:10])
+            fields[4] = STRANGER
+            return os.stat_result(fields) if status.st_ino == inode else status
+
+        return answer
+
+    for name in ("stat", "lstat", "fstat"):
+        monkeypatch.setattr(os, name, with_owner(getattr(os, name)))
 
 
 def key(key_id: str, secret: str | None = None) -> Key:
@@ -89,12 +110,54 @@ def test_a_stored_key_open_to_others_is_an_error_that_names_the_file(store: Secr
         store.load("alice.laptop")
 
 
-def test_a_folder_that_others_may_write_into_gets_no_key(store: SecretStore) -> None:
-    os.makedirs(store.directory)
+def test_a_stored_key_of_another_user_is_an_error_that_names_the_file(
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(store, _keys.generate())
+    give_away(monkeypatch, path)
+    with pytest.raises(SecretStoreError, match=f"^{path}: the stored key belongs to uid {STRANGER}; .* chown"):
+        store.load("alice.laptop")
+
+
+def test_a_stored_key_that_is_a_link_is_an_error_that_names_the_file(store: SecretStore, tmp_path: Path) -> None:
+    path = put(store, _keys.generate())
+    os.rename(path, tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", path)
+    with pytest.raises(SecretStoreError, match=f"^{path}: the stored key is a symbolic link; put the file itself"):
+        store.load("alice.laptop")
+    assert not store.create("alice.laptop")
+
+
+def test_a_folder_that_others_may_write_into_is_not_used(store: SecretStore) -> None:
+    put(store, _keys.generate())
     os.chmod(store.directory, 0o777)
-    with pytest.raises(SecretStoreError, match="chmod 700"):
-        store.create("alice.laptop")
-    assert os.listdir(store.directory) == []
+    for use in (store.load, store.create):
+        with pytest.raises(SecretStoreError, match=f"^{store.directory}: .* chmod 700"):
+            use("alice.phone")
+    assert os.listdir(store.directory) == ["alice.laptop"]
+
+
+def test_a_folder_of_another_user_is_not_used(store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, _keys.generate())
+    give_away(monkeypatch, store.directory)
+    for use in (store.load, store.create):
+        with pytest.raises(SecretStoreError, match=f"^{store.directory}: the folder of the keys belongs to uid"):
+            use("alice.phone")
+    assert os.listdir(store.directory) == ["alice.laptop"]
+
+
+def test_a_link_to_the_folder_is_used_unless_it_is_another_users(
+    store: SecretStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, _keys.generate())
+    link = tmp_path / "link"
+    link.symlink_to(store.directory)
+    linked = SecretStore(f"{link}/")
+    assert linked.load("alice.laptop") == store.load("alice.laptop")
+    give_away(monkeypatch, str(link))
+    for use in (linked.load, linked.create):
+        with pytest.raises(SecretStoreError, match=f"^{link}/: the link to the folder of the keys belongs to uid"):
+            use("alice.phone")
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_file(tmp_path: Path) -> None:
