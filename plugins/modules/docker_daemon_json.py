@@ -35,7 +35,7 @@ attributes:
     description: Can run in check mode and tell what would change.
     support: full
   diff_mode:
-    description: Returns what changed, or would change.
+    description: Returns the keys that change, at every depth. It shows no others, for their values may be secret.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -62,10 +62,6 @@ RETURN = r"""
 path:
   description: The file, with symbolic links resolved.
   type: str
-  returned: success
-options:
-  description: All options that the file holds afterwards.
-  type: dict
   returned: success
 """
 
@@ -115,6 +111,22 @@ def merge(current: dict[str, t.Any], wanted: dict[str, t.Any]) -> dict[str, t.An
     return result
 
 
+def differing(this: dict[str, t.Any], other: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what this has and other has not, or has otherwise. What both hold may be secret: it is not for a diff."""
+    result: dict[str, t.Any] = {}
+    for key, value in this.items():
+        if key not in other:
+            result[key] = value
+        elif value != other[key]:
+            both = isinstance(value, dict) and isinstance(other[key], dict)
+            result[key] = differing(value, other[key]) if both else value
+    return result
+
+
+def as_text(options: dict[str, t.Any]) -> str:
+    return json.dumps(options, indent=2, ensure_ascii=False) + "\n"
+
+
 def read(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as f:
@@ -158,20 +170,22 @@ def main() -> None:
     )
     path = os.path.realpath(module.params["path"])
     try:
-        before = read(path)
-        current = parse(path, before)
+        current = parse(path, read(path))
         merged = merge(current, module.params["options"])
         changed = merged != current
-        after = json.dumps(merged, indent=2, ensure_ascii=False) + "\n" if changed else before
         if changed:
-            write(module, path, after)
+            write(module, path, as_text(merged))
     except DaemonJsonError as e:
         module.fail_json(msg=str(e))
     module.exit_json(
         changed=changed,
         path=path,
-        options=merged,
-        diff={"before_header": path, "after_header": path, "before": before, "after": after},
+        diff={
+            "before_header": path,
+            "after_header": path,
+            "before": as_text(differing(current, merged)),
+            "after": as_text(differing(merged, current)),
+        },
     )
 
 

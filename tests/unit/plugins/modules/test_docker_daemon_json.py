@@ -94,8 +94,8 @@ def test_foreign_keys_and_the_mode_survive(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text('{"bip": "192.168.9.1/24"}')
     path.chmod(0o600)
-    result = run(path, {"debug": True})
-    assert json.loads(path.read_text()) == {"bip": "192.168.9.1/24", "debug": True} == result["options"]
+    run(path, {"debug": True})
+    assert json.loads(path.read_text()) == {"bip": "192.168.9.1/24", "debug": True}
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -111,15 +111,34 @@ def test_check_mode_shows_the_change_and_makes_none(run: Any, tmp_path: Path) ->
     path.write_text("{}")
     result = run(path, {"debug": True}, _ansible_check_mode=True)
     assert result["changed"]
-    assert result["diff"]["before"] == "{}"
-    assert result["diff"]["after"] == '{\n  "debug": true\n}\n'
+    assert json.loads(result["diff"]["before"]) == {}
+    assert json.loads(result["diff"]["after"]) == {"debug": True}
     assert path.read_text() == "{}"
+
+
+def test_only_what_changes_is_shown_at_every_depth(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    held = {
+        "proxies": {"http-proxy": "http://me:hidden@proxy"},
+        "log-opts": {"splunk-token": "hidden", "max-size": "1m"},
+    }
+    path.write_text(json.dumps({**held, "debug": True, "bip": "192.168.9.1/24"}))
+    wanted = {"log-opts": {"max-size": "10m", "max-file": "3"}, "bip": None, "debug": True}
+    result = run(path, wanted)
+    assert json.loads(result["diff"]["before"]) == {"log-opts": {"max-size": "1m"}, "bip": "192.168.9.1/24"}
+    assert json.loads(result["diff"]["after"]) == {"log-opts": {"max-size": "10m", "max-file": "3"}}
+    assert json.loads(path.read_text())["log-opts"]["splunk-token"] == "hidden"
+    again = run(path, wanted)
+    assert not again["changed"]
+    assert again["diff"]["before"] == again["diff"]["after"]
+    assert "hidden" not in json.dumps([result, again])
 
 
 def test_an_empty_file_means_no_options(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text("\n")
-    assert run(path, {"debug": True})["options"] == {"debug": True}
+    assert run(path, {"debug": True})["changed"]
+    assert json.loads(path.read_text()) == {"debug": True}
 
 
 @pytest.mark.parametrize(
