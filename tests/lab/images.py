@@ -9,7 +9,6 @@ import functools
 import hashlib
 import io
 import shlex
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -153,21 +152,19 @@ def _base_sources() -> list[str]:
 
 @functools.cache
 def _mirrors() -> tuple[str, str]:
-    """Where this machine gets Debian and its security updates from; Debian's own address where it does not say."""
-    main, security = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
-    listing = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Identifier: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    for line in listing.splitlines():
+    """Where this machine gets Debian and its security updates from."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)", "Identifier: Packages"]
+    found: dict[str, str] = {}
+    for line in run(command, "the sources of apt cannot be read").splitlines():
         uri, _space, label = line.partition(" ")
-        if label == "Debian":
-            main = uri.rstrip("/")
-        elif label == "Debian-Security":
-            security = uri.rstrip("/")
-    return main, security
+        found[label] = uri.rstrip("/")
+    for label in ("Debian", "Debian-Security"):
+        if label not in found:
+            raise LabError(
+                f"apt knows no source labelled {label}, and the lab gets Debian from where this machine has it: "
+                "add one to /etc/apt/sources.list.d if it is missing, then run apt-get update"
+            )
+    return found["Debian"], found["Debian-Security"]
 
 
 def _apt_settings() -> list[str]:
