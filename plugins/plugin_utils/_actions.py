@@ -45,7 +45,7 @@ def plain(value: t.Any) -> t.Any:
     return value
 
 
-class CredentialsAction(ActionBase):  # type: ignore[misc, unused-ignore]  # Ansible is not typed
+class CredentialsAction(ActionBase):
     """An action that turns a GatehouseError into the failure of its task, in this one place."""
 
     ARGUMENTS: t.ClassVar[Dict]
