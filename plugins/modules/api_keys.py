@@ -24,9 +24,9 @@ options:
       - Folder on the controller where generated keys are kept, each in a file named C(<client>.<id>) of mode 0600. Made
         with mode 0700 if missing. A relative path begins at the playbook's folder.
       - Needed if a key has no secret.
-      - Folder and files must belong to the user that runs Ansible or to root, nobody else may write into the folder, and
-        no file may be a symbolic link. A file that is empty, damaged or open to others is an error as well. To have a new
-        key generated, remove the file of the old one.
+      - Folder and files must belong to the user that runs Ansible or to root, nobody else may write into the folder,
+        and no file may be a symbolic link. A file that is empty, damaged or open to others is an error as well.
+      - To have a new key generated, remove the file of the old one.
     type: path
   allow_weak_secrets:
     description:
