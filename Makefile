@@ -18,7 +18,7 @@ deps:  ## install the Debian packages that are missing (as root)
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	@touch $@
 
-check: lint unit lua  ## lint, types and unit tests: minutes, no root, no engine
+check: lint unit lua  ## lint, types and unit tests: minutes, no engine
 
 lint: deps .venv/installed
 	$(BIN)/ruff check $(PYTHON_FILES)
@@ -27,7 +27,7 @@ lint: deps .venv/installed
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --strict
 	$(BIN)/antsibull-changelog lint
-	shellcheck .ci/run tests/*.sh
+	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty
 
 unit: deps .venv/installed
 	$(BIN)/pytest -q tests/unit

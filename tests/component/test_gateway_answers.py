@@ -170,5 +170,15 @@ def test_no_secret_and_no_prompt_reaches_the_log(any_gateway: Gateway) -> None:
     assert [secret for secret in secrets if secret in logs] == []
 
 
+@pytest.mark.parametrize("auth", ["basic", "bearer", "both"])
+def test_no_query_and_no_tried_name_reaches_the_log_when_a_request_fails(auth: str, tmp_path: Path) -> None:
+    with gateway(tmp_path, auth, "127.0.0.1:1") as lonely:
+        assert status(lonely.ask("/api/tags?key=planted-query", authorization(lonely))) == 502
+        reply = lonely.ask("/api/tags?key=planted-query", f"Authorization: {basic('planted-name', 'x')}")
+        assert status(reply) == 401
+        lonely.log_of(reply.header("X-Request-Id"))
+        assert "planted" not in lonely.logs()
+
+
 def test_the_server_header_tells_no_version(any_gateway: Gateway) -> None:
     assert not re.search(r"\d", any_gateway.ask("/").header("Server") or "")

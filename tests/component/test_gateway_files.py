@@ -44,7 +44,7 @@ def known_keys(request: pytest.FixtureRequest) -> None:
 
 
 def complaints(gateway: Gateway, file: str) -> list[str]:
-    return [line for line in gateway.logs().splitlines() if "[error]" in line and f"/clients/{file}:" in line]
+    return [line for line in gateway.logs().splitlines() if "[crit]" in line and f"/clients/{file}:" in line]
 
 
 def test_a_file_replaced_by_rename_counts_on_the_very_next_request_in_every_worker(server: Gateway) -> None:

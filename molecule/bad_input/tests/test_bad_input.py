@@ -80,6 +80,14 @@ BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ollama_gateway_allow_plaintext": False},
         ["ollama_gateway_bind", "127.0.0.1", "ollama_gateway_allow_plaintext"],
     ),
+    "a_server_published_by_an_engine_that_leaves_it_open": (
+        {"ollama_server_publish": "127.0.0.1:11434"},
+        ["ollama_server_publish", "28"],
+    ),
+    "a_key_id_with_a_space": (
+        {"ollama_gateway_clients": alice(keys=[{"id": "lap top", "secret": KEY}])},
+        ["ollama_gateway_clients[0].keys[0]", "id"],
+    ),
     "a_server_published_beyond_loopback": (
         {"ollama_server_publish": "0.0.0.0:11434"},
         ["ollama_server_publish", "127.0.0.1:11434"],

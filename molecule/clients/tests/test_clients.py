@@ -95,3 +95,13 @@ def test_no_secret_and_no_hash_is_printed_even_at_vvv(tmp_path: Path) -> None:
     ]
     assert len(hashes) >= 5
     assert [secret for secret in (key, password, ALICE, BOB, *hashes) if secret in said] == []
+
+
+def test_another_way_to_authenticate_than_the_deployed_one_is_refused_and_nobody_is_locked_out(tmp_path: Path) -> None:
+    extra = tmp_path / "variables.json"
+    clients = [{"name": "bob", "password": PASSWORD}]
+    extra.write_text(json.dumps({"ollama_gateway_auth": "basic", "ollama_gateway_clients": clients}))
+    done = playbook(SCENARIO.inventory, "clients", "--extra-vars", f"@{extra}")
+    assert done.returncode == 2
+    assert "gatehouse.ollama.deploy" in done.stdout + done.stderr
+    assert GATEWAY.status(key=ALICE) == 200
