@@ -30,6 +30,15 @@ PASSWORDS = {"alice": "wonderland", "bob": "pässwörd:2", "carol": ""}
 KEYS = {"alice.laptop": "ghk_alice-laptop", "bob.ci": "ghk_bob-ci"}
 
 
+# What the upstreams of the tests have besides the API of Ollama.
+EXTRA = ["/stream", "/upload", "/accel", "/hang", "/status/404", "/status/500", "/status/503", "/echo"]
+EXTRA_ROUTES = [
+    {"method": method, "path": path, "scope": "any", "body": "inference", "model": "", "fields": []}
+    for path in EXTRA
+    for method in ("GET", "POST", "PUT", "HEAD", "DELETE")
+]
+
+
 def basic(user: str, password: str) -> str:
     """The value of an Authorization header."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
@@ -52,6 +61,7 @@ class Gateway:
             "ollama_gateway_auth": auth,
             "ollama_gateway_upstreams": list(upstreams),
             "__ollama_gateway_listen": self.address,
+            "__ollama_gateway_routes": [*rendering.value("__ollama_gateway_routes"), *EXTRA_ROUTES],
             **variables,
         }
         self.container: Container | None = None
@@ -67,6 +77,19 @@ class Gateway:
             "htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()]
         )
         self.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+        self.allow({name: ["admin"] for name in PASSWORDS})
+
+    def allow(self, scopes: dict[str, list[str]]) -> None:
+        """Replace what the clients may do."""
+        clients = {name: {"models": ["*"], "scopes": granted} for name, granted in scopes.items()}
+        self.write("clients.json", [json.dumps(clients)])
+        root = self.folder / "clients" / "scopes"
+        shutil.rmtree(root, ignore_errors=True)
+        for scope in ("", "any", "inference", "models_read", "models_write", "admin", "account"):
+            self._own(root / scope, 0o750, (root / scope).mkdir)
+            for name, granted in scopes.items():
+                if scope and (scope == "any" or scope in granted or "admin" in granted):
+                    (root / scope / name).touch()
 
     @staticmethod
     def _own(path: Path, mode: int, make: Any = None) -> None:
@@ -78,7 +101,7 @@ class Gateway:
     def configure(self, **variables: Any) -> None:
         """Write the configuration, with other variables than before."""
         self.variables |= variables
-        for name in ("nginx.conf", "settings.json"):
+        for name in rendering.value("__ollama_gateway_configuration_files"):
             text = rendering.render(f"{name}.j2", **self.variables)
             self.put(
                 self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}")

@@ -17,8 +17,8 @@ ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
 def _templar(**variables: Any) -> Templar:
     loader = DataLoader()
     known: dict[str, Any] = {}
-    for part in ("defaults", "vars"):
-        known |= loader.load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
+    for file in [ROLE / "defaults" / "main.yml", *sorted((ROLE / "vars" / "main").glob("*.yml"))]:
+        known |= loader.load_from_file(str(file), trusted_as_template=True)
     return Templar(loader=loader, variables=known | variables)
 
 

@@ -52,10 +52,26 @@ local function by_password(self, user, password)
     return { client = user, key = "" }
 end
 
--- Takes the value of the Authorization header and the time in seconds since 1970.
+-- Anthropic's clients send their key in a header of its own, some of them in both.
+local function parse(header, api_key)
+    if not api_key or api_key == "" then
+        return authorization.parse(header)
+    end
+    local credential = authorization.parse("Bearer " .. api_key)
+    if not credential or not header or header == "" then
+        return credential, nil, "bearer"
+    end
+    local other, _, tried = authorization.parse(header)
+    if not other or other.key ~= credential.key then
+        return nil, "two credentials", tried
+    end
+    return credential
+end
+
+-- Takes the values of the headers Authorization and x-api-key, and the time in seconds since 1970.
 -- Returns {client, key}; or nil and {status, bearer_challenge, basic_challenge, err}.
-function methods:identify(header, time)
-    local credential, _, tried = authorization.parse(header)
+function methods:identify(header, api_key, time)
+    local credential, _, tried = parse(header, api_key)
     if not credential then
         return unauthorized(self, tried)
     end

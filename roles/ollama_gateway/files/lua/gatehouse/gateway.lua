@@ -9,6 +9,8 @@ local cjson = require "cjson.safe"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
 local password = require "gatehouse.password"
+local rights = require "gatehouse.rights"
+local routes = require "gatehouse.routes"
 local watched_file = require "gatehouse.watched_file"
 
 local assert = assert
@@ -25,7 +27,7 @@ local KNOWN_HASHES = {
 }
 
 local _M = {}
-local identities
+local identities, table_of_routes, rights_of_clients
 local files = {}
 
 local function write(_, message)
@@ -81,6 +83,8 @@ function _M.init(folder)
         users = watch(folder .. "/clients/htpasswd", htpasswd.parse),
         verify = verify,
     })
+    table_of_routes = routes.new(settings.routes, settings.parameters)
+    rights_of_clients = watch(folder .. "/clients/clients.json", rights.parse)
 end
 
 -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
@@ -95,20 +99,34 @@ function _M.init_worker()
     end
 end
 
-function _M.authenticate()
-    local identity, refusal = identities:identify(ngx.var.http_authorization, ngx.time())
+-- Who is it? Ends the request if nobody can tell.
+local function authenticate()
+    local var = ngx.var
+    local identity, refusal = identities:identify(var.http_authorization, var.http_x_api_key, ngx.time())
     if identity then
-        ngx.var.gatehouse_client = identity.client
-        ngx.var.gatehouse_key = identity.key
-        return
+        var.gatehouse_client = identity.client
+        var.gatehouse_key = identity.key
+        return identity
     end
     if refusal.err then
         log(refusal.err)
     end
     -- Not ngx.header, which holds one WWW-Authenticate only.
-    ngx.var.gatehouse_bearer_challenge = refusal.bearer_challenge
-    ngx.var.gatehouse_basic_challenge = refusal.basic_challenge
+    var.gatehouse_bearer_challenge = refusal.bearer_challenge
+    var.gatehouse_basic_challenge = refusal.basic_challenge
     return ngx.exit(refusal.status)
+end
+
+function _M.access()
+    local identity = authenticate()
+    local route = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
+    if not route then
+        return ngx.exit(ngx.HTTP_NOT_FOUND)
+    end
+    local file = rights_of_clients()
+    if not file or not file:allows(identity.client, route.scope) then
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
+    end
 end
 
 return _M

@@ -16,7 +16,7 @@ local sub = string.sub
 -- No client of the inventory can have this name.
 local PLAIN_TEXT = "(plain text)"
 
-local _M = {}
+local _M = { PLAIN_TEXT = PLAIN_TEXT }
 
 local function plain_text_key(word)
     if not find(word, "^[%w%-._~+/]+=*$") then

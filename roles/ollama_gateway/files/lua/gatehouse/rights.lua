@@ -1,0 +1,72 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Reads clients/clients.json: what each client may do.
+
+local cjson = require "cjson.safe"
+local keyfile = require "gatehouse.keyfile"
+
+local pairs = pairs
+local setmetatable = setmetatable
+local type = type
+
+local SCOPES = { inference = true, models_read = true, models_write = true, admin = true }
+
+local _M = {}
+local methods = {}
+
+-- Whether a client may use a route that needs this scope. A client that the file does not name may do nothing.
+function methods:allows(client, scope)
+    local scopes = self.scopes[client]
+    return scopes ~= nil and (scope == "any" or scopes.admin or scopes[scope] or false)
+end
+
+local function set_of(list)
+    if type(list) ~= "table" then
+        return nil
+    end
+    local set = {}
+    for key, value in pairs(list) do
+        if type(key) ~= "number" or type(value) ~= "string" then
+            return nil
+        end
+        set[value] = true
+    end
+    return set
+end
+
+local function read(client)
+    if type(client) ~= "table" then
+        return nil
+    end
+    local scopes = set_of(client.scopes)
+    for scope in pairs(scopes or {}) do
+        -- Not skipped: a scope that we do not know may have been meant as less than one that we do.
+        if not SCOPES[scope] then
+            return nil
+        end
+    end
+    return scopes
+end
+
+-- Returns the rights of all clients; or nil and an error.
+function _M.parse(text)
+    local clients = cjson.decode(text)
+    if type(clients) ~= "table" then
+        return nil, "failed to read: it is not a JSON object"
+    end
+    local self = { scopes = {} }
+    for name, client in pairs(clients) do
+        local scopes = type(name) == "string" and read(client)
+        if not scopes then
+            return nil, "failed to read a client: it must be a name and {scopes, models}"
+        end
+        self.scopes[name] = scopes
+    end
+    -- Keys in plain text belong to no client of the inventory; they have the scopes that a client has by default.
+    self.scopes[keyfile.PLAIN_TEXT] = set_of({ "inference", "models_read" })
+    return setmetatable(self, { __index = methods })
+end
+
+return _M

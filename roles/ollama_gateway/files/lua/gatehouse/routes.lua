@@ -1,0 +1,56 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- The route table: finds the route of a request by its method and its target as it came, byte for byte. Nothing is
+-- decoded and nothing normalised, so no other spelling of a path slips past, nor does one go on that was not judged.
+
+local find = string.find
+local ipairs = ipairs
+local match = string.match
+local setmetatable = setmetatable
+local sub = string.sub
+
+local _M = {}
+local methods = {}
+
+-- Returns the route and, where its path ends in a parameter, that one's value; or nil.
+function methods:find(method, target)
+    local path = match(target, "^([^?#]*)%??[^#]*$")
+    if not path then
+        return nil
+    end
+    local route = self.exact[method .. " " .. path]
+    if route then
+        return route
+    end
+    for _, entry in ipairs(self.parametrised) do
+        if entry.route.method == method and sub(path, 1, #entry.prefix) == entry.prefix then
+            local value = sub(path, #entry.prefix + 1)
+            if find(value, entry.pattern) then
+                return entry.route, value
+            end
+        end
+    end
+    return nil
+end
+
+-- `routes`: the entries of the table; `parameters`: the pattern of each parameter that ends a path, such as ":model".
+function _M.new(routes, parameters)
+    local self = { exact = {}, parametrised = {} }
+    for _, route in ipairs(routes) do
+        local prefix, parameter = match(route.path, "^(.*/)(:%a+)$")
+        if prefix then
+            self.parametrised[#self.parametrised + 1] = {
+                route = route,
+                prefix = prefix,
+                pattern = "^" .. parameters[parameter] .. "$",
+            }
+        else
+            self.exact[route.method .. " " .. route.path] = route
+        end
+    end
+    return setmetatable(self, { __index = methods })
+end
+
+return _M
