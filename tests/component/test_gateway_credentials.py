@@ -112,7 +112,6 @@ def test_a_repeated_header_is_refused(any_gateway: Gateway, headers: tuple[str, 
         f" Authorization: Bearer {KEY}",
         f"X-Forwarded-Authorization: Bearer {KEY}",
         f"Proxy-Authorization: Bearer {KEY}",
-        f"X-Api-Key: {KEY}",
         f"Cookie: Authorization=Bearer {KEY}",
         f"Authorization: Bearer\r\n {KEY}",
         f"Authorization: Bearer {KEY}\0",
@@ -198,6 +197,7 @@ def test_passwords_of_each_scheme_let_in(
     hashes = [f"apr:{apr_md5_crypt.hash('pässwörd:2')}", f"bc:{bcrypt.using(rounds=5).hash('pässwörd:2')}"]
     with gateway(tmp_path, mode, upstream.address) as server:
         server.write("htpasswd", hashes)
+        server.allow({"apr": ["models_read"], "bc": ["models_read"]})
         for name in ("apr", "bc"):
             assert server.status(basic(name, "pässwörd:2")) == 200
             assert server.status(basic(name, "pässwörd:3")) == 401

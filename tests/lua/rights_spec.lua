@@ -1,0 +1,48 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+local keyfile = require "gatehouse.keyfile"
+local rights = require "gatehouse.rights"
+
+local function file(scopes)
+    return assert(rights.parse('{"alice": {"scopes": ' .. scopes .. ', "models": ["*"]}}'))
+end
+
+describe("what a client may do", function()
+    it("is what its scopes say", function()
+        local clients = file('["inference"]')
+        assert.is_true(clients:allows("alice", "inference"))
+        assert.is_true(clients:allows("alice", "any"))
+        for _, scope in ipairs({ "models_read", "models_write", "admin", "account", "", "root" }) do
+            assert.is_false(clients:allows("alice", scope), scope)
+        end
+    end)
+
+    it("is everything with admin", function()
+        for _, scope in ipairs({ "any", "inference", "models_read", "models_write", "admin", "account" }) do
+            assert.is_true(file('["admin"]'):allows("alice", scope), scope)
+        end
+    end)
+
+    it("is nothing for a client that the file does not name", function()
+        assert.is_false(file('["admin"]'):allows("bob", "any"))
+    end)
+
+    it("is the default for a key in plain text", function()
+        local clients = assert(rights.parse("{}"))
+        assert.is_true(clients:allows(keyfile.PLAIN_TEXT, "inference"))
+        assert.is_true(clients:allows(keyfile.PLAIN_TEXT, "models_read"))
+        assert.is_false(clients:allows(keyfile.PLAIN_TEXT, "models_write"))
+    end)
+
+    it("is not read from a file that it cannot understand as a whole", function()
+        for _, text in ipairs({ "", "{", "1", '{"alice": 1}', '{"alice": {}}', '{"alice": {"scopes": "admin"}}',
+            '{"alice": {"scopes": ["root"]}}', '{"alice": {"scopes": {"admin": true}}}',
+            '{"alice": {"scopes": [1]}}' }) do
+            local value, err = rights.parse(text)
+            assert.is_nil(value, text)
+            assert.is_string(err)
+        end
+    end)
+end)
