@@ -45,7 +45,17 @@ def test_the_tarball_holds_what_users_need_and_no_development_files(tarball: Pat
         top = {name.split("/")[0] for name in archive.getnames()}
     assert top == {
         *("CHANGELOG.md", "CONTRIBUTING.md", "COPYING", "FILES.json", "MANIFEST.json", "README.md"),
-        *("changelogs", "inventories", "meta", "playbooks", "plugins", "requirements.txt", "requirements.yml", "roles"),
+        *(
+            "changelogs",
+            "docs",
+            "inventories",
+            "meta",
+            "playbooks",
+            "plugins",
+            "requirements.txt",
+            "requirements.yml",
+            "roles",
+        ),
     }
 
 

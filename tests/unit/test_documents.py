@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import routes_page
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 ROLE_NAMES = [role.name for role in ROLES]
@@ -122,3 +124,14 @@ def test_every_make_target_that_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     documents = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
     assert set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)`", documents)) <= targets
+
+
+def test_the_page_of_routes_is_made_from_the_table() -> None:
+    assert routes_page.PAGE.read_text(encoding="utf-8") == routes_page.render()
+
+
+def test_a_route_is_written_down_once_and_completely() -> None:
+    seen = [(route["method"], route["path"]) for route in routes_page.routes()]
+    assert len(seen) == len(set(seen))
+    fields = {"method", "path", "scope", "class", "stream", "body", "model", "fields"}
+    assert [route for route in routes_page.routes() if set(route) != fields] == []

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes docs/routes.md from the route table: python -m tests.routes_page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "roles/ollama_gateway/vars/main/routes.yml"
+PAGE = ROOT / "docs/routes.md"
+SCOPES = {
+    "any": "every client",
+    "inference": "`inference`",
+    "models_read": "`models_read`",
+    "models_write": "`models_write`",
+    "account": "`admin`, where `ollama_gateway_allow_account_routes` is true",
+}
+BODIES = {"small": "1 MiB", "inference": "`ollama_gateway_max_body_size`", "upload": "any"}
+HEAD = """# Routes
+
+What of Ollama's API the gateway answers, and what a client needs for it. Whatever is not here is answered with 404, in
+every spelling of a path that is not exactly the one below. A client with `admin` has every other scope too.
+
+Written by `make docs` from `roles/ollama_gateway/vars/main/routes.yml`.
+
+| method | path | who may | streams | largest body |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def routes() -> list[dict[str, Any]]:
+    """The table as it is written down."""
+    table: list[dict[str, Any]] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))["__ollama_gateway_routes"]
+    return table
+
+
+def render() -> str:
+    """The page."""
+    rows = [
+        f"| {route['method']} | `{route['path']}` | {SCOPES[route['scope']]} | {route['stream']} | {BODIES[route['body']]} |"
+        for route in routes()
+    ]
+    return HEAD + "\n".join(row.replace("|  |", "| |") for row in rows) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
