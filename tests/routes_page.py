@@ -41,11 +41,13 @@ def routes() -> list[dict[str, Any]]:
 
 def render() -> str:
     """The page."""
-    rows = [
-        f"| {route['method']} | `{route['path']}` | {SCOPES[route['scope']]} | {route['stream']} | {BODIES[route['body']]} |"
-        for route in routes()
-    ]
-    return HEAD + "\n".join(row.replace("|  |", "| |") for row in rows) + "\n"
+    rows = ""
+    for route in routes():
+        stream = f" {route['stream']} " if route["stream"] else " "
+        rows += (
+            f"| {route['method']} | `{route['path']}` | {SCOPES[route['scope']]} |{stream}| {BODIES[route['body']]} |\n"
+        )
+    return HEAD + rows
 
 
 if __name__ == "__main__":
