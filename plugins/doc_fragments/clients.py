@@ -57,6 +57,20 @@ options:
             type: str
             choices: [present, absent]
             default: present
+      scopes:
+        description:
+          - What the client may do. V(inference) is to use models, V(models_read) to list and look at them,
+            V(models_write) to pull, create, copy and delete them, V(admin) all of that.
+          - The documentation of the collection has a page of the routes with the scope that each needs.
+        type: list
+        elements: str
+        choices: [inference, models_read, models_write, admin]
+        default: [inference, models_read]
+      models:
+        description: The models that the client may use. Only V(["*"]), all of them, can be given yet.
+        type: list
+        elements: str
+        default: ["*"]
       state:
         description: V(absent) removes the client.
         type: str

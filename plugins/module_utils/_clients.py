@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import password_problem
 
-CLIENT_KEYS = ("name", "password", "keys", "state")
+CLIENT_KEYS = ("name", "password", "keys", "scopes", "models", "state")
 KEY_KEYS = ("id", "secret", "expires", "state")
-# Known to the design and without effect yet: to ignore a restriction silently would open what is meant to be shut.
-NOT_YET = ("scopes", "models")
+SCOPES = ("inference", "models_read", "models_write", "admin")
+DEFAULT_SCOPES = ("inference", "models_read")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+# To ignore a restriction silently would open what is meant to be shut.
+_ALL_MODELS = ["*"]
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 # Client and id together name a file on the controller.
 _LONGEST = 100
@@ -60,6 +62,7 @@ class Client:
     keys: t.Tuple[Key, ...]
     has_keys: bool
     present: bool
+    scopes: t.Tuple[str, ...] = DEFAULT_SCOPES
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,29 @@ class _Reader:
             if problem:
                 self._problem(place, problem)
         keys = self._keys(entry, place, name, present) if self.rules.keys else []
+        scopes = self._scopes(entry, place)
+        self._models(entry, place)
         if name is None:
             return None
         text = str(password) if "password" in entry else None
-        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present)
+        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes)
+
+    def _scopes(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
+        value = entry.get("scopes", list(DEFAULT_SCOPES))
+        known = ", ".join(SCOPES)
+        if not isinstance(value, (list, tuple)) or not value:
+            self._problem(place, "scopes must be a list of at least one of %s" % known)
+            return ()
+        for scope in value:
+            if scope not in SCOPES:
+                closest = difflib.get_close_matches(str(scope), SCOPES, n=1)
+                hint = "is %s meant?" % closest[0] if closest else "known are %s" % known
+                self._problem(place, "scopes holds one that is unknown; %s" % hint)
+        return tuple(scope for scope in SCOPES if scope in value)
+
+    def _models(self, entry: dict[t.Any, t.Any], place: str) -> None:
+        if entry.get("models", _ALL_MODELS) != _ALL_MODELS:
+            self._problem(place, 'models can only be ["*"], all of them, yet; remove it')
 
     def _keys(self, entry: dict[t.Any, t.Any], place: str, name: str | None, wanted: bool) -> list[Key]:
         value = entry.get("keys", [])
@@ -196,9 +218,7 @@ class _Reader:
 
     def _unknown(self, entry: dict[t.Any, t.Any], known: tuple[str, ...], place: str) -> None:
         for key in entry:
-            if key in NOT_YET:
-                self._problem(place, "%s is not supported yet and would have no effect; remove it" % key)
-            elif key not in known:
+            if key not in known:
                 closest = difflib.get_close_matches(str(key), known, n=1)
                 hint = "is %s meant?" % closest[0] if closest else "known are %s" % ", ".join(known)
                 self._problem(place, "'%s' is unknown here; %s" % (key, hint))

@@ -111,7 +111,7 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         ({"name": "bob", "key": []}, "clients[0] (bob): 'key' is unknown here; is keys meant?"),
         (
             {"name": "bob", "colour": 1},
-            "clients[0] (bob): 'colour' is unknown here; known are name, password, keys, state",
+            "clients[0] (bob): 'colour' is unknown here; known are name, password, keys, scopes, models, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
@@ -123,10 +123,28 @@ def test_an_unknown_key_is_named_with_the_closest_right_one(client: dict[str, An
     assert problems(client) == [expected]
 
 
-@pytest.mark.parametrize("option", ["scopes", "models"])
-def test_a_restriction_that_would_have_no_effect_yet_is_refused(option: str) -> None:
-    (problem,) = problems({"name": "bob", "password": "x", option: []})
-    assert problem == f"clients[0] (bob): {option} is not supported yet and would have no effect; remove it"
+@pytest.mark.parametrize("models", [[], ["tiny"], "*", ["*", "tiny"]])
+def test_a_restriction_of_models_that_would_have_no_effect_yet_is_refused(models: object) -> None:
+    (problem,) = problems({"name": "bob", "password": "x", "models": models})
+    assert problem == 'clients[0] (bob): models can only be ["*"], all of them, yet; remove it'
+
+
+@pytest.mark.parametrize("scopes", [[], "inference", {"inference": True}, None, 1])
+def test_scopes_that_are_no_list_of_some_are_refused(scopes: object) -> None:
+    (problem,) = problems({"name": "bob", "password": "x", "scopes": scopes})
+    assert problem.startswith("clients[0] (bob): scopes must be a list of at least one of inference, models_read")
+
+
+def test_an_unknown_scope_is_refused_with_the_closest_right_one() -> None:
+    (problem,) = problems({"name": "bob", "password": "x", "scopes": ["inference", "model_read"]})
+    assert problem == "clients[0] (bob): scopes holds one that is unknown; is models_read meant?"
+
+
+def test_a_client_may_use_and_list_models_unless_told_otherwise() -> None:
+    given = [{"name": "alice"}, {"name": "bob", "scopes": ["admin"], "models": ["*"]}]
+    clients, wrong = read_clients(given, "clients", Rules())
+    assert wrong == []
+    assert [client.scopes for client in clients] == [("inference", "models_read"), ("admin",)]
 
 
 @pytest.mark.parametrize("value", ["planted", {"name": "bob"}, None, 3])

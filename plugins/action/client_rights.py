@@ -1,0 +1,34 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import clients_by_need, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
+    CLIENTS_OPTION,
+    FILE_OPTIONS,
+    Dict,
+    HostFileAction,
+)
+
+
+class ActionModule(HostFileAction):
+    KIND = "client_rights"
+    ARGUMENTS: t.ClassVar[Dict] = {**FILE_OPTIONS, **CLIENTS_OPTION}
+
+    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
+        clients, problems = read_clients(arguments["clients"], "clients", Rules())
+        if problems:
+            raise BadInput(problems)
+
+        def decide(content: bytes | None) -> tuple[Outcome, Dict]:
+            outcome, rights = update(content, clients, arguments["purge"])
+            return outcome, {"scopes": clients_by_need(rights)}
+
+        return decide

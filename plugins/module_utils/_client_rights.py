@@ -1,0 +1,75 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of what clients may do: `{"alice": {"models": ["*"], "scopes": ["inference"]}}`. Pure functions."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import SCOPES, Client
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome, split_lines
+
+Rights = t.Dict[str, t.Dict[str, t.List[str]]]
+
+# What a route may need: a client may do what needs `any` whatever its scopes, and what needs `account` with admin only.
+NEEDS = ("any", *SCOPES, "account")
+
+
+def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
+    """What becomes of the file, and what it then says; None stands for no file. Raises DamagedFile."""
+    there = {} if content is None else read(content)
+    wanted: Rights = {c.name: {"models": ["*"], "scopes": list(c.scopes)} for c in clients if c.present}
+    absent = {client.name for client in clients if not client.present}
+    kept = {} if purge else {name: rights for name, rights in there.items() if name not in absent}
+    rights = {**kept, **wanted}
+    changed = content is None or rights != there
+    outcome = Outcome(
+        text=_text(rights) if changed else (content or b"").decode("utf-8"),
+        changed=changed,
+        added=[name for name in wanted if name not in there],
+        updated=[name for name in wanted if name in there and there[name] != wanted[name]],
+        removed=[name for name in there if name not in rights],
+        unchanged=[name for name in wanted if there.get(name) == wanted[name]],
+        before="no such file\n" if content is None else _text(there),
+        after=_text(rights),
+    )
+    return outcome, rights
+
+
+def read(content: bytes) -> Rights:
+    """What the file says; raises DamagedFile."""
+    text = "\n".join(split_lines(content))
+    try:
+        rights = json.loads(text)
+    except ValueError as error:
+        raise DamagedFile(getattr(error, "lineno", 1), "it is not JSON") from None
+    if not isinstance(rights, dict):
+        raise DamagedFile(1, "it is not a JSON object of clients")
+    for name, entry in rights.items():
+        if not _is_sound(entry):
+            line = next((n for n, one in enumerate(text.split("\n"), 1) if '"%s"' % name in one), 1)
+            raise DamagedFile(line, "a client must have scopes and models, each a list of names")
+    return rights
+
+
+def clients_by_need(rights: Rights) -> dict[str, list[str]]:
+    """The clients that may do what needs a scope, by that scope."""
+    return {need: sorted(name for name in rights if _allows(rights[name]["scopes"], need)) for need in NEEDS}
+
+
+def _allows(scopes: t.Sequence[str], need: str) -> bool:
+    return need == "any" or need in scopes or "admin" in scopes
+
+
+def _is_sound(entry: object) -> bool:
+    if not isinstance(entry, dict) or set(entry) != {"models", "scopes"}:
+        return False
+    lists = all(isinstance(items, list) and all(isinstance(item, str) for item in items) for items in entry.values())
+    return lists and set(entry["scopes"]) <= set(SCOPES)
+
+
+def _text(rights: Rights) -> str:
+    return json.dumps(rights, indent=2, sort_keys=True) + "\n"

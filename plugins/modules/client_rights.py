@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: client_rights
+short_description: Manage what the clients of a gateway may do
+version_added: 0.1.0
+description:
+  - Writes a JSON file of the clients with their scopes and models, the whole list in one task.
+  - The gateway reads it again when it changed, and goes on with the last good state where it is damaged. A client that
+    is not in it may do nothing.
+extends_documentation_fragment:
+  - gatehouse.ollama.clients
+  - gatehouse.ollama.clients.file
+seealso:
+  - module: gatehouse.ollama.scope_files
+  - module: gatehouse.ollama.api_keys
+  - module: gatehouse.ollama.htpasswd
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Let alice use models and list them, and bob pull and delete them too
+  gatehouse.ollama.client_rights:
+    path: /opt/gatehouse/gateway/clients/clients.json
+    group: "60880"
+    clients:
+      - name: alice
+      - name: bob
+        scopes: [inference, models_read, models_write]
+"""
+
+RETURN = r"""
+path:
+  description: Path of the file.
+  returned: success
+  type: str
+added:
+  description: Clients that were not in the file.
+  returned: success
+  type: list
+  elements: str
+  sample: [bob]
+updated:
+  description: Clients whose scopes or models changed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+removed:
+  description: Clients that are gone from the file.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+unchanged:
+  description: Clients whose entry stayed as it was.
+  returned: success
+  type: list
+  elements: str
+  sample: [alice]
+scopes:
+  description: The clients of the file by what they may do, for M(gatehouse.ollama.scope_files).
+  returned: success
+  type: dict
+  sample:
+    any: [alice, bob]
+    inference: [alice, bob]
+    models_read: [alice, bob]
+    models_write: [bob]
+    admin: []
+    account: []
+"""

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""client_rights and scope_files as a user runs them: by ansible-playbook, against files in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.conftest import Playbook
+
+ALICE = {"name": "alice"}
+BOB = {"name": "bob", "scopes": ["models_write", "inference"]}
+ROOT = {"name": "root", "scopes": ["admin"]}
+DEFAULT = {"models": ["*"], "scopes": ["inference", "models_read"]}
+
+
+def rights(path: Path, clients: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    return {"gatehouse.ollama.client_rights": {"path": str(path), "clients": clients, **options}}
+
+
+def files(path: Path) -> dict[str, Any]:
+    options = {"path": str(path), "scopes": "{{ result_0.scopes }}", "mode": "u=rwX,g=rX,o="}
+    return {"gatehouse.ollama.scope_files": options}
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_clients_may_do_is_written_once(playbook: Playbook, tmp_path: Path) -> None:
+    path, folder = tmp_path / "clients.json", tmp_path / "scopes"
+    tasks = [rights(path, [ALICE, BOB, ROOT]), files(folder)]
+    for changed in (True, False):
+        run = playbook.run(tasks)
+        assert [task["changed"] for task in run.only] == [changed, changed], run.output
+    assert json.loads(path.read_text())["alice"] == DEFAULT
+    assert path.stat().st_mode & 0o7777 == 0o640
+    assert {name for name in names(folder) if name.endswith("/alice")} == {
+        "any/alice",
+        "inference/alice",
+        "models_read/alice",
+    }
+    assert {name for name in names(folder) if name.endswith("/root")} == {
+        f"{scope}/root" for scope in ("any", "inference", "models_read", "models_write", "admin", "account")
+    }
+    assert {oct(one.stat().st_mode & 0o7777) for one in folder.rglob("*")} == {"0o750", "0o640"}
+
+
+def test_who_is_not_listed_any_more_may_do_nothing(playbook: Playbook, tmp_path: Path) -> None:
+    path, folder = tmp_path / "clients.json", tmp_path / "scopes"
+    playbook.run([rights(path, [ALICE, BOB, ROOT]), files(folder)])
+    (folder / "stray").mkdir()
+    (folder / "stray" / "mallory").touch()
+    (folder / "inference" / "mallory").touch()
+    run = playbook.run([rights(path, [ALICE, {"name": "root", "scopes": ["inference"]}]), files(folder)])
+    assert run.only[0]["removed"] == ["bob"]
+    assert run.only[0]["updated"] == ["root"]
+    assert names(folder) == {f"{scope}/{one}" for scope in ("any", "inference") for one in ("alice", "root")} | {
+        "models_read/alice"
+    }
+    assert not (folder / "stray").exists()
+
+
+def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: Path) -> None:
+    path = tmp_path / "clients.json"
+    path.write_text(json.dumps({"carol": {"models": ["*"], "scopes": ["admin"]}, "dave": DEFAULT}))
+    run = playbook.run([rights(path, [ALICE, {"name": "dave", "state": "absent"}], purge=False)])
+    assert set(json.loads(path.read_text())) == {"alice", "carol"}
+    assert run.only[0]["scopes"]["admin"] == ["carol"]
+
+
+def test_check_mode_on_a_clean_host_tells_the_truth_and_makes_nothing(playbook: Playbook, tmp_path: Path) -> None:
+    path, folder = tmp_path / "x" / "clients.json", tmp_path / "x" / "scopes"
+    run = playbook.run([rights(path, [ALICE]), files(folder)], "--check", "--diff")
+    assert run.returncode == 0, run.output
+    assert run.only[0]["added"] == ["alice"]
+    assert run.only[1]["added"] == ["any/alice", "inference/alice", "models_read/alice"]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1: it is not JSON"),
+        ("[]", "line 1: it is not a JSON object of clients"),
+        ('{\n"bob": {"scopes": ["root"], "models": ["*"]}}', "line 2: a client must have scopes and models"),
+    ],
+)
+def test_a_damaged_file_is_refused_and_left(playbook: Playbook, tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "clients.json"
+    path.write_text(text)
+    run = playbook.run([rights(path, [ALICE])])
+    assert said in run.only[0]["msg"]
+    assert path.read_text() == text
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(playbook: Playbook, tmp_path: Path) -> None:
+    task = {"gatehouse.ollama.scope_files": {"path": str(tmp_path / "s"), "scopes": {"any": ["../x"]}}}
+    run = playbook.run([task])
+    assert run.only[0]["msg"].startswith("scopes: it must be")
+    assert not (tmp_path / "s").exists()
