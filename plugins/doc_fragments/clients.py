@@ -67,7 +67,12 @@ options:
         choices: [inference, models_read, models_write, admin]
         default: [inference, models_read]
       models:
-        description: The models that the client may use. Only V(["*"]), all of them, can be given yet.
+        description:
+          - The models that the client may use and see, as names or patterns such as V(llama3.2), V(qwen3*) or
+            V(hf.co/team/*). C(*) and C(?) stand for any characters of one part, that is host, namespace, model or tag.
+          - A pattern without a tag means C(latest), or any tag if it has a wildcard for the model. V(*) alone is all.
+          - Not on plain nginx, that is with O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_auth=basic),
+            which reads no bodies.
         type: list
         elements: str
         default: ["*"]

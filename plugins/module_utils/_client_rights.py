@@ -21,7 +21,7 @@ NEEDS = ("any", *SCOPES, "account")
 def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
     """What becomes of the file, and what it then says; None stands for no file. Raises DamagedFile."""
     there = {} if content is None else read(content)
-    wanted: Rights = {c.name: {"models": ["*"], "scopes": list(c.scopes)} for c in clients if c.present}
+    wanted: Rights = {c.name: {"models": list(c.models), "scopes": list(c.scopes)} for c in clients if c.present}
     absent = {client.name for client in clients if not client.present}
     kept = {} if purge else {name: rights for name, rights in there.items() if name not in absent}
     rights = {**kept, **wanted}

@@ -23,8 +23,9 @@ SCOPES = ("inference", "models_read", "models_write", "admin")
 DEFAULT_SCOPES = ("inference", "models_read")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
-# To ignore a restriction silently would open what is meant to be shut.
-_ALL_MODELS = ["*"]
+# A glob pattern on host, namespace, model and tag.
+_MODELS = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9._:/*?-]*\Z")
+ALL_MODELS = ("*",)
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 # Client and id together name a file on the controller.
 _LONGEST = 100
@@ -63,6 +64,7 @@ class Client:
     has_keys: bool
     present: bool
     scopes: t.Tuple[str, ...] = DEFAULT_SCOPES
+    models: t.Tuple[str, ...] = ALL_MODELS
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,11 @@ class _Reader:
                 self._problem(place, problem)
         keys = self._keys(entry, place, name, present) if self.rules.keys else []
         scopes = self._scopes(entry, place)
-        self._models(entry, place)
+        models = self._models(entry, place)
         if name is None:
             return None
         text = str(password) if "password" in entry else None
-        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes)
+        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes, models)
 
     def _scopes(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
         value = entry.get("scopes", list(DEFAULT_SCOPES))
@@ -137,9 +139,13 @@ class _Reader:
                 self._problem(place, "scopes holds one that is unknown; %s" % hint)
         return tuple(scope for scope in SCOPES if scope in value)
 
-    def _models(self, entry: dict[t.Any, t.Any], place: str) -> None:
-        if entry.get("models", _ALL_MODELS) != _ALL_MODELS:
-            self._problem(place, 'models can only be ["*"], all of them, yet; remove it')
+    def _models(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
+        value = entry.get("models", list(ALL_MODELS))
+        if isinstance(value, (list, tuple)) and value and all(isinstance(m, str) and _MODELS.match(m) for m in value):
+            return tuple(value)
+        form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
+        self._problem(place, "models must be a list of at least one name or pattern, %s" % form)
+        return ()
 
     def _keys(self, entry: dict[t.Any, t.Any], place: str, name: str | None, wanted: bool) -> list[Key]:
         value = entry.get("keys", [])

@@ -26,6 +26,9 @@ def auth_problems(clients: t.Iterable[Client], auth: str) -> list[str]:
         if has_password and auth == "bearer":
             text = "a password needs %sauth basic or both, and it is bearer; remove the password or change %sauth"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+        if "*" not in client.models and auth == "basic":
+            text = "models need %sauth bearer or both, and it is basic; remove the models or change %sauth"
+            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
         if not has_password and not client.has_keys:
             need = {
                 "basic": "needs a password",

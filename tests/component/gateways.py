@@ -80,9 +80,10 @@ class Gateway:
         self.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
         self.allow({name: ["admin"] for name in PASSWORDS})
 
-    def allow(self, scopes: dict[str, list[str]]) -> None:
-        """Replace what the clients may do."""
-        clients = {name: {"models": ["*"], "scopes": granted} for name, granted in scopes.items()}
+    def allow(self, scopes: dict[str, list[str]], models: dict[str, list[str]] | None = None) -> None:
+        """Replace what the clients may do; all models unless `models` says otherwise."""
+        limits = models or {}
+        clients = {name: {"models": limits.get(name, ["*"]), "scopes": granted} for name, granted in scopes.items()}
         self.write("clients.json", [json.dumps(clients)])
         root = self.folder / "clients" / "scopes"
         shutil.rmtree(root, ignore_errors=True)

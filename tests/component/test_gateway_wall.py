@@ -75,6 +75,11 @@ def path_of(route: dict[str, Any]) -> str:
     return head + VALUES[colon + parameter] if colon else head
 
 
+def body_of(method: str) -> bytes | None:
+    """A body that names no model, for every request that may have one."""
+    return b"{}" if method in ("POST", "DELETE") else None
+
+
 def basic_or_key(server: Gateway, name: str) -> str:
     key = {"alice": "alice.laptop", "bob": "bob.ci"}[name]
     return "Authorization: " + (basic(name, PASSWORDS[name]) if server.auth == "basic" else "Bearer " + KEYS[key])
@@ -96,7 +101,7 @@ def test_a_client_with_one_scope_may_use_its_routes_and_no_other(server: Gateway
     for promise, needed in PROMISES.items():
         method, path = promise.split(" ")
         before = len(upstream.requests)
-        reply = server.ask(path, basic_or_key(server, "alice"), method=method)
+        reply = server.ask(path, basic_or_key(server, "alice"), method=method, body=body_of(method))
         allowed = needed in (None, scope)
         assert (status(reply), len(upstream.requests) - before) == ((200, 1) if allowed else (403, 0)), promise
 
@@ -105,7 +110,9 @@ def test_a_client_with_admin_may_use_every_route_but_those_of_the_account(server
     server.allow({"alice": ["admin"]})
     for route in ROUTES:
         wanted = 404 if route["scope"] == "account" else 200
-        reply = server.ask(path_of(route), basic_or_key(server, "alice"), method=route["method"])
+        reply = server.ask(
+            path_of(route), basic_or_key(server, "alice"), method=route["method"], body=body_of(route["method"])
+        )
         assert status(reply) == wanted, route
 
 
@@ -131,14 +138,17 @@ def test_no_other_spelling_of_a_path_slips_past(server: Gateway, upstream: Echo,
     server.allow({"alice": ["admin"]})
     before = len(upstream.requests)
     for method in ("GET", "POST", "DELETE"):
-        assert status(server.ask(trick, basic_or_key(server, "alice"), method=method)) in (400, 404)
+        assert status(server.ask(trick, basic_or_key(server, "alice"), method=method, body=body_of(method))) in (
+            400,
+            404,
+        )
     assert len(upstream.requests) == before
 
 
 def test_a_method_that_a_route_has_not_is_refused(server: Gateway) -> None:
     server.allow({"alice": ["admin"]})
     for method, path in (("DELETE", "/api/tags"), ("PUT", "/api/chat"), ("GET", "/api/chat"), ("OPTIONS", "/api/tags")):
-        assert status(server.ask(path, basic_or_key(server, "alice"), method=method)) == 404
+        assert status(server.ask(path, basic_or_key(server, "alice"), method=method, body=body_of(method))) == 404
 
 
 def test_an_absolute_target_is_judged_by_the_path_that_goes_on(server: Gateway) -> None:
@@ -151,7 +161,7 @@ def test_an_absolute_target_is_judged_by_the_path_that_goes_on(server: Gateway) 
 def test_a_change_of_scopes_counts_on_the_very_next_request(server: Gateway) -> None:
     for scopes, wanted in ((["inference"], 200), (["models_read"], 403), (["inference"], 200)):
         server.allow({"alice": scopes})
-        assert status(server.ask("/api/chat", basic_or_key(server, "alice"), method="POST")) == wanted
+        assert status(server.ask("/api/chat", basic_or_key(server, "alice"), method="POST", body=b"{}")) == wanted
 
 
 def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> None:
@@ -160,7 +170,18 @@ def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> No
         assert status(server.ask(path, basic_or_key(server, "alice"))) == 403
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]x", '{"alice": []}', '{"alice": {"scopes": ["root"]}}', '{"alice": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]x",
+        '{"alice": []}',
+        '{"alice": {"scopes": ["root"], "models": ["*"]}}',
+        '{"alice": {"scopes": ["admin"], "models": []}}',
+        '{"alice": 1}',
+    ],
+)
 def test_damage_to_the_file_of_clients_leaves_the_last_good_state(
     bearer_gateway: Gateway, tmp_path: Path, upstream: Echo, text: str
 ) -> None:
@@ -185,7 +206,8 @@ def test_a_key_in_plain_text_has_the_default_scopes(tmp_path: Path, upstream: Ec
         one.write("api_keys", ["a-key-by-hand"])
         wanted = {"/api/chat": 200, "/api/show": 200, "/api/pull": 403}
         assert {
-            path: status(one.ask(path, "Authorization: Bearer a-key-by-hand", method="POST")) for path in wanted
+            path: status(one.ask(path, "Authorization: Bearer a-key-by-hand", method="POST", body=b"{}"))
+            for path in wanted
         } == wanted
 
 
@@ -221,7 +243,7 @@ def test_a_websocket_is_refused(server: Gateway, upstream: Echo) -> None:
 
 def test_a_body_larger_than_its_route_needs_is_refused(server: Gateway) -> None:
     server.allow({"alice": ["admin"]})
-    two = b"x" * 2 * 1024 * 1024
+    two = b'{"x": "%s"}' % (b"x" * 2 * 1024 * 1024)
     blob = f"/api/blobs/sha256:{'0' * 64}"
     answers = {
         path: status(server.ask(path, basic_or_key(server, "alice"), method="POST", body=two))

@@ -36,10 +36,22 @@ describe("what a client may do", function()
         assert.is_false(clients:allows(keyfile.PLAIN_TEXT, "models_write"))
     end)
 
+    it("is limited to models, unless they are all", function()
+        local clients = assert(rights.parse('{"alice": {"scopes": ["admin"], "models": ["tiny"]}, '
+            .. '"bob": {"scopes": ["admin"], "models": ["tiny", "*"]}}'))
+        assert.is_true(clients:models("alice")("library/tiny:latest"))
+        assert.is_false(clients:models("alice")("tiny-loop"))
+        assert.is_nil(clients:models("bob"))
+        assert.is_nil(clients:models(keyfile.PLAIN_TEXT))
+    end)
+
     it("is not read from a file that it cannot understand as a whole", function()
-        for _, text in ipairs({ "", "{", "1", '{"alice": 1}', '{"alice": {}}', '{"alice": {"scopes": "admin"}}',
-            '{"alice": {"scopes": ["root"]}}', '{"alice": {"scopes": {"admin": true}}}',
-            '{"alice": {"scopes": [1]}}' }) do
+        for _, text in ipairs({ "", "{", "1", '{"alice": 1}', '{"alice": {}}',
+            '{"alice": {"models": ["*"], "scopes": "admin"}}',
+            '{"alice": {"models": [], "scopes": ["admin"]}}', '{"alice": {"models": [1], "scopes": ["admin"]}}',
+            '{"alice": {"models": ["*"], "scopes": ["root"]}}',
+            '{"alice": {"models": ["*"], "scopes": {"admin": true}}}',
+            '{"alice": {"models": ["*"], "scopes": [1]}}' }) do
             local value, err = rights.parse(text)
             assert.is_nil(value, text)
             assert.is_string(err)

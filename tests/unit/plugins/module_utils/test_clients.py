@@ -123,10 +123,16 @@ def test_an_unknown_key_is_named_with_the_closest_right_one(client: dict[str, An
     assert problems(client) == [expected]
 
 
-@pytest.mark.parametrize("models", [[], ["tiny"], "*", ["*", "tiny"]])
-def test_a_restriction_of_models_that_would_have_no_effect_yet_is_refused(models: object) -> None:
+@pytest.mark.parametrize("models", [[], "*", ["a b"], [""], [1], ["tiny\n"], ["../x"], {"tiny": True}, None])
+def test_models_that_are_no_list_of_patterns_are_refused(models: object) -> None:
     (problem,) = problems({"name": "bob", "password": "x", "models": models})
-    assert problem == 'clients[0] (bob): models can only be ["*"], all of them, yet; remove it'
+    assert problem.startswith("clients[0] (bob): models must be a list of at least one name or pattern, such as")
+
+
+@pytest.mark.parametrize("models", [["*"], ["tiny"], ["library/llama3.2:1b", "hf.co/team/*", "registry:5000/a/b:?"]])
+def test_models_may_be_names_and_patterns(models: list[str]) -> None:
+    clients, wrong = read_clients([{"name": "bob", "models": models}], "clients", Rules())
+    assert (wrong, clients[0].models) == ([], tuple(models))
 
 
 @pytest.mark.parametrize("scopes", [[], "inference", {"inference": True}, None, 1])

@@ -23,7 +23,16 @@ def problems(auth: str, client: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("auth", "client"), [("basic", PASSWORD), ("bearer", KEYS), ("both", PASSWORD), ("both", KEYS), ("both", BOTH)]
+    ("auth", "client"),
+    [
+        ("basic", PASSWORD),
+        ("basic", {**PASSWORD, "models": ["tiny", "*"]}),
+        ("both", {**BOTH, "models": ["tiny"]}),
+        ("bearer", KEYS),
+        ("both", PASSWORD),
+        ("both", KEYS),
+        ("both", BOTH),
+    ],
 )
 def test_a_client_with_what_the_gateway_accepts_is_fine(auth: str, client: dict[str, Any]) -> None:
     assert problems(auth, client) == []
@@ -33,6 +42,7 @@ def test_a_client_with_what_the_gateway_accepts_is_fine(auth: str, client: dict[
     ("auth", "client", "reason"),
     [
         ("basic", BOTH, "keys need ollama_gateway_auth bearer or both"),
+        ("basic", {**PASSWORD, "models": ["tiny"]}, "models need ollama_gateway_auth bearer or both"),
         ("bearer", BOTH, "a password needs ollama_gateway_auth basic or both"),
         ("basic", NEITHER, "with ollama_gateway_auth basic a client needs a password"),
         ("bearer", NEITHER, "with ollama_gateway_auth bearer a client needs at least one key"),

@@ -5,15 +5,18 @@
 -- Between nginx and the other modules: the only one that touches ngx.
 
 local authenticator = require "gatehouse.authenticator"
+local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
+local model_lists = require "gatehouse.model_lists"
 local password = require "gatehouse.password"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 local watched_file = require "gatehouse.watched_file"
 
 local assert = assert
+local concat = table.concat
 local error = error
 local ipairs = ipairs
 local ngx = ngx
@@ -25,6 +28,10 @@ local KNOWN_HASHES = {
         .. "F8gLGJlzVSH7MBAYW6ZcrFLtqOenohn9VV/",
     "$apr1$gateway$CmtZp20..iHm7rI7dtPbt/",
 }
+
+-- How much of a body that waits in a file is read at once, and how often others get their turn.
+local PIECE = 65536
+local PIECES_A_TURN = 16
 
 local _M = {}
 local identities, table_of_routes, rights_of_clients
@@ -117,15 +124,105 @@ local function authenticate()
     return ngx.exit(refusal.status)
 end
 
+-- Returns a function that returns the body of the request piece by piece. What is too large for memory waits in a file
+-- below /tmp, which is memory of the container as well: no disk makes the event loop wait.
+local function pieces_of_body()
+    ngx.req.read_body()
+    local text = ngx.req.get_body_data()
+    local path = not text and ngx.req.get_body_file()
+    if not path then
+        return function()
+            local whole = text
+            text = nil
+            return whole
+        end
+    end
+    local file = assert(open(path, "rb"))
+    local count = 0
+    return function()
+        count = count + 1
+        if count % PIECES_A_TURN == 0 then
+            ngx.sleep(0)
+        end
+        local piece = file:read(PIECE)
+        if not piece then
+            file:close()
+        end
+        return piece
+    end
+end
+
+-- The names of the models that a request is about. Ends it if they cannot be told.
+local function models_of_request(route, parameter)
+    if route.model == "path" then
+        return { parameter }
+    end
+    if ngx.var.http_content_encoding then
+        return ngx.exit(415)
+    end
+    local names = body_model.read(pieces_of_body(), route.fields)
+    return names or ngx.exit(ngx.HTTP_BAD_REQUEST)
+end
+
+local function check_models(may, route, parameter)
+    local names = models_of_request(route, parameter)
+    if not may then
+        return
+    end
+    for _, name in ipairs(names) do
+        if not may(name) then
+            return ngx.exit(ngx.HTTP_FORBIDDEN)
+        end
+    end
+end
+
 function _M.access()
     local identity = authenticate()
-    local route = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
+    local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
     if not route then
         return ngx.exit(ngx.HTTP_NOT_FOUND)
     end
     local file = rights_of_clients()
     if not file or not file:allows(identity.client, route.scope) then
         return ngx.exit(ngx.HTTP_FORBIDDEN)
+    end
+    local may = file:models(identity.client)
+    if route.model == "body" or route.model == "path" then
+        return check_models(may, route, parameter)
+    elseif route.model == "form" and may then
+        -- A form is not read: whoever may use some models only has no way to show which one this is.
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
+    elseif route.model == "list" and may then
+        ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
+    end
+end
+
+-- The length of a list changes with what is taken out of it.
+function _M.header_filter()
+    if ngx.ctx.shown then
+        ngx.header.content_length = nil
+    end
+end
+
+-- A list is held until it is whole; a list that cannot be read is not shown.
+function _M.body_filter()
+    local shown = ngx.ctx.shown
+    if not shown then
+        return
+    end
+    shown.parts[#shown.parts + 1] = ngx.arg[1]
+    ngx.arg[1] = nil
+    if ngx.arg[2] then
+        local text = concat(shown.parts)
+        if ngx.status == ngx.HTTP_OK and text ~= "" then
+            local err
+            text, err = model_lists.filter(text, shown.key, shown.may)
+            if not text then
+                log("failed to read the list of models: " .. err)
+                text = '{"' .. shown.key .. '":[]}'
+            end
+        end
+        ngx.arg[1] = text
     end
 end
 

@@ -6,7 +6,9 @@
 
 local cjson = require "cjson.safe"
 local keyfile = require "gatehouse.keyfile"
+local model_names = require "gatehouse.model_names"
 
+local next = next
 local pairs = pairs
 local setmetatable = setmetatable
 local type = type
@@ -20,6 +22,11 @@ local methods = {}
 function methods:allows(client, scope)
     local scopes = self.scopes[client]
     return scopes ~= nil and (scope == "any" or scopes.admin or scopes[scope] or false)
+end
+
+-- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
+function methods:models(client)
+    return self.matchers[client]
 end
 
 local function set_of(list)
@@ -36,8 +43,13 @@ local function set_of(list)
     return set
 end
 
+-- Returns the set of scopes and, unless it is all models, the matcher of models; or nil.
 local function read(client)
     if type(client) ~= "table" then
+        return nil
+    end
+    local models = set_of(client.models)
+    if not models or not next(models) then
         return nil
     end
     local scopes = set_of(client.scopes)
@@ -47,7 +59,7 @@ local function read(client)
             return nil
         end
     end
-    return scopes
+    return scopes, not models["*"] and model_names.matcher(client.models) or nil
 end
 
 -- Returns the rights of all clients; or nil and an error.
@@ -56,13 +68,14 @@ function _M.parse(text)
     if type(clients) ~= "table" then
         return nil, "failed to read: it is not a JSON object"
     end
-    local self = { scopes = {} }
+    local self = { scopes = {}, matchers = {} }
     for name, client in pairs(clients) do
-        local scopes = type(name) == "string" and read(client)
+        local scopes, matcher = read(client)
+        scopes = type(name) == "string" and scopes
         if not scopes then
             return nil, "failed to read a client: it must be a name and {scopes, models}"
         end
-        self.scopes[name] = scopes
+        self.scopes[name], self.matchers[name] = scopes, matcher
     end
     -- Keys in plain text belong to no client of the inventory; they have the scopes that a client has by default.
     self.scopes[keyfile.PLAIN_TEXT] = set_of({ "inference", "models_read" })

@@ -1,0 +1,50 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Reads which models a JSON body names. Ollama takes keys in any case and the last one wins, so a second spelling of a
+-- key is refused, and so is any but the one in small letters.
+
+local json_scanner = require "gatehouse.json_scanner"
+
+local gsub = string.gsub
+local ipairs = ipairs
+local lower = string.lower
+
+local _M = {}
+
+-- As Go folds the keys that are looked for: two signs beyond ASCII are letters in disguise.
+local function fold(key)
+    return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+end
+
+-- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model.
+-- Returns the names; or nil and what is wrong, a sentence that quotes nothing.
+function _M.read(next_piece, fields)
+    local watched, seen, names = {}, {}, {}
+    for _, field in ipairs(fields) do
+        watched[field] = true
+    end
+    local ok, err = json_scanner.scan(next_piece, function(scanner)
+        scanner:object(function(_, key)
+            local field = fold(key)
+            if not watched[field] then
+                return scanner:skip()
+            end
+            if key ~= field or seen[field] then
+                json_scanner.fail("the body names the model twice, or in another spelling than small letters")
+            end
+            seen[field] = true
+            local name = scanner:string()
+            if name and name ~= "" then
+                names[#names + 1] = name
+            end
+        end)
+    end)
+    if not ok then
+        return nil, err
+    end
+    return names
+end
+
+return _M

@@ -1,0 +1,157 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which models a client may use: the gateway judges the body that it sends on, in every way to name a model."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.component.contract.replay import send
+from tests.component.contract.standins import Standin, registry, standin
+from tests.component.gateways import KEYS, Gateway, gateway, status
+from tests.component.upstreams import Echo, told
+
+ALICE = f"Authorization: Bearer {KEYS['alice.laptop']}"
+BOB = f"Authorization: Bearer {KEYS['bob.ci']}"
+BODY_ROUTES = [
+    *("/api/generate", "/api/chat", "/api/embed", "/api/embeddings", "/api/show"),
+    *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"),
+]
+ALLOWED = [
+    "tiny",
+    "TINY:latest",
+    "library/tiny",
+    "registry.ollama.ai/library/tiny",
+    "https://registry.ollama.ai/library/tiny",
+]
+REFUSED = ["tiny-loop", "tiny:1b", "mallory/tiny", "hf.co/library/tiny", " tiny", "tiny ", "tiny\0", "tiny@sha256:00"]
+# Ollama would run another model than the one that a careless reader sees.
+AMBIGUOUS = [
+    b'{"model":"tiny","MODEL":"tiny-loop"}',
+    b'{"MODEL":"tiny-loop","model":"tiny"}',
+    b'{"model":"tiny","m\\u006fdel":"tiny-loop"}',
+    b'{"Model":"tiny"}',
+    b'{"model":"tiny"}{"model":"tiny-loop"}',
+    b'{"model":["tiny"]}',
+    b"model=tiny",
+    b"",
+    b'{"model":"tiny"',
+]
+
+
+@pytest.fixture(scope="module")
+def server(upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """alice may use one model, bob all; both have every scope."""
+    with gateway(tmp_path_factory.mktemp("models"), "bearer", upstream.address) as one:
+        one.allow({"alice": ["admin"], "bob": ["admin"]}, {"alice": ["tiny"]})
+        yield one
+
+
+def ask(
+    server: Gateway, path: str, name: str, credential: str = ALICE, field: str = "model", method: str = "POST"
+) -> int:
+    return status(server.ask(path, credential, method=method, body=json.dumps({field: name}).encode()))
+
+
+@pytest.mark.parametrize("path", BODY_ROUTES)
+def test_a_client_may_use_its_models_in_every_spelling_and_no_other(server: Gateway, path: str) -> None:
+    assert {name: ask(server, path, name) for name in ALLOWED} == dict.fromkeys(ALLOWED, 200)
+    assert {name: ask(server, path, name) for name in REFUSED} == dict.fromkeys(REFUSED, 403)
+    assert ask(server, path, "tiny-loop", field="name") == 403
+    assert ask(server, path, "tiny-loop", BOB) == 200
+
+
+@pytest.mark.parametrize("credential", [ALICE, BOB])
+@pytest.mark.parametrize("body", AMBIGUOUS)
+def test_a_body_that_ollama_could_read_otherwise_is_refused(
+    server: Gateway, upstream: Echo, body: bytes, credential: str
+) -> None:
+    before = len(upstream.requests)
+    assert status(server.ask("/api/chat", credential, method="POST", body=body)) == 400
+    assert len(upstream.requests) == before
+
+
+def test_managing_models_is_limited_to_those_of_the_client_too(server: Gateway) -> None:
+    assert ask(server, "/api/pull", "tiny-loop") == 403
+    assert ask(server, "/api/delete", "tiny-loop", method="DELETE") == 403
+    assert ask(server, "/api/create", "tiny-loop", field="from") == 403
+    assert ask(server, "/api/copy", "tiny-loop", field="source") == 403
+    assert ask(server, "/api/copy", "tiny-loop", field="\u017fource") == 400
+    assert ask(server, "/api/copy", "tiny-loop", field="destination") == 403
+    assert ask(server, "/api/delete", "tiny", method="DELETE") == 200
+
+
+def test_a_model_in_the_path_is_judged(server: Gateway) -> None:
+    wanted = {"/v1/models/tiny": 200, "/v1/models/tiny:latest": 200, "/v1/models/tiny-loop": 403}
+    assert {path: status(server.ask(path, ALICE)) for path in wanted} == wanted
+
+
+def test_a_form_is_not_read_and_so_not_taken_from_a_client_with_some_models(server: Gateway) -> None:
+    headers = ("Content-Type: multipart/form-data; boundary=x",)
+    body = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\ntiny\r\n--x--\r\n'
+    for credential, wanted in ((ALICE, 403), (BOB, 200)):
+        reply = server.ask("/v1/audio/transcriptions", credential, *headers, method="POST", body=body)
+        assert status(reply) == wanted
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity", "br, gzip"])
+def test_an_encoded_body_is_refused(server: Gateway, encoding: str) -> None:
+    body = gzip.compress(b'{"model":"tiny"}')
+    reply = server.ask("/v1/responses", BOB, f"Content-Encoding: {encoding}", method="POST", body=body)
+    assert status(reply) == 415
+    assert json.loads(reply.body)["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("size", [0, 100, 20_000, 200_000, 20 * 1024 * 1024])
+def test_a_body_goes_on_byte_for_byte_as_it_was_judged(server: Gateway, size: int) -> None:
+    body = b'{ "images": ["%s"],\n"model" :\t"tiny", "n": 1.0}' % (b"A" * size)
+    reached = told(server.ask("/api/chat", ALICE, method="POST", body=body))
+    assert (reached["body"], reached["sum"]) == (len(body), sum(body))
+
+
+def test_a_chunked_body_is_judged_as_a_whole(server: Gateway) -> None:
+    for name, wanted in (("tiny", 200), ("tiny-loop", 403)):
+        pieces = [b'{"mod', b'el": "', name.encode(), b'"}']
+        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        head = [f"POST /api/chat HTTP/1.1\r\nHost: x\r\n{ALICE}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()]
+        assert status(send(server.address, b"".join([*head, body]), "POST")) == wanted
+
+
+@pytest.fixture(scope="module")
+def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """A stand-in of Ollama with two models, both loaded."""
+    root = tmp_path_factory.mktemp("ollama")
+    with registry() as source, standin(root / "models", STANDIN_REGISTRY=f"http://{source.address}") as server:
+        for name in ("tiny", "tiny-loop"):
+            assert server.run("pull", name).returncode == 0
+        yield server
+
+
+def names(text: bytes) -> set[str]:
+    lists = json.loads(text)
+    return {str(one.get("name") or one.get("id")) for one in lists.get("models") or lists.get("data") or []}
+
+
+def test_lists_show_a_client_its_own_models_only(tmp_path: Path, ollama: Standin) -> None:
+    with gateway(tmp_path, "bearer", ollama.address) as one:
+        one.allow({"alice": ["admin"], "bob": ["admin"]}, {"alice": ["tiny"]})
+        for name in ("tiny", "tiny-loop"):
+            assert ask(one, "/api/generate", name, BOB) == 200
+        for path in ("/api/tags", "/api/ps", "/v1/models"):
+            shown = {key: one.ask(path, key) for key in (ALICE, BOB)}
+            assert names(shown[BOB].body) == {"tiny:latest", "tiny-loop:latest"}, path
+            assert names(shown[ALICE].body) == {"tiny:latest"}, path
+            assert b"loop" not in shown[ALICE].body
+        assert status(one.ask("/api/tags", ALICE, method="HEAD")) == 200
+
+
+def test_a_list_that_cannot_be_read_is_shown_empty(server: Gateway) -> None:
+    """The echo's answer is no list: nothing of it is shown to a client with some models."""
+    for path, empty in (("/api/tags", b'{"models":[]}'), ("/v1/models", b'{"data":[]}')):
+        assert server.ask(path, ALICE).body == empty

@@ -1,0 +1,67 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+local model_names = require "gatehouse.model_names"
+
+local function may(globs, name)
+    return model_names.matcher(globs)(name)
+end
+
+describe("the name of a model", function()
+    it("is the same in every spelling that Ollama takes for it", function()
+        local tiny = { host = "registry.ollama.ai", namespace = "library", model = "tiny", tag = "latest" }
+        for _, name in ipairs({ "tiny", "tiny:latest", "library/tiny", "TINY", "registry.ollama.ai/library/TINY:latest",
+            "https://registry.ollama.ai/library/tiny", "http://Registry.Ollama.AI/library/tiny" }) do
+            assert.are.same(tiny, model_names.canonical(name), name)
+        end
+    end)
+
+    it("may have a host with a port, a namespace and a tag", function()
+        assert.are.same({ host = "localhost:5000", namespace = "team", model = "m", tag = "1b-q4_0" },
+            model_names.canonical("localhost:5000/team/m:1b-q4_0"))
+    end)
+
+    it("is none with anything that Ollama refuses or reads otherwise", function()
+        for _, name in ipairs({ "", " tiny", "tiny ", "tiny:", ":tag", "/tiny", "a//tiny", "tiny\0", "tiny@sha256:0",
+            "-tiny", "a/b/c/d", "tiny:a:b", "ti%ny", "tiny\n", "../tiny", "ｔiny" }) do
+            assert.is_nil((model_names.canonical(name)), name)
+        end
+    end)
+end)
+
+describe("a pattern", function()
+    it("without a wildcard means one model, in every spelling, with the tag latest", function()
+        assert.is_true(may({ "tiny" }, "library/TINY:latest"))
+        assert.is_true(may({ "Library/tiny:LATEST" }, "tiny"))
+        assert.is_false(may({ "tiny" }, "tiny:1b"))
+        assert.is_false(may({ "tiny" }, "tiny-loop"))
+        assert.is_false(may({ "tiny" }, "hf.co/library/tiny"))
+        assert.is_false(may({ "tiny" }, "mallory/tiny"))
+    end)
+
+    it("with a wildcard for the model means any tag, unless it has one", function()
+        assert.is_true(may({ "llama3*" }, "llama3.2:1b"))
+        assert.is_false(may({ "llama3*:8b" }, "llama3.2:1b"))
+        assert.is_true(may({ "tiny:?b" }, "tiny:1b"))
+        assert.is_false(may({ "tiny:?b" }, "tiny:12b"))
+    end)
+
+    it("keeps a wildcard within its part", function()
+        assert.is_false(may({ "t*" }, "team/tiny"))
+        assert.is_true(may({ "team/*" }, "team/tiny:1b"))
+        assert.is_false(may({ "team/*" }, "hf.co/team/tiny"))
+        assert.is_true(may({ "hf.co/*/*" }, "hf.co/team/tiny:q4"))
+    end)
+
+    it("takes every other character for itself", function()
+        assert.is_false(may({ "llama3.2" }, "llama3x2"))
+        assert.is_false(may({ "a-b" }, "b"))
+        assert.is_false(may({ "%w+" }, "tiny"))
+    end)
+
+    it("that is * alone means everything, and no pattern nothing", function()
+        assert.is_true(may({ "*" }, "whatever it is"))
+        assert.is_false(may({}, "tiny"))
+    end)
+end)
