@@ -1,0 +1,129 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs that people use work through the gateway: the SDKs of Ollama, OpenAI and Anthropic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import ollama
+import openai
+import pytest
+
+from tests.component.contract.standins import Standin, registry, standin
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, gateway
+
+KEY = KEYS["alice.laptop"]
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    root = tmp_path_factory.mktemp("ollama")
+    with registry() as source, standin(root / "models", STANDIN_REGISTRY=f"http://{source.address}") as one:
+        for name in ("tiny", "tiny-loop"):
+            assert one.run("pull", name).returncode == 0
+        yield one
+
+
+@pytest.fixture(scope="module", params=["basic", "both"])
+def entrance(
+    request: pytest.FixtureRequest, server: Standin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway for each engine; alice has the default scopes, and on OpenResty one model."""
+    models = {} if request.param == "basic" else {"alice": ["tiny"]}
+    with gateway(tmp_path_factory.mktemp(request.param), request.param, server.address) as one:
+        one.allow({"alice": ["inference", "models_read"]}, models)
+        yield one
+
+
+@pytest.fixture(params=["password", "key"])
+def native(request: pytest.FixtureRequest, entrance: Gateway) -> ollama.Client:
+    """Ollama's own client, with a password or with a key."""
+    if request.param == "password":
+        return ollama.Client(f"http://{entrance.address}", auth=("alice", PASSWORDS["alice"]))
+    if entrance.auth == "basic":
+        pytest.skip("plain nginx takes passwords only")
+    return ollama.Client(f"http://{entrance.address}", headers={"Authorization": f"Bearer {KEY}"})
+
+
+@pytest.fixture(scope="module")
+def address(server: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway that takes keys; alice may use one model."""
+    with gateway(tmp_path_factory.mktemp("keys"), "bearer", server.address) as one:
+        one.allow({"alice": ["inference", "models_read"]}, {"alice": ["tiny"]})
+        yield one.address
+
+
+def test_ollama_lists_chats_generates_embeds_and_streams(native: ollama.Client) -> None:
+    assert "tiny:latest" in {model.model for model in native.list().models}
+    assert native.show("tiny").details
+    assert native.chat("tiny", MESSAGES).message.content
+    assert native.generate("tiny", "hi").response
+    assert native.embed("tiny", "hi").embeddings
+    pieces = list(native.chat("tiny", MESSAGES, stream=True))
+    assert len(pieces) > 1
+    assert pieces[-1].done
+
+
+def test_ollama_is_told_why_it_is_refused(native: ollama.Client, entrance: Gateway) -> None:
+    with pytest.raises(ollama.ResponseError, match="may not do this") as scope:
+        native.delete("tiny")
+    assert scope.value.status_code == 403
+    with pytest.raises(ollama.ResponseError, match="needed") as nobody:
+        ollama.Client(f"http://{entrance.address}").list()
+    assert nobody.value.status_code == 401
+    with pytest.raises(ollama.ResponseError) as missing:
+        native.chat("no-such-model", MESSAGES)
+    assert missing.value.status_code == (404 if entrance.auth == "basic" else 403)
+
+
+def test_openai_lists_chats_completes_embeds_responds_and_streams(address: str) -> None:
+    client = openai.OpenAI(base_url=f"http://{address}/v1", api_key=KEY, max_retries=0)
+    assert [model.id for model in client.models.list()] == ["tiny:latest"]
+    assert client.models.retrieve("tiny:latest").id
+    assert client.chat.completions.create(model="tiny", messages=MESSAGES).choices[0].message.content
+    assert client.completions.create(model="tiny", prompt="hi").choices[0].text
+    assert client.embeddings.create(model="tiny", input="hi").data[0].embedding
+    assert client.responses.create(model="tiny", input="hi").output_text
+    pieces = list(client.chat.completions.create(model="tiny", messages=MESSAGES, stream=True))
+    assert len(pieces) > 1
+    with client.responses.stream(model="tiny", input="hi") as stream:
+        assert {event.type for event in stream} >= {"response.created", "response.completed"}
+
+
+def test_openai_is_told_why_it_is_refused(address: str) -> None:
+    client = openai.OpenAI(base_url=f"http://{address}/v1", api_key=KEY, max_retries=0)
+    with pytest.raises(openai.PermissionDeniedError, match="may not do this") as refused:
+        client.chat.completions.create(model="tiny-loop", messages=MESSAGES)
+    assert refused.value.type == "permission_error"
+    with pytest.raises(openai.NotFoundError, match="no such route"):
+        client.files.list()
+    with pytest.raises(openai.AuthenticationError, match="is needed"):
+        openai.OpenAI(base_url=f"http://{address}/v1", api_key="wrong", max_retries=0).models.list()
+
+
+def test_anthropic_answers_and_streams_with_either_header(address: str) -> None:
+    credentials: list[dict[str, Any]] = [{"api_key": KEY}, {"auth_token": KEY}]
+    for credential in credentials:
+        client = anthropic.Anthropic(base_url=f"http://{address}", max_retries=0, **credential)
+        answer = client.messages.create(model="tiny", max_tokens=20, messages=MESSAGES)
+        assert answer.content[0].type == "text"
+        with client.messages.stream(model="tiny", max_tokens=20, messages=MESSAGES) as stream:
+            assert "".join(stream.text_stream)
+
+
+def test_anthropic_is_told_why_it_is_refused(address: str) -> None:
+    client = anthropic.Anthropic(base_url=f"http://{address}", api_key=KEY, max_retries=0)
+    with pytest.raises(anthropic.PermissionDeniedError) as refused:
+        client.messages.create(model="tiny-loop", max_tokens=5, messages=MESSAGES)
+    assert refused.value.body == {
+        "type": "error",
+        "error": {"type": "permission_error", "message": "this client may not do this"},
+    }
+    wrong = anthropic.Anthropic(base_url=f"http://{address}", api_key="wrong", max_retries=0)
+    with pytest.raises(anthropic.AuthenticationError):
+        wrong.messages.create(model="tiny", max_tokens=5, messages=MESSAGES)
