@@ -52,9 +52,11 @@ def test_a_revoked_key_is_refused_at_once_and_nobody_else_notices(tmp_path: Path
         write(CLIENTS[1:], tmp_path)
         done = time.time()
         time.sleep(1)
-    assert alice.statuses() == {200, 401}
+    answers = [status for _, status in alice.answers]
+    # What a client may do is taken away first, and then its key.
+    assert {200, 401} <= alice.statuses() <= {200, 403, 401}
     assert alice.statuses(after=done) == {401}
-    assert [status for _, status in alice.answers] == sorted(status for _, status in alice.answers), "came back"
+    assert 200 not in answers[answers.count(200) :], "came back"
     assert bob.statuses() == {200}
     assert len(bob.answers) > 20
     assert running_gateway() == before
