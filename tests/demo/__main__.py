@@ -101,12 +101,15 @@ curl -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
 
 
 def down() -> int:
-    """Remove the demo's host and what it left in build/, then the lab."""
+    """Remove the demo's host and what it left in build/, then the lab, unless others have hosts in it."""
+    others = False
     if engine.running():
         hosts.destroy(engine.client(), HOST)
+        others = bool(hosts.addresses(engine.client()))
     for file in [RESULT, *FOLDER.glob("secrets/*"), *FOLDER.glob("*.yml")]:
         file.unlink(missing_ok=True)
-    lab.down()
+    if not others:
+        lab.down()
     return 0
 
 
