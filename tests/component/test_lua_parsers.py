@@ -1,0 +1,108 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Lua reader of bodies agrees with Python's json on any body, in pieces of any size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.component.rendering import ROLE
+
+HERE = Path(__file__).parent
+KEYS = (
+    st.sampled_from(["model", "name", "Model", "NAME", "mode\u006c", "x", "prompt", "\u212a", "mod\u00e9l"]) | st.text()
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.builds(
+    lambda value, ascii_only, indent: json.dumps(value, ensure_ascii=ascii_only, indent=indent),
+    st.dictionaries(KEYS, VALUES | st.sampled_from(["tiny", "library/tiny"]), max_size=5),
+    st.booleans(),
+    st.sampled_from([None, 1]),
+)
+
+
+class Lua:
+    """One luajit that reads bodies."""
+
+    def __init__(self) -> None:
+        path = f"{ROLE}/files/lua/?.lua;;"
+        self.process = subprocess.Popen(
+            ["luajit", HERE / "parsers.lua"],
+            env={"LUA_PATH": path, "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def read(self, body: bytes, size: int) -> list[bytes] | None:
+        """The names that the body has; None if it is refused."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{size} {body.hex()}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline().split()
+        return None if line == ["refused"] else [bytes.fromhex(name) for name in line[1:]]
+
+
+@pytest.fixture(scope="module")
+def lua() -> Iterator[Lua]:
+    reader = Lua()
+    yield reader
+    reader.process.communicate(timeout=10)
+
+
+def constant(_text: str) -> Any:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def reference(body: bytes) -> list[bytes] | None:
+    """What Python makes of it, with the rules of the gateway."""
+    try:
+        pairs = json.loads(body.decode(), object_pairs_hook=tuple, parse_constant=constant)
+    except ValueError:
+        return None
+    if not isinstance(pairs, tuple):
+        return None
+    names, seen = [], set()
+    for key, value in pairs:
+        folded = key.translate({0x17F: "s", 0x212A: "k"})
+        folded = "".join(sign.lower() if sign.isascii() else sign for sign in folded)
+        if folded not in ("model", "name"):
+            continue
+        if key != folded or folded in seen or not isinstance(value, str | None):
+            return None
+        seen.add(folded)
+        names += [value.encode()] if value else []
+    return names
+
+
+@settings(max_examples=400, deadline=None)
+@given(body=BODIES, size=st.integers(1, 40))
+@example(body='{"a": 1E+2, "model": "\\ud83d\\ude00"}', size=3)
+def test_a_body_names_the_models_that_python_finds(lua: Lua, body: str, size: int) -> None:
+    assert lua.read(body.encode("utf-8", "replace"), size) == reference(body.encode("utf-8", "replace"))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    body=BODIES,
+    cut=st.integers(0, 200),
+    sign=st.sampled_from(list('{}[]",:\\ 019.eE-+tn\n\x01')),
+    size=st.integers(1, 9),
+)
+def test_a_damaged_body_is_never_read_otherwise(lua: Lua, body: str, cut: int, sign: str, size: int) -> None:
+    damaged = (body[: cut % (len(body) + 1)] + sign + body[cut % (len(body) + 1) :]).encode("utf-8", "replace")
+    assert lua.read(damaged, size) in (None, reference(damaged))
