@@ -27,7 +27,7 @@ lint: deps .venv/installed
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --strict
 	$(BIN)/antsibull-changelog lint
-	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty
+	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty roles/ollama_gateway/files/mirror.sh
 
 unit: deps .venv/installed
 	$(BIN)/pytest -q tests/unit

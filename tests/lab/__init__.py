@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import docker
 
 from tests.lab import engine, images, services
-from tests.lab.base import LABEL, LabError, lock, say
+from tests.lab.base import INNER_SUBNET, LABEL, LabError, lock, say
 
 __all__ = ["LabError", "down", "up"]
 
@@ -39,3 +41,4 @@ def down() -> None:
             for network in client.networks.list(filters=label):
                 network.remove()
         engine.down()
+        subprocess.run(["ip", "route", "del", "blackhole", str(INNER_SUBNET)], capture_output=True, check=False)

@@ -18,8 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 STATE_DIR = REPOSITORY / "build" / "lab"
 
 NETWORK = "gatehouse-lab"
-# Explicit, because the engines inside the hosts take 172.16.0.0/12 for their own bridges.
 SUBNET = ipaddress.IPv4Network("10.213.0.0/24")
+# The engines inside the hosts take their networks from here (molecule/shared/lab.yml). What is sent there from another
+# host ends on this machine and does not leave it.
+INNER_SUBNET = ipaddress.IPv4Network("10.213.128.0/17")
 GATEWAY = "10.213.0.1"
 REGISTRY = "gatehouse-lab-registry"
 REGISTRY_ADDRESS = "10.213.0.2"

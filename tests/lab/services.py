@@ -16,6 +16,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 from tests.lab import images, models
 from tests.lab.base import (
     GATEWAY,
+    INNER_SUBNET,
     LABEL,
     NETWORK,
     PACKAGES,
@@ -24,6 +25,7 @@ from tests.lab.base import (
     REGISTRY_ADDRESS,
     SUBNET,
     LabError,
+    run,
     say,
     wait_for,
 )
@@ -34,7 +36,8 @@ STANDIN_LABEL = "gatehouse.lab.standin"
 
 
 def network(client: docker.DockerClient) -> None:
-    """The lab's network, on its fixed subnet."""
+    """The lab's network, on its fixed subnet, and the end of what is sent to the networks inside the hosts."""
+    run(["ip", "route", "replace", "blackhole", str(INNER_SUBNET)], f"{INNER_SUBNET} cannot be kept on this machine")
     try:
         found = client.networks.get(NETWORK)
     except NotFound:

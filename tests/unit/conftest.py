@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the collection of this checkout importable, and runs real playbooks against this machine in a folder."""
+"""Runs real playbooks against this machine in a folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.plugins.loader import init_plugin_loader
 
-COLLECTIONS = Path(__file__).resolve().parents[2] / ".config" / "collections"
-
-init_plugin_loader([str(COLLECTIONS)])
+from tests.conftest import COLLECTIONS
 
 
 @dataclass

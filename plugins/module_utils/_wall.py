@@ -1,0 +1,138 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the attacks in order: files and side doors, the mirror, then the gateway itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import typing as t
+from pathlib import Path
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_attacks as attacks
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer, request, send
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
+
+_ROUTES = Path("/proc/net/route")
+
+Options = t.Mapping[str, t.Any]
+Mirror = t.Callable[[bytes], Answer]
+
+
+class Unreachable(GatehouseError):
+    """There is no gateway at the URL."""
+
+
+class Wall:
+    """The attacks that the options of the module ask for, on the gateway at `address` if there is one."""
+
+    def __init__(self, address: Address | None, options: Options, mirror: Mirror | None) -> None:
+        self._address = address
+        self._options = options
+        self._mirror = mirror
+        self._routes = [
+            attacks.Route(
+                one["method"], one["path"], one["scope"], one["class"], one["model"] or "", tuple(one["fields"] or ())
+            )
+            for one in options["routes"]
+        ]
+        self._credentials = [
+            attacks.Credential(one["name"], one["kind"], one["value"], tuple(one["scopes"]), one["valid"])
+            for one in options["credentials"]
+        ]
+        values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
+        self._secrets = sorted(values, key=len, reverse=True)
+
+    def attack(self, budget: Budget) -> list[Result]:
+        """All results, up to the end of the first class with a hole. Raises GatehouseError."""
+        results: list[Result] = []
+        for part in (self._files, self._side_doors, self._passed_on, self._gateway):
+            results.extend(part(budget))
+            if not all(result.held for result in results):
+                break
+        return results
+
+    def table(self, results: t.Sequence[Result]) -> list[str]:
+        """Routes by credentials, if a gateway was to be attacked."""
+        if self._address is None:
+            return []
+        ended = [one.name for one in self._credentials if not one.valid]
+        valid = [one.name for one in self._credentials if one.valid]
+        columns = list(dict.fromkeys(["none", "wrong", *ended, "malformed", *valid]))
+        return table(results, [route.name for route in self._routes], columns)
+
+    def _files(self, budget: Budget) -> t.Iterator[Result]:
+        for file in self._options["files"]:
+            # "0640": what others may do is the last digit.
+            mode = str(file["mode"])
+            held = mode.endswith("0")
+            yield Result("files", file["path"], held, "", "mode %s" % mode, "no access for others, such as mode 0640")
+
+    def _side_doors(self, budget: Budget) -> t.Iterator[Result]:
+        timeout = min(self._options["request_timeout"], 2)
+        doors = {}
+        for door in self._options["side_doors"]:
+            if not (door["routed"] and is_own_network(door["host"])):
+                address = Address(door["host"], door["port"])
+                doors[address.name] = address
+        found = [attacks.Attack("side doors", name, attacks.door(), attacks.CLOSED) for name in doors]
+        return run(found, lambda attack: send(doors[attack.name], attack.request.raw, timeout), budget, self._secrets)
+
+    def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
+        if self._mirror is None:
+            return iter(())
+        mirror = self._mirror
+        sent = attacks.mirrored(self._credentials)
+        forbidden = [*self._secrets, attacks.COOKIE, attacks.ORIGIN]
+        count = sent.raw.count(b"HTTP/1.1\r\n")
+
+        def holds(answer: Answer) -> bool:
+            return answer.statuses == [200] * count and not any(secret in answer.raw for secret in forbidden)
+
+        expects = attacks.Expectation("%d answers of the mirror, without credential, cookie and origin" % count, holds)
+        attack = attacks.Attack("what is passed on", "headers that arrive at the server", sent, expects)
+        return run([attack], lambda attack: mirror(attack.request.raw), budget, self._secrets)
+
+    def _gateway(self, budget: Budget) -> t.Iterator[Result]:
+        address = self._address
+        if address is None:
+            return iter(())
+        timeout = self._options["request_timeout"]
+        health = send(address, request("GET", "/healthz").raw, timeout)
+        if health.status != 200:
+            text = "%s does not answer /healthz as a gateway does (%s)"
+            raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
+        served = [one for one in self._routes if one.scope != "account" or self._options["allow_account_routes"]]
+        return run(
+            itertools.chain(
+                attacks.without_right(self._routes, self._credentials),
+                attacks.path_tricks(self._credentials),
+                attacks.unlisted(self._credentials),
+                attacks.smuggling(self._credentials),
+                attacks.without_scope(self._routes, served, self._credentials),
+                attacks.with_scope(served, self._credentials),
+            ),
+            lambda attack: send(address, attack.request.raw, timeout),
+            budget,
+            self._secrets,
+        )
+
+
+def is_own_network(host: str, routes: Path = _ROUTES) -> bool:
+    """Whether this host reaches an IPv4 address without a router, or cannot tell (proc(5), /proc/net/route)."""
+    try:
+        address = int(ipaddress.IPv4Address(host))
+        lines = routes.read_text().splitlines()[1:]
+    except (ValueError, OSError):
+        return True
+    best = (-1, True)
+    for line in lines:
+        fields = line.split()
+        # Hexadecimal, in the byte order of the machine, which is little-endian wherever Docker runs.
+        network, router, mask = (int.from_bytes(bytes.fromhex(fields[column]), "little") for column in (1, 2, 7))
+        if address & mask == network:
+            best = max(best, (mask, router == 0))
+    return best[1]

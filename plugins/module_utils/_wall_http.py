@@ -1,0 +1,152 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests as bytes, also ones that no HTTP library would send, and what came back on the connection."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+# Enough to judge an answer, and to show its beginning.
+_MOST_BYTES = 65536
+# Not at the beginning of a line: a second answer follows a body directly.
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [A-Z]|\s)")
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header field; `shown` stands for a value that nobody may read."""
+
+    name: str
+    value: bytes = field(repr=False)
+    shown: str = ""
+
+    def text(self) -> str:
+        return "%s: %s" % (self.name, self.shown or _printable(self.value))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Bytes to send, and the same for people to read, without a secret."""
+
+    raw: bytes = field(repr=False)
+    shown: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that came back on a connection; `error` says why nothing did."""
+
+    raw: bytes = b""
+    error: str = ""
+
+    @property
+    def statuses(self) -> list[int]:
+        """The final statuses, one for each request that was understood; 1xx are none, but 101 is."""
+        found = [int(status) for status in _STATUS.findall(self.raw)]
+        return [status for status in found if status >= 200 or status == 101]
+
+    @property
+    def status(self) -> int:
+        """The first status, 0 if there is none."""
+        return self.statuses[0] if self.statuses else 0
+
+    def shown(self, secrets: t.Iterable[bytes] = ()) -> str:
+        """The beginning, for people to read; whatever of `secrets` came back is hidden."""
+        if not self.raw:
+            return self.error or "nothing, the connection was closed"
+        text = self.raw
+        for secret in secrets:
+            text = text.replace(secret, b"<a credential>")
+        return _printable(text[:400])
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+    @property
+    def name(self) -> str:
+        """As a URL and the header Host write it."""
+        return "%s:%d" % ("[%s]" % self.host if ":" in self.host else self.host, self.port)
+
+
+def read_url(url: str) -> Address:
+    """The address in a URL without a path; raises ValueError if it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("it must be a URL such as http://127.0.0.1:8880, without a path")
+    tls = parts.scheme == "https"
+    return Address(parts.hostname, parts.port or (443 if tls else 80), tls)
+
+
+def request(
+    method: str,
+    target: str,
+    headers: t.Sequence[Header] = (),
+    body: bytes = b"",
+    host: str = "ollama",
+    version: str = "HTTP/1.1",
+    close: bool = True,
+) -> Request:
+    """A request with exactly these headers next to Host, Content-Length if there is a body, and Connection."""
+    fields = [Header("Host", host.encode()), *headers]
+    if body:
+        fields.append(Header("Content-Length", b"%d" % len(body)))
+    if close:
+        fields.append(Header("Connection", b"close"))
+    line = "%s %s %s" % (method, target, version)
+    lines = [line.encode("utf-8", "surrogateescape"), *(one.name.encode() + b": " + one.value for one in fields)]
+    shown = [_printable(lines[0]), *(one.text() for one in fields), "", _printable(body)]
+    return Request(b"\r\n".join(lines) + b"\r\n\r\n" + body, "\n".join(shown).strip())
+
+
+def join(*requests: Request) -> Request:
+    """Several requests in one go, on one connection."""
+    return Request(b"".join(one.raw for one in requests), "\n\n".join(one.shown for one in requests))
+
+
+def send(address: Address, raw: bytes, timeout: float) -> Answer:
+    """Send the bytes and read until the server closes, enough is read or `timeout` seconds are over."""
+    deadline = time.monotonic() + timeout
+    received = b""
+    try:
+        with socket.create_connection((address.host, address.port), timeout) as plain, _tls(plain, address) as sock:
+            sock.sendall(raw)
+            while len(received) < _MOST_BYTES:
+                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                piece = sock.recv(_MOST_BYTES)
+                if not piece:
+                    break
+                received += piece
+    except socket.timeout:
+        return Answer(received, "nothing within %g seconds" % timeout)
+    except OSError as error:
+        return Answer(received, error.strerror or str(error))
+    return Answer(received)
+
+
+def _tls(sock: socket.socket, address: Address) -> socket.socket:
+    """The wall looks at who is let in, and not at the certificate, which the roles that make it look after."""
+    if not address.tls:
+        return sock
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock, server_hostname=address.host)
+
+
+def _printable(value: bytes) -> str:
+    text = value.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    text = "".join(sign if sign == "\n" or sign.isprintable() else "\\x%02x" % ord(sign) for sign in text)
+    return text if len(text) <= 600 else "%s... (%d characters)" % (text[:200], len(text))

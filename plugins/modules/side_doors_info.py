@@ -1,0 +1,149 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: side_doors_info
+short_description: List where a server in a Compose project could be reached past its gateway
+version_added: 0.1.0
+description:
+  - Lists the addresses of the host and of the project's containers with the port of the server and with every port that
+    the project publishes. Whether somebody answers there is a question for M(gatehouse.ollama.wall).
+options:
+  project:
+    description: The Compose project.
+    type: str
+    required: true
+  addresses:
+    description: The addresses of the host, IPv4 and IPv6.
+    type: list
+    elements: str
+    required: true
+  port:
+    description: The port of the server.
+    type: int
+    default: 11434
+attributes:
+  check_mode:
+    description: Does the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+seealso:
+  - module: gatehouse.ollama.wall
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: List what could be a side door
+  gatehouse.ollama.side_doors_info:
+    project: gatehouse-ollama
+    addresses: "{{ ansible_facts.all_ipv4_addresses }}"
+  register: doors
+"""
+
+RETURN = r"""
+here:
+  description: For an attack from the host itself, in the form of O(gatehouse.ollama.wall#module:side_doors).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"host": "127.0.0.1", "port": 11434, "routed": false}]
+elsewhere:
+  description: The same for an attack from any other host.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"host": "192.0.2.10", "port": 11434, "routed": false}]
+"""
+
+import ipaddress
+import json
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def published(containers: list[dict[str, t.Any]]) -> set[int]:
+    """The ports of the host that lead to the containers, as `docker inspect` describes them."""
+    bindings = [b for c in containers for b in (c["NetworkSettings"]["Ports"] or {}).values() if b]
+    return {int(one["HostPort"]) for several in bindings for one in several}
+
+
+def container_addresses(containers: list[dict[str, t.Any]]) -> set[str]:
+    """The addresses of the containers, as `docker inspect` describes them."""
+    networks = [n for c in containers for n in (c["NetworkSettings"]["Networks"] or {}).values()]
+    return {n[key] for n in networks for key in ("IPAddress", "GlobalIPv6Address") if n.get(key)}
+
+
+def bridge_addresses(networks: list[dict[str, t.Any]]) -> set[str]:
+    """The addresses of the host in its Docker networks, as `docker network inspect` describes them."""
+    configs = [config for network in networks for config in (network.get("IPAM") or {}).get("Config") or []]
+    return {config["Gateway"].split("/")[0] for config in configs if config.get("Gateway")}
+
+
+def doors(addresses: t.Iterable[str], ports: set[int], routed: bool) -> list[dict[str, t.Any]]:
+    """Every address with every port, but for addresses that need an interface to be named."""
+    usable = sorted({one for one in addresses if not ipaddress.ip_address(one.split("%")[0]).is_link_local})
+    return [dict(host=address, port=port, routed=routed) for address in usable for port in sorted(ports)]
+
+
+class Docker:
+    """What Docker says; nothing where there is none."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.program = module.get_bin_path("docker")
+
+    def run(self, *args: str) -> str:
+        if self.program is None:
+            return ""
+        rc, stdout, stderr = self.module.run_command([self.program, *args])
+        if rc != 0:
+            self.module.fail_json(msg="`docker %s` fails: %s" % (" ".join(args), stderr.strip()))
+        return str(stdout)
+
+    def inspect(self, kind: str, ids: str) -> list[dict[str, t.Any]]:
+        found = self.run(kind, "inspect", *ids.split()) if ids.split() else "[]"
+        return t.cast("list[dict[str, t.Any]]", json.loads(found))
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            project=dict(type="str", required=True),
+            addresses=dict(type="list", elements="str", required=True),
+            port=dict(type="int", default=11434),
+        ),
+        supports_check_mode=True,
+    )
+    docker = Docker(module)
+    label = "label=com.docker.compose.project=%s" % module.params["project"]
+    containers = docker.inspect("container", docker.run("ps", "--quiet", "--filter", label))
+    bridges = bridge_addresses(docker.inspect("network", docker.run("network", "ls", "--quiet")))
+    inner = container_addresses(containers)
+    own = {module.params["port"]}
+    ports = own | published(containers)
+    addresses = set(module.params["addresses"]) | set(LOOPBACK)
+    outer = {one for one in addresses - bridges if not ipaddress.ip_address(one.split("%")[0]).is_loopback}
+    module.exit_json(
+        changed=False,
+        here=doors(addresses, ports, False) + doors(inner, own, False),
+        elsewhere=doors(outer, ports, False) + doors(addresses & bridges, ports, True) + doors(inner, own, True),
+    )
+
+
+if __name__ == "__main__":
+    main()

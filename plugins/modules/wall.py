@@ -1,0 +1,330 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: wall
+short_description: Attack a gateway and report what got through
+version_added: 0.1.0
+description:
+  - Attacks a gateway with every route of its table and with none, wrong, malformed, ended and too weak credentials,
+    with smuggled headers and framings and with other spellings of paths; looks for side doors; and looks at the files
+    that hold credentials.
+  - It is safe against a server in production. Requests on routes that act name models that exist nowhere and carry a
+    header that Ollama refuses before it looks at anything else. Routes of the account are not asked with a credential
+    that may use them. Requests are bounded in number, in rate and in time.
+  - Attacks run class by class, the harmless ones first, and end with the first class in which one gets through.
+  - No credential is printed or returned.
+options:
+  url:
+    description:
+      - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
+      - Without it only O(side_doors) and O(files) are looked at.
+    type: str
+  routes:
+    description: The routes that there are, in the form of the role's own table.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      method:
+        description: Method of the requests.
+        type: str
+        required: true
+      path:
+        description: Path, in which C(:model), C(:digest) and C(:key) stand for a part.
+        type: str
+        required: true
+      scope:
+        description: The scope that it needs. Routes with V(account) need O(allow_account_routes) and C(admin).
+        type: str
+        required: true
+      class:
+        description: What a use of it means. V(models) and V(account) act.
+        type: str
+        default: read
+      stream:
+        description: Ignored.
+        type: str
+      body:
+        description: Ignored.
+        type: str
+      model:
+        description: Where a request names a model. V(body) and V(form) get a body that names one that exists nowhere.
+        type: str
+        default: ''
+      fields:
+        description: The members of the body that name models.
+        type: list
+        elements: str
+        default: []
+  allow_account_routes:
+    description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
+    type: bool
+    default: false
+  credentials:
+    description:
+      - Credentials to attack with. They should be short-lived, as those that M(gatehouse.ollama.wall_clients) makes up.
+      - Of each kind that the gateway accepts, one with the scope C(admin) is needed. Malformed ones are made from it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What the table calls it. One of each kind may have the same name.
+        type: str
+        required: true
+      kind:
+        description: V(bearer) for an API key, V(basic) for a user and password.
+        type: str
+        choices: [basic, bearer]
+        required: true
+      value:
+        description: The key, or user and password with a colon between them.
+        type: str
+        required: true
+      scopes:
+        description: What it may do.
+        type: list
+        elements: str
+        default: []
+      valid:
+        description: Whether it counts. One that expired or was revoked does not.
+        type: bool
+        default: true
+  side_doors:
+    description: Addresses that must not answer, or only with 401.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: An IP address or name.
+        type: str
+        required: true
+      port:
+        description: A TCP port.
+        type: int
+        required: true
+      routed:
+        description:
+          - Leave it alone where this host has a network with this address itself. So it is with the Docker networks of
+            another host, whose addresses are often those of networks of this one too.
+        type: bool
+        default: false
+  files:
+    description:
+      - Files and folders that hold credentials, as M(ansible.builtin.find) returns them. Nobody but their owner and
+        group may have access.
+    type: list
+    elements: dict
+    default: []
+  mirror_command:
+    description:
+      - A command that takes requests at its standard input and gives them to the gateway's configuration with a mirror
+        in place of Ollama, which answers with the headers that arrived. No credential, cookie or origin may be there.
+    type: list
+    elements: str
+  max_requests:
+    description: How many requests may be made. If more are needed, none of the class that exceeds it is made.
+    type: int
+    default: 10000
+  rate:
+    description: How many requests may be made in a second.
+    type: int
+    default: 400
+  timeout:
+    description: Seconds after which no more requests are made, which is a failure.
+    type: int
+    default: 60
+  request_timeout:
+    description: Seconds to wait for one answer.
+    type: int
+    default: 10
+attributes:
+  check_mode:
+    description: Attacks just the same, as nothing is changed.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+seealso:
+  - module: gatehouse.ollama.wall_clients
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Look from a neighbour whether a server can be reached past its gateway
+  gatehouse.ollama.wall:
+    side_doors:
+      - host: 192.0.2.10
+        port: 11434
+  delegate_to: neighbour
+
+- name: Attack a gateway with the credentials of clients that were made for this
+  gatehouse.ollama.wall:
+    url: http://127.0.0.1:8880
+    routes: "{{ my_routes }}"
+    credentials: "{{ wall_clients.credentials }}"
+"""
+
+RETURN = r"""
+attacks:
+  description: How many attacks were made.
+  returned: always
+  type: int
+  sample: 3104
+seconds:
+  description: How long they took.
+  returned: always
+  type: float
+  sample: 12.4
+table:
+  description: Lines of a table of routes by credentials, then a line for each class of attacks, for people to read.
+  returned: always
+  type: list
+  elements: str
+results:
+  description: What came of each attack.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Class of the attack.
+      type: str
+      sample: scopes
+    name:
+      description: What was tried.
+      type: str
+      sample: DELETE /api/delete with inference
+    held:
+      description: Whether it was refused, or let in, as it had to be.
+      type: bool
+    sent:
+      description: The request, with a name in place of each credential. Only of attacks that got through.
+      type: str
+    came_back:
+      description: The beginning of the answer. Only of attacks that got through.
+      type: str
+    expected:
+      description: What had to come back.
+      type: str
+      sample: '403'
+holes:
+  description: The first of those that did not hold, ten at most.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import time
+import typing as t
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, summary
+
+ROUTE_OPTIONS = dict(
+    method=dict(type="str", required=True),
+    path=dict(type="str", required=True),
+    scope=dict(type="str", required=True),
+    stream=dict(type="str"),
+    body=dict(type="str"),
+    model=dict(type="str", default=""),
+    fields=dict(type="list", elements="str", default=[]),
+    **{"class": dict(type="str", default="read")},
+)
+CREDENTIAL_OPTIONS = dict(
+    name=dict(type="str", required=True),
+    kind=dict(type="str", choices=["basic", "bearer"], required=True),
+    value=dict(type="str", required=True, no_log=True),
+    scopes=dict(type="list", elements="str", default=[]),
+    valid=dict(type="bool", default=True),
+)
+DOOR_OPTIONS = dict(
+    host=dict(type="str", required=True),
+    port=dict(type="int", required=True),
+    routed=dict(type="bool", default=False),
+)
+OPTIONS: dict[str, dict[str, t.Any]] = dict(
+    url=dict(type="str"),
+    routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
+    allow_account_routes=dict(type="bool", default=False),
+    credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
+    side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
+    files=dict(type="list", elements="dict", default=[]),
+    mirror_command=dict(type="list", elements="str"),
+    max_requests=dict(type="int", default=10000),
+    rate=dict(type="int", default=400),
+    timeout=dict(type="int", default=60),
+    request_timeout=dict(type="int", default=10),
+)
+
+
+def report(results: list[Result], table: list[str], seconds: float) -> dict[str, t.Any]:
+    """What the module returns."""
+    entries = []
+    for result in results:
+        entry = asdict(result)
+        if result.held:
+            del entry["sent"], entry["came_back"]
+        entries.append(entry)
+    end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
+    return dict(
+        changed=False,
+        attacks=len(results),
+        seconds=round(seconds, 1),
+        table=[*table, "", *summary(results), "", end] if table else [*summary(results), "", end],
+        results=entries,
+        # As many as somebody may read.
+        holes=[entry for entry in entries if not entry["held"]][:10],
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    options = module.params
+
+    def mirror(requests: bytes) -> Answer:
+        rc, stdout, stderr = module.run_command(
+            options["mirror_command"], data=requests, binary_data=True, encoding=None
+        )
+        return Answer(stdout if rc == 0 else b"", "the mirror failed: %s" % stderr.decode("utf-8", "replace").strip())
+
+    try:
+        address = read_url(options["url"]) if options["url"] else None
+    except ValueError as error:
+        module.fail_json(msg="url: %s" % error)
+    for name in ("max_requests", "rate", "timeout", "request_timeout"):
+        if options[name] < 1:
+            module.fail_json(msg="%s: it must be 1 or more" % name)
+    wall = _wall.Wall(address, options, mirror if options["mirror_command"] else None)
+    begun = time.monotonic()
+    budget = Budget(options["max_requests"], options["rate"], options["timeout"])
+    try:
+        results = wall.attack(budget)
+    except GatehouseError as error:
+        module.fail_json(msg="The wall was not attacked to the end: %s." % error)
+    returned = report(results, wall.table(results), time.monotonic() - begun)
+    if returned["holes"]:
+        del returned["results"]
+        module.fail_json(msg=hole(results), **returned)
+    module.exit_json(**returned)
+
+
+if __name__ == "__main__":
+    main()

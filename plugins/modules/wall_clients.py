@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: wall_clients
+short_description: Make up short-lived clients for an attack on a gateway
+version_added: 0.1.0
+description:
+  - Makes up a client for each scope, one whose keys have expired, and one that is to be removed before the attack, with
+    random secrets. It writes nothing.
+  - What it returns holds secrets, so a task with it needs C(no_log).
+options:
+  auth:
+    description: What the gateway accepts.
+    type: str
+    choices: [basic, bearer, both]
+    required: true
+  minutes:
+    description: Minutes after which the keys expire, should nobody remove them. Passwords do not expire.
+    type: int
+    default: 15
+attributes:
+  check_mode:
+    description: Does the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Returns other secrets each time.
+    support: none
+seealso:
+  - module: gatehouse.ollama.wall
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Make up clients
+  gatehouse.ollama.wall_clients:
+    auth: bearer
+  register: wall_clients
+  no_log: true
+"""
+
+RETURN = r"""
+clients:
+  description: The clients, for M(gatehouse.ollama.api_keys), M(gatehouse.ollama.htpasswd) and
+    M(gatehouse.ollama.client_rights).
+  returned: success
+  type: list
+  elements: dict
+revoked:
+  description: The same modules with this list remove the client that counts as revoked.
+  returned: success
+  type: list
+  elements: dict
+gone:
+  description: The same modules with this list remove all of them.
+  returned: success
+  type: list
+  elements: dict
+credentials:
+  description: The credentials, for M(gatehouse.ollama.wall).
+  returned: success
+  type: list
+  elements: dict
+"""
+
+import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_clients import make_up
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            auth=dict(type="str", choices=["basic", "bearer", "both"], required=True),
+            minutes=dict(type="int", default=15),
+        ),
+        supports_check_mode=True,
+    )
+    now = datetime.datetime.now(datetime.timezone.utc)
+    kinds = ["basic", "bearer"] if module.params["auth"] == "both" else [module.params["auth"]]
+    module.exit_json(changed=False, **make_up(kinds, now, datetime.timedelta(minutes=module.params["minutes"])))
+
+
+if __name__ == "__main__":
+    main()

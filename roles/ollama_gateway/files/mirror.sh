@@ -1,0 +1,52 @@
+# Run by bash in a throw-away container of the gateway's image, without a network: the deployed configuration, but with a
+# mirror in place of Ollama, which answers with the headers that should not arrive. Requests come in at standard input, the
+# answers go to standard output. Arguments: the program, then the upstreams to replace.
+set -eu
+program=$1
+shift
+mirror=127.0.0.1:18434
+
+for file in /deployed/*; do
+    text=$(<"$file")
+    for upstream in "$@"; do
+        text=${text//"$upstream"/$mirror}
+    done
+    printf '%s\n' "$text" >"/etc/gatehouse/conf/${file##*/}"
+done
+
+cat >/tmp/mirror.conf <<CONFIGURATION
+daemon off;
+pid /tmp/mirror.pid;
+error_log stderr crit;
+events {}
+http {
+    access_log off;
+    client_body_temp_path /tmp/mirror_body;
+    proxy_temp_path /tmp/mirror_proxy;
+    fastcgi_temp_path /tmp/mirror_fastcgi;
+    uwsgi_temp_path /tmp/mirror_uwsgi;
+    scgi_temp_path /tmp/mirror_scgi;
+    server {
+        listen $mirror;
+        location / {
+            return 200 "Authorization: \$http_authorization
+Proxy-Authorization: \$http_proxy_authorization
+X-Api-Key: \$http_x_api_key
+Cookie: \$http_cookie
+Origin: \$http_origin
+";
+        }
+    }
+}
+CONFIGURATION
+
+# A program that fails says so on standard error, which is shown.
+"$program" -c /tmp/mirror.conf >/dev/null &
+"$program" -c /etc/gatehouse/conf/nginx.conf >/dev/null &
+until (exec 3<>"/dev/tcp/${mirror/:/\/}" 4<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do
+    kill -0 $!
+    sleep 0.1
+done
+exec 3<>/dev/tcp/127.0.0.1/8080
+cat >&3
+timeout 20 cat <&3
