@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Run by bash in a throw-away container of the gateway's image, without a network: the deployed configuration, but with a
 # mirror in place of Ollama, which answers with the headers that should not arrive. Requests come in at standard input, the
 # answers go to standard output. Arguments: the program, then the upstreams to replace.

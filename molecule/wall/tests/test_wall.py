@@ -1,0 +1,144 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holes are cut into a deployed gateway by hand: verify.yml finds each, and leaves nothing of its own behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+
+import pytest
+from testinfra.host import Host
+
+from tests.client import Gateway, playbook
+from tests.scenario import Scenario
+
+SCENARIO = Scenario(Path(__file__).parents[1])
+GATEWAY = Gateway(SCENARIO.url("gate"))
+FOLDER = "/opt/gatehouse/gateway"
+KEY_FILE = SCENARIO.inventory.parent / "secrets" / "alice.laptop"
+
+
+@pytest.fixture(scope="module")
+def gate() -> Host:
+    return SCENARIO.host("gate")
+
+
+def verify() -> tuple[int, str]:
+    """The exit code of verify.yml and what it printed, with every run of white space as one space."""
+    done = playbook(SCENARIO.inventory, "verify")
+    return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr)
+
+
+def clients(host: Host) -> str:
+    """Every file of the clients with its content."""
+    return host.check_output(f"cd {FOLDER}/clients && find . -type f | sort | xargs tail -n +1; find . | sort")
+
+
+@contextmanager
+def changed(host: Host, path: str, script: str, after: str) -> Iterator[None]:
+    """A file that a `sed` script changes, until the block ends; `after` makes that count, both times."""
+    host.run_expect([0], f"cp -a {path} /root/kept && sed -i -E {quote(script)} {path}")
+    try:
+        host.run_expect([1], f"cmp -s {path} /root/kept")
+        host.run_expect([0], after)
+        yield
+    finally:
+        host.run_expect([0], f"cp -a /root/kept {path} && {after}")
+
+
+@contextmanager
+def stranger(host: Host) -> Iterator[None]:
+    """A program of the host that answers at loopback without asking who it is."""
+    host.run_expect(
+        [0], "systemd-run -q --unit=stranger python3 -m http.server 8081 --bind 127.0.0.1 -d /usr/share/doc"
+    )
+    try:
+        host.run_expect([0], "timeout 10 bash -c 'until (exec 3<>/dev/tcp/127.0.0.1/8081) 2>&-; do sleep 0.1; done'")
+        yield
+    finally:
+        host.run_expect([0], "systemctl stop stranger")
+
+
+RELOAD = "docker kill -s HUP gatehouse-gateway-gateway-1 && sleep 2"
+RECREATE = "cd /opt/gatehouse/ollama && docker compose -p gatehouse-ollama up -d --wait"
+
+
+def test_a_sound_gateway_withstands_and_no_client_of_the_wall_stays(gate: Host) -> None:
+    before = clients(gate)
+    code, output = verify()
+    assert code == 0, output
+    attacks = re.search(r"([0-9]+) attacks in [0-9.]+ s, no hole", output)
+    assert attacks, output
+    assert int(attacks[1]) > 3000
+    assert "changed=0" in output
+    assert clients(gate) == before
+    assert "gatehouse-wall" not in before
+
+
+def test_a_published_port_is_found(gate: Host) -> None:
+    script = r's/OLLAMA_HOST: .*/OLLAMA_HOST: "0.0.0.0:11434"/; s/^    healthcheck:/    ports: ["18434:11434"]\n&/'
+    with changed(gate, "/opt/gatehouse/ollama/compose.yaml", script, RECREATE):
+        code, output = verify()
+    assert code != 0
+    assert "The wall has a hole (side doors): 10.213.0.111:18434" in output or "127.0.0.1:18434" in output, output
+    assert "Came back: HTTP/1.1 200 OK" in output
+
+
+def test_a_port_that_only_others_reach_is_found_by_the_neighbour(gate: Host) -> None:
+    """A port of the host that is forwarded to the server: its own users do not see it."""
+    forward = (
+        f"iptables -t nat -%s PREROUTING -d {SCENARIO.address('gate')} -p tcp --dport 11434 -j DNAT --to 127.0.0.1:8081"
+    )
+    with stranger(gate):
+        gate.run_expect([0], "sysctl -q -w net.ipv4.conf.eth0.route_localnet=1 && " + forward % "A")
+        try:
+            code, output = verify()
+        finally:
+            gate.run_expect([0], forward % "D")
+    assert code != 0
+    assert "gate -> neighbour" in output, output
+    assert f"The wall has a hole (side doors): {SCENARIO.address('gate')}:11434" in output
+
+
+def test_a_route_that_is_gone_from_the_table_is_found(gate: Host) -> None:
+    script = r's#"path": "/api/copy"#"path": "/api/copied"#'
+    with changed(gate, f"{FOLDER}/conf/settings.json", script, RELOAD):
+        code, output = verify()
+    assert code != 0
+    assert "The wall has a hole (scopes): POST /api/copy with inference." in output
+    assert "there is no such route" in output
+
+
+def test_a_key_file_that_everybody_may_read_is_found(gate: Host) -> None:
+    gate.run_expect([0], f"chmod o+r {FOLDER}/clients/api_keys")
+    try:
+        code, output = verify()
+    finally:
+        gate.run_expect([0], f"chmod o-r {FOLDER}/clients/api_keys")
+    assert code != 0
+    assert f"The wall has a hole (files): {FOLDER}/clients/api_keys." in output
+    assert "mode 0644" in output
+
+
+def test_an_authorization_that_is_passed_on_is_found(gate: Host) -> None:
+    with changed(gate, f"{FOLDER}/conf/proxy.conf", "/proxy_set_header Authorization/d", RELOAD):
+        code, output = verify()
+    assert code != 0
+    assert "The wall has a hole (what is passed on)" in output
+    assert "Authorization: <a credential>" in output or "Authorization: Bearer <a credential>" in output
+    assert "gatehouse-wall-admin:" not in output
+
+
+def test_after_a_hole_the_clients_of_the_wall_are_gone_too(gate: Host) -> None:
+    before = clients(gate)
+    with changed(gate, f"{FOLDER}/conf/settings.json", r's#"scope": "models_write"#"scope": "any"#', RELOAD):
+        code, output = verify()
+    assert code != 0
+    assert "The wall has a hole (scopes)" in output
+    assert clients(gate) == before
+    assert GATEWAY.status(key=KEY_FILE.read_text().strip()) == 200
