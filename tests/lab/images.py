@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's images: Debian 13 from the machine's own Debian mirror, and Dockerfiles on top of it."""
+"""The lab's images: Debian from the machine's own Debian mirror, and Dockerfiles on top of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from tests.lab.base import REPOSITORY, STATE_DIR, LabError, run, say
 # What an image was built from; containers inherit it, so it must not be the label that marks what the lab made.
 CONTENT_LABEL = "gatehouse.lab.content"
 SUITE = "trixie"
-BASE = f"gatehouse-lab/base:{SUITE}"
+# The gateway's upstreams need nginx 1.27.3 or newer, as the official images have; Debian 13 has 1.26.
+SUITES = {"nginx": "forky", "openresty": "forky"}
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 IMAGES_DIR = Path(__file__).resolve().parent / "images"
 # Settings of the machine's apt without which its mirror may not be usable.
@@ -51,8 +52,9 @@ def official_name(service: str) -> str:
 
 def build(client: docker.DockerClient, name: str) -> str:
     """The lab's image `name`, built unless one of the same content is there; returns its tag."""
-    base = _base(client)
-    tag = f"gatehouse-lab/{name}"
+    suite = SUITES.get(name, SUITE)
+    base = _base(client, suite)
+    tag = f"gatehouse-lab/{name}:{suite}"
     files = _context(name)
     digest = hashlib.sha256(base.encode())
     for path, mode, content in files:
@@ -65,7 +67,7 @@ def build(client: docker.DockerClient, name: str) -> str:
             fileobj=_tar(files),
             custom_context=True,
             tag=tag,
-            buildargs={"BASE": BASE},
+            buildargs={"BASE": _base_tag(suite)},
             labels={CONTENT_LABEL: digest.hexdigest()},
             rm=True,
             forcerm=True,
@@ -112,24 +114,28 @@ def _tar(files: list[tuple[str, int, bytes]]) -> io.BytesIO:
     return buffer
 
 
-def _base(client: docker.DockerClient) -> str:
+def _base_tag(suite: str) -> str:
+    return f"gatehouse-lab/base:{suite}"
+
+
+def _base(client: docker.DockerClient, suite: str) -> str:
     """Debian, as small as it gets, from where this machine has its own; returns what identifies its content."""
-    options, sources = _base_options(), _base_sources()
+    tag, options, sources = _base_tag(suite), _base_options(), _base_sources(suite)
     digest = hashlib.sha256("\0".join([*options, *sources]).encode())
     for certificate in sorted(CERTIFICATES.rglob("*.crt")):
         digest.update(certificate.read_bytes())
     content = digest.hexdigest()
-    if _content(client, BASE) == content:
+    if _content(client, tag) == content:
         return content
     engine.install({"mmdebstrap": "mmdebstrap"})
-    say(f"building image {BASE}")
+    say(f"building image {tag}")
     STATE_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=STATE_DIR) as scratch:
         archive = str(Path(scratch) / "base.tar")
-        run(["mmdebstrap", *options, SUITE, archive, *sources], "Debian cannot be fetched")
-        repository, tag = BASE.split(":")
+        run(["mmdebstrap", *options, suite, archive, *sources], f"Debian {suite} cannot be fetched")
         labels = [f"LABEL {CONTENT_LABEL}={content}"]
-        client.api.import_image_from_file(archive, repository=repository, tag=tag, changes=labels)
+        repository, _colon, name = tag.partition(":")
+        client.api.import_image_from_file(archive, repository=repository, tag=name, changes=labels)
     return content
 
 
@@ -145,9 +151,9 @@ def _base_options() -> list[str]:
     return options
 
 
-def _base_sources() -> list[str]:
+def _base_sources(suite: str) -> list[str]:
     main, security = _mirrors()
-    return [f"deb {main} {SUITE} main", f"deb {main} {SUITE}-updates main", f"deb {security} {SUITE}-security main"]
+    return [f"deb {main} {suite} main", f"deb {main} {suite}-updates main", f"deb {security} {suite}-security main"]
 
 
 @functools.cache

@@ -26,7 +26,7 @@ def _fresh() -> Iterator[None]:
 
 def test_debian_comes_from_the_sources_of_apt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "run", lambda *_: OTHER + MAIN + SECURITY)
-    assert images._base_sources() == [
+    assert images._base_sources(images.SUITE) == [
         "deb http://mirror.test/debian trixie main",
         "deb http://mirror.test/debian trixie-updates main",
         "deb http://mirror.test/security trixie-security main",
@@ -41,4 +41,4 @@ def test_a_machine_without_a_source_of_debian_is_told_so(
 ) -> None:
     monkeypatch.setattr(images, "run", lambda *_: listing)
     with pytest.raises(LabError, match=f"no source labelled {label}, .* run apt-get update$"):
-        images._base_sources()
+        images._base_sources(images.SUITE)
