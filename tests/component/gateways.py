@@ -31,7 +31,7 @@ KEYS = {"alice.laptop": "ghk_alice-laptop", "bob.ci": "ghk_bob-ci"}
 
 
 # What the upstreams of the tests have besides the API of Ollama.
-EXTRA = ["/stream", "/upload", "/accel", "/hang", "/echo"]
+EXTRA = ["/stream", "/upload", "/accel", "/hang", "/echo", "/repeat", "/drop"]
 EXTRA += [f"/status/{number}" for number in (400, 401, 403, 404, 500, 502, 503, 504)]
 EXTRA_ROUTES: list[dict[str, Any]] = [
     {"method": method, "path": path, "scope": "any", "body": "inference", "model": "", "fields": []}

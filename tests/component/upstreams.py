@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
@@ -19,7 +20,10 @@ from tests.component.contract.replay import Reply
 
 
 class Echo(ThreadingHTTPServer):
-    """Answers with the request as it came. `/stream` sends what is put into `pieces`, until None."""
+    """Answers with the request as it came.
+
+    `/stream` sends what is put into `pieces`, until None; `/repeat` its own path, again and again; `/drop` nothing.
+    """
 
     daemon_threads = True
 
@@ -29,6 +33,18 @@ class Echo(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.pieces: Queue[bytes | None] = Queue()
         self.received: Queue[bytes] = Queue()
+        self.accepted: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, peer = super().get_request()
+        self.accepted.append(connection)
+        return connection, peer
+
+    def hang_up(self) -> None:
+        """End all connections, as a server does that stops."""
+        for connection in self.accepted:
+            with contextlib.suppress(OSError):  # it has ended before
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class EchoHandler(BaseHTTPRequestHandler):
@@ -46,6 +62,10 @@ class EchoHandler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if self.path.startswith("/stream"):
             self._stream()
+        elif self.path.startswith("/repeat"):
+            self._repeat()
+        elif self.path.startswith("/drop"):
+            self.close_connection = True
         elif self.path.startswith("/hang"):
             self.server.pieces.get(timeout=20)
         elif self.path.startswith("/accel"):
@@ -74,11 +94,26 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.rfile.readline()
 
     def _stream(self) -> None:
+        self._chunks(iter(lambda: self.server.pieces.get(timeout=20), None))
+
+    def _repeat(self) -> None:
+        def pieces() -> Iterator[bytes]:
+            for _ in range(50):
+                yield self.path.encode() + b"\n"
+                time.sleep(0.001)
+
+        try:
+            self._chunks(pieces())
+        except OSError:
+            self.close_connection = True  # nobody listens any more
+
+    def _chunks(self, pieces: Iterator[bytes | None]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        while (piece := self.server.pieces.get(timeout=20)) is not None:
+        for piece in pieces:
+            assert piece is not None
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         self.wfile.write(b"0\r\n\r\n")
 

@@ -24,12 +24,13 @@ def _fresh() -> Iterator[None]:
     images._mirrors.cache_clear()
 
 
-def test_debian_comes_from_the_sources_of_apt(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suite", ["trixie", "forky"])
+def test_debian_comes_from_the_sources_of_apt(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
     monkeypatch.setattr(images, "run", lambda *_: OTHER + MAIN + SECURITY)
-    assert images._base_sources(images.SUITE) == [
-        "deb http://mirror.test/debian trixie main",
-        "deb http://mirror.test/debian trixie-updates main",
-        "deb http://mirror.test/security trixie-security main",
+    assert images._base_sources(suite) == [
+        f"deb http://mirror.test/debian {suite} main",
+        f"deb http://mirror.test/debian {suite}-updates main",
+        f"deb http://mirror.test/security {suite}-security main",
     ]
 
 
