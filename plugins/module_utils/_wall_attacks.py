@@ -424,8 +424,9 @@ def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     for credential in _valid(credentials):
         for target in spellings:
             yield _trick(target, credential, UNKNOWN)
-        for target in _ABSOLUTE:
-            yield _trick(target, credential, SERVED if credential.may("models_read") else FORBIDDEN)
+        if not credential.may("models_read"):
+            for target in _ABSOLUTE:
+                yield _trick(target, credential, FORBIDDEN)
 
 
 def _trick(target: str, credential: Credential | None, expects: Expectation) -> Attack:

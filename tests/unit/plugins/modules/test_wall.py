@@ -1,0 +1,106 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module wall as a task: what a user sees of a hole, of a mistake and of success."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.conftest import Playbook
+
+KEY = "ghk_a-key-that-nobody-may-see-0123456789"
+ROUTES = [
+    {"method": "GET", "path": "/api/tags", "scope": "models_read"},
+    {"method": "POST", "path": "/api/signout", "scope": "account", "class": "account"},
+]
+
+
+class Careless(http.server.BaseHTTPRequestHandler):
+    """A gateway that lets everybody in and shows what it got."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"Authorization: {self.headers.get('Authorization')}".encode())
+
+    do_POST = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def careless() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Careless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def wall(**options: Any) -> list[dict[str, Any]]:
+    return [{"gatehouse.ollama.wall": options}]
+
+
+def test_an_open_door_fails_the_task_and_says_what_came_back(playbook: Playbook, careless: int) -> None:
+    run = playbook.run(wall(side_doors=[{"host": "127.0.0.1", "port": careless}]))
+    result = run.only[0]
+    assert result["failed"] is True
+    assert result["msg"].startswith(
+        f"The wall has a hole (side doors): 127.0.0.1:{careless}.\nSent:\n    GET /api/version"
+    )
+    assert "Came back:\n    HTTP/1.0 200 OK" in result["msg"]
+    assert [one["name"] for one in result["holes"]] == [f"127.0.0.1:{careless}"]
+    assert result["table"][0] == "✗ side doors: 1, holes: 1"
+
+
+def test_closed_doors_and_sound_files_are_no_change(playbook: Playbook) -> None:
+    run = playbook.run(
+        wall(side_doors=[{"host": "127.0.0.1", "port": 1}], files=[{"path": "/a", "mode": "0640"}]), "--check"
+    )
+    assert run.only[0]["changed"] is False
+    assert run.only[0]["attacks"] == 2
+    assert run.only[0]["table"][:2] == ["✓ files: 1", "✓ side doors: 1"]
+
+
+def test_a_file_that_everybody_may_read_is_a_hole(playbook: Playbook) -> None:
+    run = playbook.run(wall(files=[{"path": "/a", "mode": "0750"}, {"path": "/b", "mode": "0644"}]))
+    assert run.only[0]["msg"].startswith("The wall has a hole (files): /b.\nCame back:\n    mode 0644")
+
+
+def test_no_credential_is_printed_even_by_a_gateway_that_gives_it_back(playbook: Playbook, careless: int) -> None:
+    """Also not with -vvv."""
+    credentials = [
+        {"name": "admin", "kind": "bearer", "value": KEY, "scopes": ["admin"]},
+        {"name": "reader", "kind": "bearer", "value": KEY[::-1], "scopes": ["models_read"]},
+    ]
+    options = {"url": f"http://127.0.0.1:{careless}", "routes": ROUTES, "credentials": "{{ credentials }}"}
+    run = playbook.run(wall(**options), "-vvv", credentials=credentials)
+    assert run.only[0]["msg"].startswith("The wall has a hole (no credential): GET /api/tags with no credential.")
+    assert "4 more" not in run.only[0]["msg"]
+    assert KEY not in run.output
+    assert KEY[::-1] not in run.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "127.0.0.1:8880"}, "url: it must be a URL such as http://127.0.0.1:8880, without a path"),
+        ({"rate": 0}, "rate: it must be 1 or more"),
+        ({"url": "http://127.0.0.1:1"}, "does not answer /healthz as a gateway does"),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_attacked(playbook: Playbook, options: dict[str, Any], message: str) -> None:
+    assert message in playbook.run(wall(**options)).only[0]["msg"]
+
+
+def test_the_clients_of_the_wall_are_made_up_anew_each_time(playbook: Playbook) -> None:
+    task = {"gatehouse.ollama.wall_clients": {"auth": "both"}}
+    first, second = playbook.run([task, task]).only
+    assert first["changed"] is False
+    assert {one["value"] for one in first["credentials"]}.isdisjoint({one["value"] for one in second["credentials"]})
