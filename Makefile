@@ -5,7 +5,7 @@ BIN := .venv/bin
 MOLECULE := PATH=$(CURDIR)/$(BIN):$$PATH MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
 PYTHON_FILES := plugins tests molecule
 
-.PHONY: help deps check lint unit lua test component molecule sanity install-test docs demo demo-down clean
+.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##  ?(.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,6 +50,10 @@ install-test: deps .venv/installed  ## the built collection, installed into an e
 
 molecule: deps .venv/installed  ## every scenario, each on fresh hosts
 	$(MOLECULE) test --all --report --command-borders
+
+bench: deps .venv/installed  ## what the gateway costs, against an open proxy: build/bench.json
+	$(BIN)/python -m tests.lab up
+	$(BIN)/python -m tests.bench
 
 docs: .venv/installed  ## write the pages that are made from data
 	$(BIN)/python -m tests.routes_page

@@ -1,0 +1,196 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the gateway costs: figures against the same nginx as an open proxy, into build/bench.json.
+
+One worker each, on loopback, in front of an upstream that is faster than either. Nothing is asserted here: a machine
+may be busy. Usage: python -m tests.bench
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.bench import load, servers, streams
+from tests.bench.summary import Figure, table
+from tests.client import ROOT
+from tests.component.gateways import Gateway
+from tests.lab import engine
+from tests.lab.base import run
+
+RESULT = ROOT / "build" / "bench.json"
+# Of a chat, in bytes.
+BODY_SIZE = 2048
+
+
+@dataclass
+class Setting:
+    """What runs while the figures are measured."""
+
+    upstream: servers.Upstream
+    nginx: Gateway
+    openresty: Gateway
+    basic: Gateway
+    bearer: Gateway
+    body: Path
+
+
+def chat(size: int = BODY_SIZE) -> bytes:
+    """A chat of exactly `size` bytes."""
+    messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": ""}]
+    text = {"model": servers.MODEL, "messages": messages, "stream": True}
+    words = "Why is the sky blue? " * (size // 20)
+    messages[1]["content"] = words[: size - len(json.dumps(text))]
+    return json.dumps(text).encode()
+
+
+@contextlib.contextmanager
+def setting() -> Iterator[Setting]:
+    """The servers, for as long as the block runs."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)
+        body = folder / "chat.json"
+        body.write_bytes(chat())
+
+        def start(server: Gateway) -> Any:
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        upstream = start(servers.Upstream(folder / "upstream", "bearer"))
+        yield Setting(
+            upstream=upstream,
+            nginx=start(servers.OpenProxy(folder / "nginx", "basic", upstream.address)),
+            openresty=start(servers.OpenProxy(folder / "openresty", "bearer", upstream.address)),
+            basic=start(servers.gateway(folder / "basic", "basic", upstream)),
+            bearer=start(servers.gateway(folder / "bearer", "bearer", upstream)),
+            body=body,
+        )
+
+
+def in_turn(rounds: int, figure: Figure, baseline: Callable[[], float], gateway: Callable[[], float]) -> None:
+    """Measure both in short rounds, each time the other one first."""
+    for number in range(rounds):
+        if number % 2:
+            second = gateway()
+            figure.add(baseline(), second)
+        else:
+            first = baseline()
+            figure.add(first, gateway())
+
+
+def scopes(here: Setting) -> Figure:
+    figure = Figure(
+        "scopes_vs_open", "ratio", 0.85, "requests/s of GET /api/version with a Bearer key, routes and scopes"
+    )
+    rate = load.requests_per_second
+    in_turn(
+        24,
+        figure,
+        lambda: rate(f"http://{here.openresty.address}/api/version", servers.ALICE),
+        lambda: rate(f"http://{here.bearer.address}/api/version", servers.ALICE),
+    )
+    return figure
+
+
+def basic_scopes(here: Setting) -> Figure:
+    scheme = "sha512_crypt with 5000 rounds, which nginx computes for each request"
+    figure = Figure("basic_scopes_vs_open", "ratio", None, f"the same on plain nginx with a password: {scheme}")
+    rate = load.requests_per_second
+    in_turn(
+        4,
+        figure,
+        lambda: rate(f"http://{here.nginx.address}/api/version", servers.ALICE_BASIC),
+        lambda: rate(f"http://{here.basic.address}/api/version", servers.ALICE_BASIC),
+    )
+    return figure
+
+
+def model_check(here: Setting) -> Figure:
+    meaning = f"requests/s of POST /api/chat with {BODY_SIZE} bytes, by a client that may use some models only"
+    figure = Figure("model_check_vs_open", "ratio", 0.7, meaning)
+    rate = load.requests_per_second
+    in_turn(
+        24,
+        figure,
+        lambda: rate(f"http://{here.openresty.address}/api/chat", servers.BOB, body=here.body),
+        lambda: rate(f"http://{here.bearer.address}/api/chat", servers.BOB, body=here.body),
+    )
+    return figure
+
+
+def first_chunk(here: Setting) -> Figure:
+    meaning = "median time to the first chunk of a streamed answer, beyond the open proxy's; with the model check"
+    figure = Figure("first_chunk_added_ms", "ms", 1, meaning)
+    for _ in range(5):
+        addresses = [here.openresty.address, here.bearer.address]
+        figure.add(*streams.first_chunk_ms(addresses, servers.BOB, here.body.read_bytes()))
+    return figure
+
+
+def stall(here: Setting) -> Figure:
+    meaning = (
+        f"of {streams.STREAMS} streams at once: the longest gap between two chunks, beyond the interval at which they "
+        "were sent and beyond the open proxy's longest"
+    )
+    figure = Figure("streams_500_stall_ms", "ms", 50, meaning)
+    body = here.body.read_bytes()
+    in_turn(
+        5,
+        figure,
+        lambda: streams.longest_stall_ms(here.openresty.address, servers.BOB, body),
+        lambda: streams.longest_stall_ms(here.bearer.address, servers.BOB, body),
+    )
+    return figure
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    described = {}
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _colon, value = line.partition(":")
+        described[name.strip()] = value.strip()
+    cores = sum(1 for _ in Path("/sys/devices/system/cpu").glob("cpu[0-9]*"))
+    model = described.get("model name") or platform.machine()
+    return {"cpu": model, "cores": cores, "kernel": platform.release()}
+
+
+def versions(here: Setting) -> dict[str, str]:
+    """What was measured, and with what."""
+    found = {"python": platform.python_version()}
+    for server in (here.nginx, here.openresty):
+        assert server.container is not None
+        told = server.container.exec_run(["nginx", "-v"]).output.decode()
+        found[server.image] = told.rpartition("/")[2].strip()
+    found["docker"] = engine.client().version()["Version"]
+    found["h2load"] = run(["h2load", "--version"], "h2load does not start").split("/")[-1].strip()
+    return found | {name: version(name) for name in ("ansible-core", "aiohttp")}
+
+
+def main() -> None:
+    begun = time.monotonic()
+    figures = []
+    with setting() as here:
+        for measure in (scopes, basic_scopes, model_check, first_chunk, stall):
+            print(f"bench: {measure.__name__}", flush=True)
+            figures.append(measure(here))
+        told = {figure.name: figure.report() for figure in figures}
+        told |= {"machine": machine(), "versions": versions(here)}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    print(table(figures))
+    print(f"bench: {RESULT.relative_to(ROOT)} is written, after {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests per second, by h2load (nghttp2) over connections that are kept alive."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+RATE = re.compile(r"^finished in .*?, ([0-9.]+) req/s", re.MULTILINE)
+# Whatever else than a 2xx came back, or did not come back.
+FAILED = re.compile(r"([1-9][0-9]*) (?:failed|errored|timeout|[345]xx)")
+
+
+class LoadError(Exception):
+    """Not all requests were answered as they should be: a rate would mean nothing."""
+
+
+def rate_of(output: str) -> float:
+    """The requests per second that h2load reports."""
+    rate, failed = RATE.search(output), FAILED.search(output)
+    if not rate or failed:
+        raise LoadError(output)
+    return float(rate[1])
+
+
+def requests_per_second(
+    url: str, headers: dict[str, str], *, body: Path | None = None, seconds: float = 0.8, connections: int = 16
+) -> float:
+    """The rate at which `url` answers; with a body, it is sent as JSON with POST."""
+    command = ["h2load", "--h1", f"--clients={connections}", f"--duration={round(seconds * 1000)}ms"]
+    command += [f"--header={name}: {value}" for name, value in headers.items()]
+    command += [f"--data={body}", "--header=Content-Type: application/json"] if body else []
+    done = subprocess.run([*command, url], capture_output=True, text=True, timeout=60, check=False)
+    return rate_of(done.stdout + done.stderr)

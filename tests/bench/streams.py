@@ -1,0 +1,84 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Streamed answers: how long until the first chunk, and how evenly the others follow."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from itertools import pairwise
+from statistics import median
+
+import aiohttp
+
+URL = "http://{address}/api/generate?chunks={chunks}&pause={pause}"
+STREAMS = 500
+# Ten chunks a second are a fast model's; the streams begin within the first second and all run for two more.
+CHUNKS, PAUSE, SPREAD = 30, 0.1, 1.0
+
+
+async def _first_chunk(session: aiohttp.ClientSession, address: str, headers: dict[str, str], body: bytes) -> float:
+    begun = time.monotonic()
+    async with session.post(URL.format(address=address, chunks=1, pause=0), data=body, headers=headers) as answer:
+        answer.raise_for_status()
+        await answer.content.readany()
+        return time.monotonic() - begun
+
+
+async def _first_chunks(
+    addresses: list[str], headers: dict[str, str], body: bytes, repetitions: int
+) -> list[list[float]]:
+    async with aiohttp.ClientSession() as session:
+        return [
+            [await _first_chunk(session, address, headers, body) for address in addresses] for _ in range(repetitions)
+        ]
+
+
+def first_chunk_ms(addresses: list[str], headers: dict[str, str], body: bytes, repetitions: int = 200) -> list[float]:
+    """Milliseconds from sending a request to its first chunk, the median for each address; they are asked in turn."""
+    rows = asyncio.run(_first_chunks(addresses, headers, body, repetitions))
+    return [median(column) * 1000 for column in zip(*rows, strict=True)]
+
+
+def longest_stall(chunks: list[tuple[float, float]]) -> float:
+    """By how much the longest gap between two chunks grew on the way; `chunks`: when each was sent and arrived."""
+    delays = [arrived - sent for sent, arrived in chunks]
+    return max((later - earlier for earlier, later in pairwise(delays)), default=0.0)
+
+
+async def _stream(
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], body: bytes, delay: float
+) -> list[tuple[float, float]]:
+    await asyncio.sleep(delay)
+    async with session.post(url, data=body, headers=headers) as answer:
+        answer.raise_for_status()
+        return [(json.loads(line)["sent"], time.monotonic()) async for line in answer.content]
+
+
+async def _streams(address: str, headers: dict[str, str], body: bytes) -> list[list[tuple[float, float]]]:
+    url = URL.format(address=address, chunks=CHUNKS, pause=PAUSE)
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+        return await asyncio.gather(
+            *(_stream(session, url, headers, body, SPREAD * number / STREAMS) for number in range(STREAMS))
+        )
+
+
+def longest_stall_ms(address: str, headers: dict[str, str], body: bytes) -> float:
+    """The longest stall of all streams that run at once, in milliseconds.
+
+    A stall is what a gap between two chunks of a stream is longer on arrival than it was when they were sent: the
+    upstream's interval, and its own delays, do not count. What this process is late counts, for everybody alike.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        streams = asyncio.run(_streams(address, headers, body))
+    finally:
+        gc.enable()
+    if any(len(stream) != CHUNKS for stream in streams):
+        raise RuntimeError("a stream ended early")
+    return max(longest_stall(stream) for stream in streams) * 1000

@@ -1,0 +1,80 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures: what a gateway measured against what its baseline did, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+# How a round's two numbers become one, by the figure's unit.
+COMPARISONS: dict[str, Callable[[float, float], float]] = {
+    "ratio": lambda baseline, gateway: gateway / baseline,
+    "ms": lambda baseline, gateway: gateway - baseline,
+}
+
+
+@dataclass
+class Figure:
+    """One figure. A ratio should be high and its target is a minimum; milliseconds should be few."""
+
+    name: str
+    unit: str
+    target: float | None
+    meaning: str
+    rounds: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, baseline: float, gateway: float) -> None:
+        """A round: what the baseline and the gateway measured one after the other."""
+        self.rounds.append((baseline, gateway))
+
+    @property
+    def value(self) -> float:
+        """The median of the rounds, each compared in itself: other load on the machine hits both sides of a round."""
+        return median(COMPARISONS[self.unit](baseline, gateway) for baseline, gateway in self.rounds)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is reached; None without one."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.unit == "ratio" else self.value <= self.target
+
+    def report(self) -> dict[str, Any]:
+        """What build/bench.json says about the figure."""
+        baselines, gateways = zip(*self.rounds, strict=True)
+        return {
+            "value": round(self.value, 3),
+            "unit": self.unit,
+            "target": self.target,
+            "met": self.met,
+            "baseline": round(median(baselines), 3),
+            "gateway": round(median(gateways), 3),
+            "repetitions": len(self.rounds),
+            "meaning": self.meaning,
+        }
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures for people to read."""
+    rows = [("figure", "value", "target", "met", "baseline", "gateway")]
+    for figure in figures:
+        told = figure.report()
+        sign = ">=" if figure.unit == "ratio" else "<="
+        rows.append(
+            (
+                figure.name,
+                f"{told['value']:.3f} {figure.unit}",
+                "-" if figure.target is None else f"{sign} {figure.target:g}",
+                {None: "-", True: "yes", False: "NO"}[figure.met],
+                f"{told['baseline']:.1f}",
+                f"{told['gateway']:.1f}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
