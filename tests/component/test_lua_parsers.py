@@ -100,7 +100,7 @@ def test_a_body_names_the_models_that_python_finds(lua: Lua, body: str, size: in
 @given(
     body=BODIES,
     cut=st.integers(0, 200),
-    sign=st.sampled_from(list('{}[]",:\\ 019.eE-+tn\n\x01')),
+    sign=st.sampled_from(list('{}[]",:\\ 019.eE-+tn\n\x00\x01\x1f\x7f')),
     size=st.integers(1, 9),
 )
 def test_a_damaged_body_is_never_read_otherwise(lua: Lua, body: str, cut: int, sign: str, size: int) -> None:

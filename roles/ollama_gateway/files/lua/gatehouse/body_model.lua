@@ -7,6 +7,7 @@
 
 local json_scanner = require "gatehouse.json_scanner"
 
+local find = string.find
 local gsub = string.gsub
 local ipairs = ipairs
 local lower = string.lower
@@ -15,6 +16,9 @@ local _M = {}
 
 -- As Go folds the keys that are looked for: two signs beyond ASCII are letters in disguise.
 local function fold(key)
+    if not find(key, "[%u\128-\255]") then
+        return key
+    end
     return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
 end
 

@@ -5,15 +5,32 @@
 -- Walks through JSON (RFC 8259) that comes in pieces, strictly, and holds no more of it than a piece. What a lenient
 -- reader could take in two ways is an error here.
 
+local ffi = require "ffi"
+
 local byte = string.byte
 local char = string.char
+local C = ffi.C
 local concat = table.concat
 local error = error
+local ffi_cast = ffi.cast
 local find = string.find
+local match = string.match
 local pcall = pcall
 local setmetatable = setmetatable
 local sub = string.sub
 local tonumber = tonumber
+
+-- libc's, because a prompt is long and LuaJIT does not compile string.find.
+ffi.cdef "size_t strcspn(const char *text, const char *reject);"
+-- What ends a run of plain characters in a string: a quote, a backslash, or one that may not stand there; NUL as well,
+-- which strcspn stops at by itself.
+local SPECIAL = '"\\'
+for code = 1, 31 do
+    SPECIAL = SPECIAL .. char(code)
+end
+
+local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
+local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
 
 local DEPTH = 512
 -- No key and no name that anybody looks for is longer.
@@ -65,21 +82,29 @@ local function skip_space(self)
     end
 end
 
-local function expect(self, wanted)
-    skip_space(self)
-    if take(self) ~= wanted then
-        fail("the body is not JSON")
+-- The next byte that is no space, which stays. Hardly ever is there a space, or the end of a piece.
+local function peek_token(self)
+    local value = byte(self.text, self.position)
+    if value and value > 32 then
+        return value
     end
+    skip_space(self)
+    return byte(self.text, self.position)
 end
 
--- Takes what follows if it is this character.
+-- Takes what follows if it is this byte.
 local function accept(self, wanted)
-    skip_space(self)
-    if peek(self) ~= byte(wanted) then
+    if peek_token(self) ~= wanted then
         return false
     end
     self.position = self.position + 1
     return true
+end
+
+local function expect(self, wanted)
+    if not accept(self, wanted) then
+        fail("the body is not JSON")
+    end
 end
 
 local function hexadecimal(self)
@@ -123,31 +148,61 @@ local function escape(self)
     return utf8(code)
 end
 
--- Reads a string and returns what it means; or, to skip it, nothing.
-local function read_string(self, skip)
-    expect(self, '"')
-    local parts, length = {}, 0
+-- Where the next special character of a string is, or nil if none follows in this piece.
+local function find_special(text, position)
+    local found = position + tonumber(C.strcspn(ffi_cast("const char *", text) + (position - 1), SPECIAL))
+    return found <= #text and found or nil
+end
+
+-- Skips a string.
+local function skip_string(self)
+    expect(self, QUOTE)
     while true do
-        local position = find(self.text, '["\\%z\1-\31]', self.position)
-        if not skip then
-            local part = sub(self.text, self.position, (position or 0) - 1)
-            length = length + #part
-            if length > LONGEST then
-                fail("the body has a name that is too long")
-            end
-            parts[#parts + 1] = part
-        end
+        local position = find_special(self.text, self.position)
         if not position then
             refill(self)
         else
             self.position = position + 1
             local sign = byte(self.text, position)
-            if sign == 34 then
-                return not skip and concat(parts) or nil
-            elseif sign ~= 92 then
+            if sign == QUOTE then
+                return
+            elseif sign ~= BACKSLASH then
                 fail("the body is not JSON")
             end
-            parts[skip and 1 or #parts + 1] = escape(self)
+            escape(self)
+        end
+    end
+end
+
+-- Reads a string and returns what it means.
+local function read_string(self)
+    expect(self, QUOTE)
+    -- As nearly all of them are: whole, short and plain.
+    local whole, last = match(self.text, '^([%w_ :./-]*)"()', self.position)
+    if last and #whole <= LONGEST then
+        self.position = last
+        return whole
+    end
+    local parts, length = {}, 0
+    while true do
+        local position = find_special(self.text, self.position)
+        local part = sub(self.text, self.position, (position or 0) - 1)
+        length = length + #part
+        if length > LONGEST then
+            fail("the body has a name that is too long")
+        end
+        parts[#parts + 1] = part
+        if not position then
+            refill(self)
+        else
+            self.position = position + 1
+            local sign = byte(self.text, position)
+            if sign == QUOTE then
+                return concat(parts)
+            elseif sign ~= BACKSLASH then
+                fail("the body is not JSON")
+            end
+            parts[#parts + 1] = escape(self)
         end
     end
 end
@@ -176,14 +231,13 @@ end
 
 -- Skips any value.
 function methods:skip()
-    skip_space(self)
-    local sign = peek(self)
-    if sign == 123 then
+    local sign = peek_token(self)
+    if sign == QUOTE then
+        skip_string(self)
+    elseif sign == OPEN_OBJECT then
         self:object(methods.skip)
-    elseif sign == 91 then
+    elseif sign == OPEN_ARRAY then
         self:array(methods.skip)
-    elseif sign == 34 then
-        read_string(self, true)
     else
         read_word(self)
     end
@@ -191,8 +245,7 @@ end
 
 -- Reads a string, or null as nil; anything else is an error.
 function methods:string()
-    skip_space(self)
-    if peek(self) == 34 then
+    if peek_token(self) == QUOTE then
         return read_string(self)
     elseif read_word(self) ~= "null" then
         fail("the name of the model is not a string")
@@ -209,15 +262,14 @@ end
 -- Walks through an object: `member(self, key)` must read or skip the value.
 function methods:object(member)
     enter(self)
-    expect(self, "{")
-    if not accept(self, "}") then
+    expect(self, OPEN_OBJECT)
+    if not accept(self, CLOSE_OBJECT) then
         repeat
-            skip_space(self)
             local key = read_string(self)
-            expect(self, ":")
+            expect(self, COLON)
             member(self, key)
-        until not accept(self, ",")
-        expect(self, "}")
+        until not accept(self, COMMA)
+        expect(self, CLOSE_OBJECT)
     end
     self.depth = self.depth - 1
 end
@@ -225,20 +277,19 @@ end
 -- Walks through an array: `element(self)` must read or skip the value.
 function methods:array(element)
     enter(self)
-    expect(self, "[")
-    if not accept(self, "]") then
+    expect(self, OPEN_ARRAY)
+    if not accept(self, CLOSE_ARRAY) then
         repeat
             element(self)
-        until not accept(self, ",")
-        expect(self, "]")
+        until not accept(self, COMMA)
+        expect(self, CLOSE_ARRAY)
     end
     self.depth = self.depth - 1
 end
 
 -- Whether the next value begins with this character.
 function methods:is(sign)
-    skip_space(self)
-    return peek(self) == byte(sign)
+    return peek_token(self) == byte(sign)
 end
 
 -- How many bytes were read.
