@@ -92,14 +92,6 @@ def test_a_model_in_the_path_is_judged(server: Gateway) -> None:
     assert {path: status(server.ask(path, ALICE)) for path in wanted} == wanted
 
 
-def test_a_form_is_not_read_and_so_not_taken_from_a_client_with_some_models(server: Gateway) -> None:
-    headers = ("Content-Type: multipart/form-data; boundary=x",)
-    body = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\ntiny\r\n--x--\r\n'
-    for credential, wanted in ((ALICE, 403), (BOB, 200)):
-        reply = server.ask("/v1/audio/transcriptions", credential, *headers, method="POST", body=body)
-        assert status(reply) == wanted
-
-
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity", "br, gzip"])
 def test_an_encoded_body_is_refused(server: Gateway, encoding: str) -> None:
     body = gzip.compress(b'{"model":"tiny"}')

@@ -7,6 +7,7 @@
 local authenticator = require "gatehouse.authenticator"
 local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
+local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
 local model_lists = require "gatehouse.model_lists"
@@ -19,6 +20,7 @@ local assert = assert
 local concat = table.concat
 local error = error
 local ipairs = ipairs
+local match = string.match
 local ngx = ngx
 local open = io.open
 
@@ -157,10 +159,17 @@ local function models_of_request(route, parameter)
     if route.model == "path" then
         return { parameter }
     end
-    if ngx.var.http_content_encoding then
+    local var = ngx.var
+    if var.http_content_encoding then
         return ngx.exit(415)
     end
-    local names = body_model.read(pieces_of_body(), route.fields)
+    local names
+    if route.model == "form" then
+        -- The query as it goes on: Ollama would take a model from there.
+        names = form_model.read(pieces_of_body(), route.fields, var.http_content_type, match(var.request_uri, "%?(.*)"))
+    else
+        names = body_model.read(pieces_of_body(), route.fields)
+    end
     return names or ngx.exit(ngx.HTTP_BAD_REQUEST)
 end
 
@@ -187,11 +196,8 @@ function _M.access()
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
     local may = file:models(identity.client)
-    if route.model == "body" or route.model == "path" then
+    if route.model == "body" or route.model == "form" or route.model == "path" then
         return check_models(may, route, parameter)
-    elseif route.model == "form" and may then
-        -- A form is not read: whoever may use some models only has no way to show which one this is.
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end
