@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gateways and upstreams that tests share."""
+"""Gateways, upstreams and readers that tests share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.component.gateways import Gateway, gateway
+from tests.component.parsers import Lua
 from tests.component.upstreams import Echo, echo
 
 
@@ -17,6 +18,13 @@ from tests.component.upstreams import Echo, echo
 def upstream() -> Iterator[Echo]:
     with echo() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def lua() -> Iterator[Lua]:
+    reader = Lua()
+    yield reader
+    reader.stop()
 
 
 def _gateway(auth: str, upstream: Echo, factory: pytest.TempPathFactory) -> Iterator[Gateway]:

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.component.rendering import ROLE
+from tests.component.parsers import Lua
 
-HERE = Path(__file__).parent
 KEYS = (
     st.sampled_from(["model", "name", "Model", "NAME", "mode\u006c", "x", "prompt", "\u212a", "mod\u00e9l"]) | st.text()
 )
@@ -32,36 +27,6 @@ BODIES = st.builds(
     st.booleans(),
     st.sampled_from([None, 1]),
 )
-
-
-class Lua:
-    """One luajit that reads bodies."""
-
-    def __init__(self) -> None:
-        path = f"{ROLE}/files/lua/?.lua;;"
-        self.process = subprocess.Popen(
-            ["luajit", HERE / "parsers.lua"],
-            env={"LUA_PATH": path, "PATH": "/usr/bin:/bin"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def read(self, body: bytes, size: int) -> list[bytes] | None:
-        """The names that the body has; None if it is refused."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(f"{size} {body.hex()}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline().split()
-        return None if line == ["refused"] else [bytes.fromhex(name) for name in line[1:]]
-
-
-@pytest.fixture(scope="module")
-def lua() -> Iterator[Lua]:
-    reader = Lua()
-    yield reader
-    reader.process.communicate(timeout=10)
 
 
 def constant(_text: str) -> Any:
@@ -93,7 +58,7 @@ def reference(body: bytes) -> list[bytes] | None:
 @given(body=BODIES, size=st.integers(1, 40))
 @example(body='{"a": 1E+2, "model": "\\ud83d\\ude00"}', size=3)
 def test_a_body_names_the_models_that_python_finds(lua: Lua, body: str, size: int) -> None:
-    assert lua.read(body.encode("utf-8", "replace"), size) == reference(body.encode("utf-8", "replace"))
+    assert lua.read(size, body.encode("utf-8", "replace")) == reference(body.encode("utf-8", "replace"))
 
 
 @settings(max_examples=400, deadline=None)
@@ -105,4 +70,4 @@ def test_a_body_names_the_models_that_python_finds(lua: Lua, body: str, size: in
 )
 def test_a_damaged_body_is_never_read_otherwise(lua: Lua, body: str, cut: int, sign: str, size: int) -> None:
     damaged = (body[: cut % (len(body) + 1)] + sign + body[cut % (len(body) + 1) :]).encode("utf-8", "replace")
-    assert lua.read(damaged, size) in (None, reference(damaged))
+    assert lua.read(size, damaged) in (None, reference(damaged))
