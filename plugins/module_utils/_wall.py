@@ -10,8 +10,11 @@ import itertools
 import typing as t
 from pathlib import Path
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_attacks as attacks
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_routes as routes
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tricks as tricks
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer, request, send
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
@@ -34,13 +37,13 @@ class Wall:
         self._options = options
         self._mirror = mirror
         self._routes = [
-            attacks.Route(
+            routes.Route(
                 one["method"], one["path"], one["scope"], one["class"], one["model"] or "", tuple(one["fields"] or ())
             )
             for one in options["routes"]
         ]
         self._credentials = [
-            attacks.Credential(one["name"], one["kind"], one["value"], tuple(one["scopes"]), one["valid"])
+            Credential(one["name"], one["kind"], one["value"], tuple(one["scopes"]), one["valid"])
             for one in options["credentials"]
         ]
         values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
@@ -78,22 +81,22 @@ class Wall:
             if not (door["routed"] and is_own_network(door["host"])):
                 address = Address(door["host"], door["port"])
                 doors[address.name] = address
-        found = [attacks.Attack("side doors", name, attacks.door(), attacks.CLOSED) for name in doors]
+        found = [Attack("side doors", name, tricks.door(), CLOSED) for name in doors]
         return run(found, lambda attack: send(doors[attack.name], attack.request.raw, timeout), budget, self._secrets)
 
     def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
         if self._mirror is None:
             return iter(())
         mirror = self._mirror
-        sent = attacks.mirrored(self._credentials)
-        forbidden = [*self._secrets, attacks.COOKIE, attacks.ORIGIN]
+        sent = tricks.mirrored(self._credentials)
+        forbidden = [*self._secrets, tricks.COOKIE, tricks.ORIGIN]
         count = sent.raw.count(b"HTTP/1.1\r\n")
 
         def holds(answer: Answer) -> bool:
             return answer.statuses == [200] * count and not any(secret in answer.raw for secret in forbidden)
 
-        expects = attacks.Expectation("%d answers of the mirror, without credential, cookie and origin" % count, holds)
-        attack = attacks.Attack("what is passed on", "headers that arrive at the server", sent, expects)
+        expects = Expectation("%d answers of the mirror, without credential, cookie and origin" % count, holds)
+        attack = Attack("what is passed on", "headers that arrive at the server", sent, expects)
         return run([attack], lambda attack: mirror(attack.request.raw), budget, self._secrets)
 
     def _gateway(self, budget: Budget) -> t.Iterator[Result]:
@@ -108,12 +111,12 @@ class Wall:
         served = [one for one in self._routes if one.scope != "account" or self._options["allow_account_routes"]]
         return run(
             itertools.chain(
-                attacks.without_right(self._routes, self._credentials),
-                attacks.path_tricks(self._credentials),
-                attacks.unlisted(self._credentials),
-                attacks.smuggling(self._credentials),
-                attacks.without_scope(self._routes, served, self._credentials),
-                attacks.with_scope(served, self._credentials),
+                routes.without_right(self._routes, self._credentials),
+                tricks.path_tricks(self._credentials),
+                tricks.unlisted(self._credentials),
+                tricks.smuggling(self._credentials),
+                routes.without_scope(self._routes, served, self._credentials),
+                routes.with_scope(served, self._credentials),
             ),
             lambda attack: send(address, attack.request.raw, timeout),
             budget,
@@ -121,11 +124,11 @@ class Wall:
         )
 
 
-def is_own_network(host: str, routes: Path = _ROUTES) -> bool:
+def is_own_network(host: str, file: Path = _ROUTES) -> bool:
     """Whether this host reaches an IPv4 address without a router, or cannot tell (proc(5), /proc/net/route)."""
     try:
         address = int(ipaddress.IPv4Address(host))
-        lines = routes.read_text().splitlines()[1:]
+        lines = file.read_text().splitlines()[1:]
     except (ValueError, OSError):
         return True
     best = (-1, True)

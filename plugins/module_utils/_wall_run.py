@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attacks import Attack
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import Attack
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer
 
 _WORKERS = 4

@@ -153,3 +153,18 @@ def test_a_side_door_is_found_and_a_gateway_is_none(attacked: Attacked, server: 
 def test_where_no_gateway_answers_that_is_the_error(attacked: Attacked) -> None:
     with pytest.raises(GatehouseError, match=r"http://127\.0\.0\.1:1 does not answer /healthz"):
         attacked.attack(url="http://127.0.0.1:1")
+
+
+def test_routes_of_the_account_withstand_where_they_are_served(server: Standin, tmp_path: Path) -> None:
+    variables = {
+        "__ollama_gateway_routes": rendering.value("__ollama_gateway_routes"),
+        "ollama_gateway_allow_account_routes": True,
+    }
+    with gateway(tmp_path / "gateway", "bearer", server.address, **variables) as one:
+        attacked = Attacked(one)
+        results = attacked.attack(allow_account_routes=True)
+        assert hole(results) == ""
+        tried = {result.column for result in results if result.route == "POST /api/signout"}
+        assert tried == {"none", "wrong", "expired", "malformed", "revoked", "inference", "models_read", "models_write"}
+        # Had the gateway not allowed them, the wall would have to say so.
+        assert hole(attacked.attack()).startswith("The wall has a hole (scopes): POST /api/me with inference.")

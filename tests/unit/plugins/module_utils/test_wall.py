@@ -16,10 +16,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_attacks as attacks
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_clients, _wall_http, _wall_run
+from ansible_collections.gatehouse.ollama.plugins.module_utils import (
+    _wall_attack,
+    _wall_clients,
+    _wall_http,
+    _wall_routes,
+    _wall_run,
+    _wall_tricks,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import is_own_network
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, malformed
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Result
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, summary, table
@@ -27,24 +34,24 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table impor
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "ollama_gateway"
 VARIABLES = yaml.safe_load((ROLE / "vars/main/main.yml").read_text(encoding="utf-8"))
 ROUTES = [
-    attacks.Route(one["method"], one["path"], one["scope"], one["class"], one["model"], tuple(one["fields"]))
+    _wall_routes.Route(one["method"], one["path"], one["scope"], one["class"], one["model"], tuple(one["fields"]))
     for one in yaml.safe_load((ROLE / "vars/main/routes.yml").read_text(encoding="utf-8"))["__ollama_gateway_routes"]
 ]
 KEY = "ghk_a-key-that-is-secret-0123456789"
 CREDENTIALS = [
-    attacks.Credential("admin", "bearer", KEY, ("admin",), True),
-    attacks.Credential("inference", "basic", "gatehouse-wall-inference:" + KEY[::-1], ("inference",), True),
-    attacks.Credential("admin", "basic", "gatehouse-wall-admin:pass" + KEY, ("admin",), True),
-    attacks.Credential("revoked", "bearer", "revoked" + KEY, ("admin",), False),
+    Credential("admin", "bearer", KEY, ("admin",), True),
+    Credential("inference", "basic", "gatehouse-wall-inference:" + KEY[::-1], ("inference",), True),
+    Credential("admin", "basic", "gatehouse-wall-admin:pass" + KEY, ("admin",), True),
+    Credential("revoked", "bearer", "revoked" + KEY, ("admin",), False),
 ]
 SERVED = [route for route in ROUTES if route.scope != "account"]
 EVERY_ATTACK = [
-    *attacks.without_right(ROUTES, CREDENTIALS),
-    *attacks.path_tricks(CREDENTIALS),
-    *attacks.unlisted(CREDENTIALS),
-    *attacks.smuggling(CREDENTIALS),
-    *attacks.without_scope(ROUTES, SERVED, CREDENTIALS),
-    *attacks.with_scope(SERVED, CREDENTIALS),
+    *_wall_routes.without_right(ROUTES, CREDENTIALS),
+    *_wall_tricks.path_tricks(CREDENTIALS),
+    *_wall_tricks.unlisted(CREDENTIALS),
+    *_wall_tricks.smuggling(CREDENTIALS),
+    *_wall_routes.without_scope(ROUTES, SERVED, CREDENTIALS),
+    *_wall_routes.with_scope(SERVED, CREDENTIALS),
 ]
 
 
@@ -60,20 +67,20 @@ class TestAttacks:
 
     def test_there_are_at_least_twenty_malformed_spellings_of_each_kind_and_none_is_the_valid_one(self) -> None:
         for credential in CREDENTIALS[:2]:
-            values = [header.value for _name, header in attacks.malformed(credential)]
+            values = [header.value for _name, header in malformed(credential)]
             assert len(values) == len(set(values)) >= 20
             assert credential.header().value not in values
 
     def test_every_route_is_attacked_without_a_right_in_every_way(self) -> None:
-        tried = {(attack.route, attack.column) for attack in attacks.without_right(ROUTES, CREDENTIALS)}
+        tried = {(attack.route, attack.column) for attack in _wall_routes.without_right(ROUTES, CREDENTIALS)}
         assert tried == {(r.name, c) for r in ROUTES for c in ("none", "wrong", "revoked", "malformed")}
 
     def test_every_route_is_asked_with_every_valid_credential_but_for_the_account(self) -> None:
         tried = {
             (attack.route, attack.column)
             for attack in [
-                *attacks.without_scope(ROUTES, ROUTES, CREDENTIALS),
-                *attacks.with_scope(ROUTES, CREDENTIALS),
+                *_wall_routes.without_scope(ROUTES, ROUTES, CREDENTIALS),
+                *_wall_routes.with_scope(ROUTES, CREDENTIALS),
             ]
         }
         every = {(route.name, name) for route in ROUTES for name in ("admin", "inference")}
@@ -95,19 +102,19 @@ class TestAttacks:
         ("expectation", "held", "not_held"),
         [
             (
-                attacks.UNAUTHORIZED,
+                _wall_attack.UNAUTHORIZED,
                 [answer(401, headers="WWW-Authenticate: Bearer\r\n")],
                 [answer(200), answer(403), answer(401), Answer()],
             ),
-            (attacks.REFUSED, [answer(401), answer(400), Answer()], [answer(200), answer(404), answer(502)]),
-            (attacks.FORBIDDEN, [answer(403)], [answer(200), answer(401), answer(404), Answer()]),
+            (_wall_attack.REFUSED, [answer(401), answer(400), Answer()], [answer(200), answer(404), answer(502)]),
+            (_wall_attack.FORBIDDEN, [answer(403)], [answer(200), answer(401), answer(404), Answer()]),
             (
-                attacks.UNKNOWN,
+                _wall_attack.UNKNOWN,
                 [answer(404, '{"error":"there is no such route"}'), answer(400), answer(404)],
                 [answer(404, '{"error":"model not found"}'), answer(200), answer(403), Answer()],
             ),
             (
-                attacks.SERVED,
+                _wall_attack.SERVED,
                 [answer(200), answer(400, "invalid header value"), answer(404, "model not found"), answer(500)],
                 [
                     answer(403),
@@ -117,9 +124,13 @@ class TestAttacks:
                     Answer(),
                 ],
             ),
-            (attacks.CLOSED, [Answer(), Answer(b"\x15\x03"), answer(401)], [answer(200), answer(403), answer(404)]),
             (
-                attacks.JUDGED,
+                _wall_attack.CLOSED,
+                [Answer(), Answer(b"\x15\x03"), answer(401)],
+                [answer(200), answer(403), answer(404)],
+            ),
+            (
+                _wall_attack.JUDGED,
                 [answer(400), answer(401), Answer()],
                 [answer(200), Answer(b"HTTP/1.1 400 Bad\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")],
             ),
@@ -127,7 +138,7 @@ class TestAttacks:
         ids=["unauthorized", "refused", "forbidden", "unknown", "served", "closed", "judged"],
     )
     def test_an_expectation_tells_what_held_from_what_did_not(
-        self, expectation: attacks.Expectation, held: list[Answer], not_held: list[Answer]
+        self, expectation: _wall_attack.Expectation, held: list[Answer], not_held: list[Answer]
     ) -> None:
         assert [one for one in held if not expectation.holds(one)] == []
         assert [one for one in not_held if expectation.holds(one)] == []
@@ -138,7 +149,7 @@ class TestAttacks:
             for error in VARIABLES["__ollama_gateway_errors"]
             if error["status"] in (403, 404, 500, 502, 503, 504)
         }
-        assert words == {message.decode() for message in attacks.GATEWAY_MESSAGES}
+        assert words == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
 
 
 class TestHttp:
@@ -213,8 +224,8 @@ def _server(reply: bytes) -> Iterator[Address]:
             connection.close()
 
 
-def _attack(kind: str, name: str = "one") -> attacks.Attack:
-    return attacks.Attack(kind, name, _wall_http.Request(b"", "GET /"), attacks.REFUSED)
+def _attack(kind: str, name: str = "one") -> _wall_attack.Attack:
+    return _wall_attack.Attack(kind, name, _wall_http.Request(b"", "GET /"), _wall_attack.REFUSED)
 
 
 class TestRun:
@@ -230,7 +241,7 @@ class TestRun:
     def test_too_many_attacks_are_refused_before_the_first_of_them(self) -> None:
         sent = []
 
-        def send(attack: attacks.Attack) -> Answer:
+        def send(attack: _wall_attack.Attack) -> Answer:
             sent.append(attack)
             return answer(401)
 

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an attack is, and what must come of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, Request
+
+# What the gateway itself says, and Ollama does not: who sees it was not let through.
+GATEWAY_MESSAGES = (
+    b"this client may not do this",
+    b"there is no such route",
+    b"the gateway has a fault that its log tells about",
+    b"Ollama cannot be reached",
+    b"the gateway is overloaded",
+    b"Ollama did not answer in time",
+)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What must come of an attack, in words and as a test."""
+
+    text: str
+    holds: t.Callable[[Answer], bool]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One request. `route` and `column` say where it stands in the table, if it does."""
+
+    kind: str
+    name: str
+    request: Request
+    expects: Expectation
+    route: str = ""
+    column: str = ""
+
+
+def _is_401(answer: Answer) -> bool:
+    return answer.statuses == [401] and b"\r\nwww-authenticate: " in answer.raw.lower()
+
+
+def _is_refused(answer: Answer) -> bool:
+    return all(status in (400, 401, 413, 414, 431) for status in answer.statuses)
+
+
+def _is_judged(answer: Answer) -> bool:
+    """For requests that may be understood in more than one way: whatever it was taken for, nothing was let through."""
+    return all(400 <= status < 500 for status in answer.statuses)
+
+
+def _is_unknown(answer: Answer) -> bool:
+    if answer.status == 404:
+        return b"there is no such route" in answer.raw or b"\r\n\r\n" not in answer.raw.rstrip()
+    return answer.statuses in ([400], [405])
+
+
+def _is_served(answer: Answer) -> bool:
+    own = any(message in answer.raw for message in GATEWAY_MESSAGES)
+    return bool(answer.statuses) and answer.status not in (101, 401, 403) and not own
+
+
+UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)
+
+REFUSED = Expectation("401 or another refusal", _is_refused)
+
+JUDGED = Expectation("nothing that was let through", _is_judged)
+
+UNKNOWN = Expectation("404, there is no such route", _is_unknown)
+
+FORBIDDEN = Expectation("403", lambda answer: answer.statuses == [403])
+
+SERVED = Expectation("an answer of Ollama", _is_served)
+
+TURNED_AWAY = Expectation(
+    "400, 401, 404 or 405", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405)
+)
+
+CLOSED = Expectation(
+    "no answer, or 401", lambda answer: not answer.raw.startswith(b"HTTP/") or answer.statuses == [401]
+)
