@@ -77,6 +77,27 @@ def test_a_body_that_ollama_could_read_otherwise_is_refused(
     assert len(upstream.requests) == before
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"model":"tiny"', "the body is not complete JSON"),
+        (
+            b'{"model":"tiny","MODEL":"tiny"}',
+            "the body names the model twice, or in another spelling than small letters",
+        ),
+        (b'{"model":1}', "the name of the model is not a string"),
+    ],
+)
+def test_the_answer_says_what_is_wrong_with_a_body_in_the_dialect_of_the_path(
+    server: Gateway, body: bytes, reason: str
+) -> None:
+    native, openai, anthropic = (
+        json.loads(server.ask(path, ALICE, method="POST", body=body).body)["error"]
+        for path in ("/api/chat", "/v1/chat/completions", "/v1/messages")
+    )
+    assert (native, openai["message"], anthropic["message"]) == (reason, reason, reason)
+
+
 def test_managing_models_is_limited_to_those_of_the_client_too(server: Gateway) -> None:
     assert ask(server, "/api/pull", "tiny-loop") == 403
     assert ask(server, "/api/delete", "tiny-loop", method="DELETE") == 403

@@ -163,14 +163,19 @@ local function models_of_request(route, parameter)
     if var.http_content_encoding then
         return ngx.exit(415)
     end
-    local names
+    local names, reason
     if route.model == "form" then
         -- The query as it goes on: Ollama would take a model from there.
-        names = form_model.read(pieces_of_body(), route.fields, var.http_content_type, match(var.request_uri, "%?(.*)"))
+        local query = match(var.request_uri, "%?(.*)")
+        names, reason = form_model.read(pieces_of_body(), route.fields, var.http_content_type, query)
     else
-        names = body_model.read(pieces_of_body(), route.fields)
+        names, reason = body_model.read(pieces_of_body(), route.fields)
     end
-    return names or ngx.exit(ngx.HTTP_BAD_REQUEST)
+    if not names then
+        var.gatehouse_reason = reason
+        return ngx.exit(ngx.HTTP_BAD_REQUEST)
+    end
+    return names
 end
 
 local function check_models(may, route, parameter)
