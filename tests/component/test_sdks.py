@@ -1,11 +1,17 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs that people use work through the gateway: the SDKs of Ollama, OpenAI and Anthropic."""
+"""The programs that people use work through the gateway: the SDKs of Ollama (two), OpenAI and Anthropic."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -14,9 +20,14 @@ import openai
 import pytest
 
 from tests.component.contract.standins import Standin, registry, standin
-from tests.component.gateways import KEYS, PASSWORDS, Gateway, gateway
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway
 
+HERE = Path(__file__).parent
+# Ollama's SDK for JavaScript is installed here, where a script beside node_modules finds it.
+SDK = HERE.parents[1] / "build" / "sdk"
+BIN = Path(sysconfig.get_path("scripts"))
 KEY = KEYS["alice.laptop"]
+PASSWORD = basic("alice", PASSWORDS["alice"])
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -79,6 +90,55 @@ def test_ollama_is_told_why_it_is_refused(native: ollama.Client, entrance: Gatew
     with pytest.raises(ollama.ResponseError) as missing:
         native.chat("no-such-model", MESSAGES)
     assert missing.value.status_code == (404 if entrance.auth == "basic" else 403)
+
+
+@pytest.fixture(scope="module")
+def javascript() -> Path:
+    """The script with the SDK, as the lock file says; installed again only when that has changed."""
+    lock, installed = HERE / "sdk" / "package-lock.json", SDK / "installed.json"
+    shutil.copytree(HERE / "sdk", SDK, dirs_exist_ok=True)
+    if not installed.exists() or installed.read_text() != lock.read_text():
+        subprocess.run([BIN / "npm", "ci", "--no-audit", "--no-fund"], cwd=SDK, check=True, timeout=300)
+        shutil.copy(lock, installed)
+    return SDK / "sdk.mjs"
+
+
+def test_ollama_for_javascript_works_and_is_told_why_it_is_refused(entrance: Gateway, javascript: Path) -> None:
+    limited = entrance.auth == "both"
+    for credential in [PASSWORD, f"Bearer {KEY}"] if limited else [PASSWORD]:
+        environment = {**os.environ, "HOST": f"http://{entrance.address}", "AUTHORIZATION": credential}
+        run = subprocess.run([BIN / "node", javascript], env=environment, capture_output=True, timeout=60, check=True)
+        said = json.loads(run.stdout)
+        assert said["list"] == (["tiny:latest"] if limited else ["tiny:latest", "tiny-loop:latest"])
+        assert said["show"]["family"]
+        assert said["chat"]
+        assert said["generate"]
+        assert said["embed"] == 2
+        for name in ("streamed_chat", "streamed_generate"):
+            assert said[name]["count"] > 1
+            assert said[name]["done"]
+        refused = {"error": "this client may not do this", "status": 403}
+        for name in ("wrong_key", "wrong_key_streamed"):
+            assert said[name]["status"] == 401
+            assert "needed" in said[name]["error"]
+        assert said["missing_scope"] == refused
+        assert said["other_model"] == (refused if limited else True)
+
+
+def test_openai_and_anthropic_work_with_a_password(entrance: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The SDK would send it along.
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    headers = {"Authorization": PASSWORD}
+    one = openai.OpenAI(
+        base_url=f"http://{entrance.address}/v1", api_key="none", default_headers=headers, max_retries=0
+    )
+    assert one.chat.completions.create(model="tiny", messages=MESSAGES).choices[0].message.content
+    assert len(list(one.chat.completions.create(model="tiny", messages=MESSAGES, stream=True))) > 1
+    two = anthropic.Anthropic(base_url=f"http://{entrance.address}", default_headers=headers, max_retries=0)
+    assert two.messages.create(model="tiny", max_tokens=20, messages=MESSAGES).content[0].type == "text"
+    with two.messages.stream(model="tiny", max_tokens=20, messages=MESSAGES) as stream:
+        assert "".join(stream.text_stream)
 
 
 def test_openai_lists_chats_completes_embeds_responds_and_streams(address: str) -> None:
