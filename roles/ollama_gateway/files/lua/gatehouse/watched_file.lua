@@ -8,7 +8,9 @@ local ffi = require "ffi"
 
 local C = ffi.C
 local abs = math.abs
+local ffi_gc = ffi.gc
 local ffi_string = ffi.string
+local match = string.match
 local open = io.open
 local setmetatable = setmetatable
 local tonumber = tonumber
@@ -27,11 +29,15 @@ struct gatehouse_stat {
 };
 struct gatehouse_clock { long seconds, nanoseconds; };
 int statx(int folder, const char *path, int flags, unsigned int mask, struct gatehouse_stat *result);
+int open(const char *path, int flags);
+int close(int file);
 int clock_gettime(int clock, struct gatehouse_clock *result);
 char *strerror(int error);
 ]]
 
 local AT_FDCWD = -100
+local O_PATH = 0x200000
+local O_CLOEXEC = 0x80000
 local STATX_BASIC_STATS = 0x7ff
 local CLOCK_REALTIME = 0
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
@@ -99,9 +105,21 @@ local function read_again(self)
     self.good, self.complaint = value, nil
 end
 
+-- The folder of a file, held open: to look at a file in it is cheaper than to walk down the whole path each time.
+-- Returns a descriptor in a box that closes it when it is dropped, and the name in the folder.
+local function open_folder(path)
+    local folder, name = match(path, "^(.*/)([^/]+)$")
+    local box = ffi.new("int[1]", folder and C.open(folder, O_PATH + O_CLOEXEC) or -1)
+    if box[0] < 0 then
+        box[0] = AT_FDCWD
+        return box, path
+    end
+    return ffi_gc(box, function(this) C.close(this[0]) end), name
+end
+
 -- Returns what the file says now; while it is missing or damaged, what it said last; nil if it never was good.
 function methods:value()
-    if C.statx(AT_FDCWD, self.path, 0, STATX_BASIC_STATS, self.current) ~= 0 then
+    if C.statx(self.folder[0], self.name, 0, STATX_BASIC_STATS, self.current) ~= 0 then
         self.settled = false
         complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
     elseif not self.settled or not same(self.current, self.seen) then
@@ -112,8 +130,11 @@ end
 
 -- `parse` makes a value of the file's text, or nil and an error; `log` takes one message per change for the worse.
 function _M.new(path, parse, log)
+    local folder, name = open_folder(path)
     return setmetatable({
         path = path,
+        folder = folder,
+        name = name,
         parse = parse,
         log = log,
         settled = false,
