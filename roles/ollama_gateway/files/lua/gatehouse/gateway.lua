@@ -17,6 +17,7 @@ local routes = require "gatehouse.routes"
 local watched_file = require "gatehouse.watched_file"
 
 local assert = assert
+local collectgarbage = collectgarbage
 local concat = table.concat
 local error = error
 local ipairs = ipairs
@@ -34,6 +35,9 @@ local KNOWN_HASHES = {
 -- How much of a body that waits in a file is read at once, and how often others get their turn.
 local PIECE = 65536
 local PIECES_A_TURN = 16
+
+-- In percent of the memory that is in use: LuaJIT's own is 200.
+local GARBAGE_PAUSE = 400
 
 local _M = {}
 local identities, table_of_routes, rights_of_clients
@@ -98,6 +102,8 @@ end
 
 -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
 function _M.init_worker()
+    -- What each request leaves behind is collected half as often, for some memory.
+    collectgarbage("setpause", GARBAGE_PAUSE)
     local ok, err = ngx.timer.every(1, function()
         for _, file in ipairs(files) do
             file:value()
