@@ -22,33 +22,43 @@ local function fold(key)
     return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
 end
 
+local function is_one_of(fields, field)
+    for _, one in ipairs(fields) do
+        if one == field then
+            return true
+        end
+    end
+    return false
+end
+
+local function member(scanner, key, found)
+    local field = fold(key)
+    if not is_one_of(found.fields, field) then
+        return scanner:skip()
+    end
+    if key ~= field or found.seen[field] then
+        json_scanner.fail("the body names the model twice, or in another spelling than small letters")
+    end
+    found.seen[field] = true
+    local name = scanner:string()
+    if name and name ~= "" then
+        found.names[#found.names + 1] = name
+    end
+end
+
+local function walk(scanner, found)
+    scanner:object(member, found)
+end
+
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model.
 -- Returns the names; or nil and what is wrong, a sentence that quotes nothing.
 function _M.read(next_piece, fields)
-    local watched, seen, names = {}, {}, {}
-    for _, field in ipairs(fields) do
-        watched[field] = true
-    end
-    local ok, err = json_scanner.scan(next_piece, function(scanner)
-        scanner:object(function(_, key)
-            local field = fold(key)
-            if not watched[field] then
-                return scanner:skip()
-            end
-            if key ~= field or seen[field] then
-                json_scanner.fail("the body names the model twice, or in another spelling than small letters")
-            end
-            seen[field] = true
-            local name = scanner:string()
-            if name and name ~= "" then
-                names[#names + 1] = name
-            end
-        end)
-    end)
+    local found = { fields = fields, seen = {}, names = {} }
+    local ok, err = json_scanner.scan(next_piece, walk, found)
     if not ok then
         return nil, err
     end
-    return names
+    return found.names
 end
 
 return _M

@@ -259,15 +259,16 @@ local function enter(self)
     end
 end
 
--- Walks through an object: `member(self, key)` must read or skip the value.
-function methods:object(member)
+-- Walks through an object: `member(self, key, context)` must read or skip the value. The context is the caller's, who
+-- needs no closure then, which LuaJIT would not compile.
+function methods:object(member, context)
     enter(self)
     expect(self, OPEN_OBJECT)
     if not accept(self, CLOSE_OBJECT) then
         repeat
             local key = read_string(self)
             expect(self, COLON)
-            member(self, key)
+            member(self, key, context)
         until not accept(self, COMMA)
         expect(self, CLOSE_OBJECT)
     end
@@ -307,15 +308,17 @@ local function finish(self)
     until not self.text
 end
 
--- Calls `walk` with the scanner of a JSON text that `next_piece` returns piece by piece, and nil at the end.
+local function run(self, walk, context)
+    walk(self, context)
+    finish(self)
+end
+
+-- Calls `walk(scanner, context)` for a JSON text that `next_piece` returns piece by piece, and nil at the end.
 -- Returns true; or nil and what is wrong, without a word of the text.
-function _M.scan(next_piece, walk)
+function _M.scan(next_piece, walk, context)
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0 },
         { __index = methods })
-    local ok, err = pcall(function()
-        walk(self)
-        finish(self)
-    end)
+    local ok, err = pcall(run, self, walk, context)
     if ok then
         return true
     end
