@@ -82,10 +82,17 @@ local function skip_space(self)
     end
 end
 
--- The next byte that is no space, which stays. Hardly ever is there a space, or the end of a piece.
+-- The next byte that is no space, which stays. Hardly ever is there more than one space, or the end of a piece: that is
+-- left to a loop elsewhere, because LuaJIT does not compile a call of a function that loops.
 local function peek_token(self)
-    local value = byte(self.text, self.position)
+    local text, position = self.text, self.position
+    local value = byte(text, position)
+    if value == 32 then
+        position = position + 1
+        value = byte(text, position)
+    end
     if value and value > 32 then
+        self.position = position
         return value
     end
     skip_space(self)
@@ -154,9 +161,8 @@ local function find_special(text, position)
     return found <= #text and found or nil
 end
 
--- Skips a string.
-local function skip_string(self)
-    expect(self, QUOTE)
+-- Skips the rest of a string that has escapes or goes on in another piece.
+local function skip_rest(self)
     while true do
         local position = find_special(self.text, self.position)
         if not position then
@@ -172,6 +178,16 @@ local function skip_string(self)
             escape(self)
         end
     end
+end
+
+local function skip_string(self)
+    expect(self, QUOTE)
+    local position = find_special(self.text, self.position)
+    if position and byte(self.text, position) == QUOTE then
+        self.position = position + 1
+        return
+    end
+    skip_rest(self)
 end
 
 -- Reads a string and returns what it means.
@@ -300,6 +316,12 @@ end
 
 -- Nothing but space may follow.
 local function finish(self)
+    if self.position > #self.text then
+        self.text, self.position = self.next_piece(), 1
+        if not self.text then
+            return
+        end
+    end
     repeat
         if find(self.text, "[^ \t\n\r]", self.position) then
             fail("something follows the JSON of the body")
