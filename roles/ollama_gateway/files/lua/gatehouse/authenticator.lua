@@ -33,7 +33,7 @@ local function by_key(self, key, time)
     if not entry or entry.expires and time >= entry.expires then
         return unauthorized(self, "bearer")
     end
-    return { client = entry.client, key = entry.key }
+    return entry
 end
 
 local function by_password(self, user, password)
@@ -69,7 +69,7 @@ local function parse(header, api_key)
 end
 
 -- Takes the values of the headers Authorization and x-api-key, and the time in seconds since 1970.
--- Returns {client, key}; or nil and {status, bearer_challenge, basic_challenge, err}.
+-- Returns {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, err}.
 function methods:identify(header, api_key, time)
     local credential, _, tried = parse(header, api_key)
     if not credential then

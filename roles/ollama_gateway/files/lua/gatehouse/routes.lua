@@ -16,6 +16,11 @@ local methods = {}
 
 -- Returns the route and, where its path ends in a parameter, that one's value; or nil.
 function methods:find(method, target)
+    -- Mostly there is no query, and then nothing to take apart.
+    local whole = self.exact[method .. " " .. target]
+    if whole then
+        return whole
+    end
     local path = match(target, "^([^?#]*)%??[^#]*$")
     if not path then
         return nil
