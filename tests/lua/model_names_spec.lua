@@ -64,4 +64,16 @@ describe("a pattern", function()
         assert.is_true(may({ "*" }, "whatever it is"))
         assert.is_false(may({}, "tiny"))
     end)
+
+    it("gives the same answer however often and after whatever else it is asked", function()
+        local matches = model_names.matcher({ "tiny", "team/*" })
+        local long = ("x"):rep(1000)
+        for number = 1, 2500 do
+            assert.is_true(matches("tiny"))
+            assert.is_false(matches("tiny" .. number))
+            assert.is_true(matches("team/" .. number))
+            assert.is_true(matches("team/" .. long))
+            assert.is_false(matches(long))
+        end
+    end)
 end)

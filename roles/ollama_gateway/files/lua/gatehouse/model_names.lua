@@ -67,6 +67,27 @@ local function compile(glob)
     return patterns
 end
 
+-- How many names a matcher remembers, and how long one of them may be: clients choose them, so both have an end.
+local REMEMBERED, LONGEST = 1000, 256
+
+-- What a function of a name returned once it returns again without being asked.
+local function remembering(judge)
+    local verdicts, count = {}, 0
+    return function(name)
+        local verdict = verdicts[name]
+        if verdict == nil then
+            verdict = judge(name)
+            if count == REMEMBERED then
+                verdicts, count = {}, 0
+            end
+            if #name <= LONGEST then
+                verdicts[name], count = verdict, count + 1
+            end
+        end
+        return verdict
+    end
+end
+
 local function matches(name, patterns)
     for _, part in ipairs(PARTS) do
         if not find(name[part], patterns[part]) then
@@ -87,7 +108,7 @@ function _M.matcher(globs)
         end
         compiled[i] = compile(glob)
     end
-    return function(name)
+    return remembering(function(name)
         local parts = _M.canonical(name)
         for _, patterns in ipairs(parts and compiled or {}) do
             if matches(parts, patterns) then
@@ -95,7 +116,7 @@ function _M.matcher(globs)
             end
         end
         return false
-    end
+    end)
 end
 
 return _M
