@@ -95,7 +95,7 @@ def scopes(here: Setting) -> Figure:
     )
     rate = load.requests_per_second
     in_turn(
-        24,
+        28,
         figure,
         lambda: rate(f"http://{here.openresty.address}/api/version", servers.ALICE),
         lambda: rate(f"http://{here.bearer.address}/api/version", servers.ALICE),
@@ -121,7 +121,7 @@ def model_check(here: Setting) -> Figure:
     figure = Figure("model_check_vs_open", "ratio", 0.7, meaning)
     rate = load.requests_per_second
     in_turn(
-        24,
+        28,
         figure,
         lambda: rate(f"http://{here.openresty.address}/api/chat", servers.BOB, body=here.body),
         lambda: rate(f"http://{here.bearer.address}/api/chat", servers.BOB, body=here.body),
