@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 MOLECULE := PATH=$(CURDIR)/$(BIN):$$PATH MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
+SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))
 PYTHON_FILES := plugins tests molecule
 
 .PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean
@@ -48,8 +49,12 @@ sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansib
 install-test: deps .venv/installed  ## the built collection, installed into an empty folder
 	$(BIN)/pytest -q tests/install
 
-molecule: deps .venv/installed  ## every scenario, each on fresh hosts
-	$(MOLECULE) test --all --report --command-borders
+molecule: deps .venv/installed  ## every scenario, each on fresh hosts, two at a time
+	$(BIN)/python -m tests.lab up
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(SCENARIOS:%=molecule-%)
+
+molecule-%: .venv/installed
+	$(MOLECULE) test --scenario-name $* --report --command-borders
 
 bench: deps .venv/installed  ## what the gateway costs, against an open proxy: build/bench.json
 	$(BIN)/python -m tests.lab up

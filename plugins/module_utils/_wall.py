@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import socket
 import typing as t
 from pathlib import Path
 
@@ -69,16 +70,17 @@ class Wall:
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
         for file in self._options["files"]:
-            # "0640": what others may do is the last digit.
+            # "0640": what others may do is the last digit. A link has no mode that counts.
             mode = str(file["mode"])
-            held = mode.endswith("0")
+            held = mode.endswith("0") or bool(file.get("islnk"))
             yield Result("files", file["path"], held, "", "mode %s" % mode, "no access for others, such as mode 0640")
 
     def _side_doors(self, budget: Budget) -> t.Iterator[Result]:
         timeout = min(self._options["request_timeout"], 2)
         doors = {}
         for door in self._options["side_doors"]:
-            if not (door["routed"] and is_own_network(door["host"])):
+            beyond = door["place"] == "network" and is_own_network(door["host"])
+            if not beyond and not (door["place"] == "host" and is_own_address(door["host"])):
                 address = Address(door["host"], door["port"])
                 doors[address.name] = address
         found = [Attack("side doors", name, tricks.door(), CLOSED) for name in doors]
@@ -124,9 +126,25 @@ class Wall:
         )
 
 
-def is_own_network(host: str, file: Path = _ROUTES) -> bool:
-    """Whether this host reaches an IPv4 address without a router, or cannot tell (proc(5), /proc/net/route)."""
+def is_own_address(host: str) -> bool:
+    """Whether this host has the address itself: only then it can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def is_own_network(host: str, file: Path = _ROUTES) -> bool:
+    """Whether this host reaches an IPv4 address without a router, or cannot tell (proc(5), /proc/net/route).
+
+    A unique local IPv6 address is taken for one of its own, a global one is not: nobody else has it.
+    """
+    try:
+        if ":" in host:
+            return ipaddress.IPv6Address(host).is_private
         address = int(ipaddress.IPv4Address(host))
         lines = file.read_text().splitlines()[1:]
     except (ValueError, OSError):

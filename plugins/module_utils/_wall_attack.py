@@ -12,8 +12,16 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import
 
 # What the gateway itself says, and Ollama does not: who sees it was not let through.
 GATEWAY_MESSAGES = (
+    b"the request is malformed",
     b"this client may not do this",
     b"there is no such route",
+    b"this method is not allowed",
+    b"the request did not arrive in time",
+    b"the request body is too large",
+    b"the request line is too long",
+    b"a body with a Content-Encoding cannot be judged",
+    b"there are too many requests",
+    b"the request headers are too large",
     b"the gateway has a fault that its log tells about",
     b"Ollama cannot be reached",
     b"the gateway is overloaded",
@@ -46,18 +54,21 @@ def _is_401(answer: Answer) -> bool:
 
 
 def _is_refused(answer: Answer) -> bool:
-    return all(status in (400, 401, 413, 414, 431) for status in answer.statuses)
+    return not answer.timed_out and all(status in (400, 401, 413, 414, 431) for status in answer.statuses)
 
 
 def _is_judged(answer: Answer) -> bool:
     """For requests that may be understood in more than one way: whatever it was taken for, nothing was let through."""
-    return all(400 <= status < 500 for status in answer.statuses)
+    return not answer.timed_out and all(400 <= status < 500 for status in answer.statuses)
 
 
 def _is_unknown(answer: Answer) -> bool:
-    if answer.status == 404:
-        return b"there is no such route" in answer.raw or b"\r\n\r\n" not in answer.raw.rstrip()
-    return answer.statuses in ([400], [405])
+    """Said by the gateway: Ollama has its own 400, 404 and 405. An answer to HEAD has no body to tell them apart."""
+    own = any(message in answer.raw for message in GATEWAY_MESSAGES)
+    head = answer.raw.endswith(b"\r\n\r\n")
+    if answer.statuses == [404]:
+        return own or head
+    return own and answer.statuses in ([400], [405])
 
 
 def _is_served(answer: Answer) -> bool:

@@ -41,10 +41,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """All that came back on a connection; `error` says why nothing did."""
+    """All that came back on a connection; `error` says why nothing did. One that was left open may still be served."""
 
     raw: bytes = b""
     error: str = ""
+    timed_out: bool = False
 
     @property
     def statuses(self) -> list[int]:
@@ -130,7 +131,7 @@ def send(address: Address, raw: bytes, timeout: float) -> Answer:
                     break
                 received += piece
     except socket.timeout:
-        return Answer(received, "nothing within %g seconds" % timeout)
+        return Answer(received, "nothing within %g seconds" % timeout, timed_out=True)
     except OSError as error:
         return Answer(received, error.strerror or str(error))
     return Answer(received)

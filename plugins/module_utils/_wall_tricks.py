@@ -31,32 +31,39 @@ def door() -> Request:
     return request("GET", "/api/version", host="localhost")
 
 
+_BODY = b'{"model":"gatehouse-wall.invalid/none/none:none","stream":false}'
+_CHUNKED = ("Transfer-Encoding", b"chunked")
+# Name, headers, and what follows them.
+_FRAMINGS: t.Tuple[t.Tuple[str, t.List[t.Tuple[str, bytes]], bytes], ...] = (
+    ("Transfer-Encoding with Content-Length", [_CHUNKED, ("Content-Length", b"4")], b"0\r\n\r\n"),
+    ("two Content-Length", [("Content-Length", b"0"), ("Content-Length", b"%d" % len(_BODY))], _BODY),
+    ("a negative Content-Length", [("Content-Length", b"-1")], _BODY),
+    ("a hexadecimal Content-Length", [("Content-Length", b"0x10")], _BODY),
+    ("a list of Content-Length", [("Content-Length", b"4, 4")], b"abcd"),
+    ("an unknown Transfer-Encoding", [("Transfer-Encoding", b"xchunked")], b"0\r\n\r\n"),
+    ("Transfer-Encoding twice", [_CHUNKED, ("Transfer-Encoding", b"identity")], b"0\r\n\r\n"),
+    ("a space before the colon", [("Transfer-Encoding ", b"chunked")], b"0\r\n\r\n"),
+    ("a folded header", [("X-Folded", b"a\r\n Transfer-Encoding: chunked")], b"0\r\n\r\n"),
+)
+
+
+def _framings(credential: Credential | None) -> t.Iterator[Attack]:
+    """Each hides a second request, which has no credential, behind the first one."""
+    hidden = request("GET", "/api/tags")
+    given = [credential.header()] if credential else []
+    for name, headers, follows in _FRAMINGS:
+        whole = request("POST", "/api/chat", [*given, *(Header(*one) for one in headers)], close=False)
+        sent = join(Request(whole.raw + follows, whole.shown), hidden)
+        about = "%s with %s" % (name, credential.name if credential else "no credential")
+        yield Attack("smuggling", about, sent, JUDGED)
+
+
 def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Headers and framings that a proxy and a server may understand differently, and credentials where none belong."""
-    body = b'{"model":"gatehouse-wall.invalid/none/none:none","stream":false}'
-    for name, headers, sent in (
-        (
-            "Transfer-Encoding with Content-Length",
-            [("Transfer-Encoding", b"chunked"), ("Content-Length", b"4")],
-            b"0\r\n\r\n",
-        ),
-        ("two Content-Length", [("Content-Length", b"0"), ("Content-Length", b"%d" % len(body))], body),
-        ("a negative Content-Length", [("Content-Length", b"-1")], body),
-        ("a hexadecimal Content-Length", [("Content-Length", b"0x10")], body),
-        ("a list of Content-Length", [("Content-Length", b"4, 4")], b"abcd"),
-        ("an unknown Transfer-Encoding", [("Transfer-Encoding", b"xchunked")], b"0\r\n\r\n"),
-        (
-            "Transfer-Encoding twice",
-            [("Transfer-Encoding", b"chunked"), ("Transfer-Encoding", b"identity")],
-            b"0\r\n\r\n",
-        ),
-        ("a space before the colon", [("Transfer-Encoding ", b"chunked")], b"0\r\n\r\n"),
-        ("a folded header", [("X-Folded", b"a\r\n Transfer-Encoding: chunked")], b"0\r\n\r\n"),
-    ):
-        fields = [Header(*one) for one in headers]
-        whole = request("POST", "/api/chat", fields)
-        hidden = request("GET", "/api/tags")
-        yield Attack("smuggling", name, join(Request(whole.raw + sent, whole.shown), hidden), JUDGED)
+    yield from _framings(None)
+    for credential in valid(credentials):
+        if "inference" in credential.scopes:
+            yield from _framings(credential)
     yield _smuggle("headers of 70 kB", [Header("X-Large", b"a" * 7000)] * 10)
     yield _smuggle("a header that is no UTF-8", [Header("X-Bytes", b"\xff\xfe\xc0\xaf")])
     yield Attack("smuggling", "HTTP/1.0", request("GET", "/api/tags", version="HTTP/1.0"), REFUSED)

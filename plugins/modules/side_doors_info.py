@@ -58,13 +58,13 @@ here:
   returned: success
   type: list
   elements: dict
-  sample: [{"host": "127.0.0.1", "port": 11434, "routed": false}]
+  sample: [{"host": "127.0.0.1", "port": 11434, "place": "here"}]
 elsewhere:
   description: The same for an attack from any other host.
   returned: success
   type: list
   elements: dict
-  sample: [{"host": "192.0.2.10", "port": 11434, "routed": false}]
+  sample: [{"host": "192.0.2.10", "port": 11434, "place": "host"}]
 """
 
 import ipaddress
@@ -94,10 +94,10 @@ def bridge_addresses(networks: list[dict[str, t.Any]]) -> set[str]:
     return {config["Gateway"].split("/")[0] for config in configs if config.get("Gateway")}
 
 
-def doors(addresses: t.Iterable[str], ports: set[int], routed: bool) -> list[dict[str, t.Any]]:
+def doors(addresses: t.Iterable[str], ports: set[int], place: str) -> list[dict[str, t.Any]]:
     """Every address with every port, but for addresses that need an interface to be named."""
     usable = sorted({one for one in addresses if not ipaddress.ip_address(one.split("%")[0]).is_link_local})
-    return [dict(host=address, port=port, routed=routed) for address in usable for port in sorted(ports)]
+    return [dict(host=address, port=port, place=place) for address in usable for port in sorted(ports)]
 
 
 class Docker:
@@ -111,13 +111,15 @@ class Docker:
         if self.program is None:
             return ""
         rc, stdout, stderr = self.module.run_command([self.program, *args])
-        if rc != 0:
+        if rc != 0 and "inspect" not in args and not self.module.check_mode:
             self.module.fail_json(msg="`docker %s` fails: %s" % (" ".join(args), stderr.strip()))
         return str(stdout)
 
-    def inspect(self, kind: str, ids: str) -> list[dict[str, t.Any]]:
-        found = self.run(kind, "inspect", *ids.split()) if ids.split() else "[]"
-        return t.cast("list[dict[str, t.Any]]", json.loads(found))
+    def inspect(self, kind: str, *listing: str) -> list[dict[str, t.Any]]:
+        """What the listed ones are like; one that is gone by now is none."""
+        ids = self.run(*listing).split()
+        found = self.run(kind, "inspect", *ids).strip() if ids else ""
+        return t.cast("list[dict[str, t.Any]]", json.loads(found or "[]"))
 
 
 def main() -> None:
@@ -131,8 +133,8 @@ def main() -> None:
     )
     docker = Docker(module)
     label = "label=com.docker.compose.project=%s" % module.params["project"]
-    containers = docker.inspect("container", docker.run("ps", "--quiet", "--filter", label))
-    bridges = bridge_addresses(docker.inspect("network", docker.run("network", "ls", "--quiet")))
+    containers = docker.inspect("container", "ps", "--quiet", "--filter", label)
+    bridges = bridge_addresses(docker.inspect("network", "network", "ls", "--quiet"))
     inner = container_addresses(containers)
     own = {module.params["port"]}
     ports = own | published(containers)
@@ -140,8 +142,10 @@ def main() -> None:
     outer = {one for one in addresses - bridges if not ipaddress.ip_address(one.split("%")[0]).is_loopback}
     module.exit_json(
         changed=False,
-        here=doors(addresses, ports, False) + doors(inner, own, False),
-        elsewhere=doors(outer, ports, False) + doors(addresses & bridges, ports, True) + doors(inner, own, True),
+        here=doors(addresses, ports, "here") + doors(inner, own, "here"),
+        elsewhere=doors(outer, ports, "host")
+        + doors(addresses & bridges, ports, "network")
+        + doors(inner, own, "network"),
     )
 
 

@@ -23,7 +23,7 @@ options:
   url:
     description:
       - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
-      - Without it only O(side_doors) and O(files) are looked at.
+      - Without it only O(side_doors), O(files) and O(mirror_command) are looked at.
     type: str
   routes:
     description: The routes that there are, in the form of the role's own table.
@@ -110,12 +110,15 @@ options:
         description: A TCP port.
         type: int
         required: true
-      routed:
+      place:
         description:
-          - Leave it alone where this host has a network with this address itself. So it is with the Docker networks of
-            another host, whose addresses are often those of networks of this one too.
-        type: bool
-        default: false
+          - Whose address it is. V(here) is one of the host on which the module runs, V(host) one of another host and
+            V(network) one in a Docker network of another host.
+          - Hosts may have the same addresses in networks of their own. So V(host) is left alone where this host has
+            the address itself, and V(network) where this host has a network that holds it.
+        type: str
+        choices: [here, host, network]
+        default: here
   files:
     description:
       - Files and folders that hold credentials, as M(ansible.builtin.find) returns them. Nobody but their owner and
@@ -168,6 +171,7 @@ EXAMPLES = r"""
     side_doors:
       - host: 192.0.2.10
         port: 11434
+        place: host
   delegate_to: neighbour
 
 - name: Attack a gateway with the credentials of clients that were made for this
@@ -258,7 +262,7 @@ CREDENTIAL_OPTIONS = dict(
 DOOR_OPTIONS = dict(
     host=dict(type="str", required=True),
     port=dict(type="int", required=True),
-    routed=dict(type="bool", default=False),
+    place=dict(type="str", choices=["here", "host", "network"], default="here"),
 )
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     url=dict(type="str"),
@@ -301,7 +305,7 @@ def main() -> None:
 
     def mirror(requests: bytes) -> Answer:
         rc, stdout, stderr = module.run_command(
-            options["mirror_command"], data=requests, binary_data=True, encoding=None
+            options["mirror_command"], data=requests, binary_data=True, encoding=None, expand_user_and_vars=False
         )
         return Answer(stdout if rc == 0 else b"", "the mirror failed: %s" % stderr.decode("utf-8", "replace").strip())
 

@@ -142,9 +142,9 @@ def test_a_server_that_does_not_answer_is_told_as_such(server: Standin, tmp_path
 
 def test_a_side_door_is_found_and_a_gateway_is_none(attacked: Attacked, server: Standin) -> None:
     host, port = server.address.split(":")
-    doors = [{"host": host, "port": int(attacked.gateway.address.split(":")[1]), "routed": False}]
+    doors = [{"host": host, "port": int(attacked.gateway.address.split(":")[1]), "place": "here"}]
     assert hole(attacked.attack(side_doors=doors)) == ""
-    doors.append({"host": host, "port": int(port), "routed": False})
+    doors.append({"host": host, "port": int(port), "place": "here"})
     found = hole(attacked.attack(side_doors=doors))
     assert found.startswith(f"The wall has a hole (side doors): {server.address}.")
     assert "Came back:\n    HTTP/1.1 200 OK" in found
@@ -166,5 +166,9 @@ def test_routes_of_the_account_withstand_where_they_are_served(server: Standin, 
         assert hole(results) == ""
         tried = {result.column for result in results if result.route == "POST /api/signout"}
         assert tried == {"none", "wrong", "expired", "malformed", "revoked", "inference", "models_read", "models_write"}
-        # Had the gateway not allowed them, the wall would have to say so.
+        # Had the gateway to refuse them, the wall would have to say so, also where Ollama refuses the request itself.
         assert hole(attacked.attack()).startswith("The wall has a hole (scopes): POST /api/me with inference.")
+        _cut(attacked, "settings.json", '"scope": "account"', '"scope": "any"')
+        found = hole(attacked.attack())
+        assert found.startswith("The wall has a hole (scopes): POST /api/me with inference.")
+        assert "invalid header value" in found

@@ -1,19 +1,13 @@
 # shellcheck shell=bash
 # Run by bash in a throw-away container of the gateway's image, without a network: the deployed configuration, but with a
 # mirror in place of Ollama, which answers with the headers that should not arrive. Requests come in at standard input, the
-# answers go to standard output. Arguments: the program, then the upstreams to replace.
+# answers go to standard output. Argument: the program.
 set -eu
 program=$1
-shift
 mirror=127.0.0.1:18434
 
-for file in /deployed/*; do
-    text=$(<"$file")
-    for upstream in "$@"; do
-        text=${text//"$upstream"/$mirror}
-    done
-    printf '%s\n' "$text" >"/etc/gatehouse/conf/${file##*/}"
-done
+cp /deployed/* /etc/gatehouse/conf/
+sed -E "s/^( *server )[^ ]+( resolve.*)$/\1$mirror\2/" /deployed/nginx.conf >/etc/gatehouse/conf/nginx.conf
 
 cat >/tmp/mirror.conf <<CONFIGURATION
 daemon off;
@@ -43,9 +37,11 @@ CONFIGURATION
 
 # A program that fails says so on standard error, which is shown.
 "$program" -c /tmp/mirror.conf >/dev/null &
+mirror_pid=$!
 "$program" -c /etc/gatehouse/conf/nginx.conf >/dev/null &
-until (exec 3<>"/dev/tcp/${mirror/:/\/}" 4<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do
-    kill -0 $!
+for _ in {1..150}; do
+    (exec 3<>"/dev/tcp/${mirror/:/\/}" 4<>/dev/tcp/127.0.0.1/8080) 2>/dev/null && break
+    kill -0 $! $mirror_pid
     sleep 0.1
 done
 exec 3<>/dev/tcp/127.0.0.1/8080

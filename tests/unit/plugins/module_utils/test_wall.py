@@ -106,12 +106,28 @@ class TestAttacks:
                 [answer(401, headers="WWW-Authenticate: Bearer\r\n")],
                 [answer(200), answer(403), answer(401), Answer()],
             ),
-            (_wall_attack.REFUSED, [answer(401), answer(400), Answer()], [answer(200), answer(404), answer(502)]),
+            (
+                _wall_attack.REFUSED,
+                [answer(401), answer(400), Answer()],
+                [answer(200), answer(404), answer(502), Answer(timed_out=True)],
+            ),
             (_wall_attack.FORBIDDEN, [answer(403)], [answer(200), answer(401), answer(404), Answer()]),
             (
                 _wall_attack.UNKNOWN,
-                [answer(404, '{"error":"there is no such route"}'), answer(400), answer(404)],
-                [answer(404, '{"error":"model not found"}'), answer(200), answer(403), Answer()],
+                [
+                    answer(404, '{"error":"there is no such route"}'),
+                    answer(400, "the request is malformed"),
+                    answer(405, "this method is not allowed"),
+                    answer(404),
+                ],
+                [
+                    answer(404, '{"error":"model not found"}'),
+                    answer(400, "400 Bad Request: invalid header value"),
+                    answer(405, "405 method not allowed"),
+                    answer(200),
+                    answer(403),
+                    Answer(),
+                ],
             ),
             (
                 _wall_attack.SERVED,
@@ -145,11 +161,11 @@ class TestAttacks:
 
     def test_the_gateways_own_words_are_those_of_the_role(self) -> None:
         words = {
-            error["message"]
-            for error in VARIABLES["__ollama_gateway_errors"]
-            if error["status"] in (403, 404, 500, 502, 503, 504)
+            error["message"] for error in VARIABLES["__ollama_gateway_errors"] if error["status"] not in (400, 401)
         }
-        assert words == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
+        malformed_request = "the request is malformed"
+        assert malformed_request in (ROLE / "templates/errors.conf.j2").read_text(encoding="utf-8")
+        assert words | {malformed_request} == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
 
 
 class TestHttp:
@@ -298,7 +314,14 @@ class TestOwnNetwork:
 
     @pytest.mark.parametrize(
         ("host", "own"),
-        [("172.17.0.2", True), ("192.0.2.77", True), ("172.18.0.2", False), ("10.0.0.1", False), ("fd00::2", True)],
+        [
+            ("172.17.0.2", True),
+            ("192.0.2.77", True),
+            ("172.18.0.2", False),
+            ("10.0.0.1", False),
+            ("fd00::2", True),
+            ("2606:4700::1", False),
+        ],
     )
     def test_an_address_is_in_a_network_of_the_host_or_behind_a_router(
         self, host: str, own: bool, tmp_path: Path

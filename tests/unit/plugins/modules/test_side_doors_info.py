@@ -37,7 +37,7 @@ def test_a_bridge_is_the_router_of_its_network() -> None:
 
 
 def test_every_address_is_a_door_on_every_port_but_link_local_ones() -> None:
-    found = module.doors(["192.0.2.1", "fe80::1%eth0", "2001:db8::1"], {11434, 18434}, False)
+    found = module.doors(["192.0.2.1", "fe80::1%eth0", "2001:db8::1"], {11434, 18434}, "host")
     assert [(door["host"], door["port"]) for door in found] == [
         ("192.0.2.1", 11434),
         ("192.0.2.1", 18434),
