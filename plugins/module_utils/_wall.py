@@ -15,7 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_rout
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tricks as tricks
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, valid
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer, request, send
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
@@ -64,8 +64,8 @@ class Wall:
         if self._address is None:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
-        valid = [one.name for one in self._credentials if one.valid]
-        columns = list(dict.fromkeys(["none", "wrong", *ended, "malformed", *valid]))
+        allowed = [one.name for one in valid(self._credentials)]
+        columns = list(dict.fromkeys(["none", "wrong", *ended, "malformed", *allowed]))
         return table(results, [route.name for route in self._routes], columns)
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:

@@ -62,18 +62,20 @@ def _is_judged(answer: Answer) -> bool:
     return not answer.timed_out and all(400 <= status < 500 for status in answer.statuses)
 
 
+def _is_gateways(answer: Answer) -> bool:
+    """Whether the gateway said this itself."""
+    return any(message in answer.raw for message in GATEWAY_MESSAGES)
+
+
 def _is_unknown(answer: Answer) -> bool:
     """Said by the gateway: Ollama has its own 400, 404 and 405. An answer to HEAD has no body to tell them apart."""
-    own = any(message in answer.raw for message in GATEWAY_MESSAGES)
-    head = answer.raw.endswith(b"\r\n\r\n")
     if answer.statuses == [404]:
-        return own or head
-    return own and answer.statuses in ([400], [405])
+        return _is_gateways(answer) or answer.raw.endswith(b"\r\n\r\n")
+    return _is_gateways(answer) and answer.statuses in ([400], [405])
 
 
 def _is_served(answer: Answer) -> bool:
-    own = any(message in answer.raw for message in GATEWAY_MESSAGES)
-    return bool(answer.statuses) and answer.status not in (101, 401, 403) and not own
+    return bool(answer.statuses) and answer.status not in (101, 401, 403) and not _is_gateways(answer)
 
 
 UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)

@@ -61,7 +61,7 @@ def wrong(kind: str) -> list[tuple[str, Header]]:
 def malformed(credential: Credential) -> list[tuple[str, Header]]:
     """Spellings of a valid credential that are none (RFC 9110, section 11; RFC 6750, section 2.1; RFC 7617)."""
     scheme, token = credential.kind.capitalize().encode(), credential.encoded
-    valid = scheme + b" " + token
+    whole = scheme + b" " + token
     values = {
         "no scheme": token,
         "the scheme alone": scheme,
@@ -70,20 +70,20 @@ def malformed(credential: Credential) -> list[tuple[str, Header]]:
         "a tab for the space": scheme + b"\t" + token,
         "an unknown scheme": b"Token " + token,
         "the scheme in quotes": b'"%s" %s' % (scheme, token),
-        "a word in front": b"Foo " + valid,
+        "a word in front": b"Foo " + whole,
         "the other scheme": (b"Bearer " if credential.kind == "basic" else b"Basic ") + token,
         "quotes": scheme + b' "' + token + b'"',
         "a name in front": scheme + b" token=" + token,
-        "a parameter behind": valid + b"; a=b",
-        "a list": valid + b", " + valid,
-        "two credentials": valid + b" " + token,
+        "a parameter behind": whole + b"; a=b",
+        "a list": whole + b", " + whole,
+        "two credentials": whole + b" " + token,
         "a percent-encoded space": scheme + b"%20" + token,
-        "a byte that is no UTF-8": valid + b"\xff",
-        "a NUL": valid + b"\x00",
-        "a control character": valid + b"\x01",
+        "a byte that is no UTF-8": whole + b"\xff",
+        "a NUL": whole + b"\x00",
+        "a control character": whole + b"\x01",
         "an equals sign in front": scheme + b" =" + token,
         "one sign less": scheme + b" " + token[1:],
-        "7000 signs more": valid + b"A" * 7000,
+        "7000 signs more": whole + b"A" * 7000,
     }
     values.update(_malformed_basic(credential) if credential.kind == "basic" else _malformed_bearer(credential))
     return [

@@ -28,7 +28,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Header, Request, request
 
 # Names that exist nowhere, in requests that a server would refuse if they reached it.
-_MODEL = "gatehouse-wall.invalid/none/none:none"
+MODEL = "gatehouse-wall.invalid/none/none:none"
 
 _PARAMETERS = {":model": "gatehouse-wall", ":digest": "sha256:" + "0" * 64, ":key": "gatehouse-wall"}
 
@@ -65,11 +65,11 @@ def on_route(route: Route, headers: t.Sequence[Header] = ()) -> Request:
     if route.model == "body":
         # Of the members that may stand for one another the first.
         names = [one for one in route.fields if one != "name" or "model" not in route.fields]
-        body = json.dumps({**{one: _MODEL for one in names}, "stream": False}).encode()
+        body = json.dumps({**{one: MODEL for one in names}, "stream": False}).encode()
         fields.append(Header("Content-Type", b"application/json"))
     elif route.model == "form":
         form = '--wall\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--wall--\r\n'
-        body = (form % _MODEL).encode()
+        body = (form % MODEL).encode()
         fields.append(Header("Content-Type", b"multipart/form-data; boundary=wall"))
     elif route.method == "POST":
         body = b"{}"

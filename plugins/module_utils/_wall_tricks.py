@@ -19,6 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack impo
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins, valid, wrong
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Header, Request, join, request
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_routes import MODEL
 
 # What must not arrive at the server next to credentials.
 COOKIE = b"gatehouse-wall-cookie"
@@ -31,7 +32,7 @@ def door() -> Request:
     return request("GET", "/api/version", host="localhost")
 
 
-_BODY = b'{"model":"gatehouse-wall.invalid/none/none:none","stream":false}'
+_BODY = b'{"model":"%s","stream":false}' % MODEL.encode()
 _CHUNKED = ("Transfer-Encoding", b"chunked")
 # Name, headers, and what follows them.
 _FRAMINGS: t.Tuple[t.Tuple[str, t.List[t.Tuple[str, bytes]], bytes], ...] = (

@@ -6,6 +6,7 @@
 -- key is refused, and so is any but the one in small letters.
 
 local json_scanner = require "gatehouse.json_scanner"
+local refusal = require "gatehouse.refusal"
 
 local find = string.find
 local gsub = string.gsub
@@ -37,7 +38,7 @@ local function member(scanner, key, found)
         return scanner:skip()
     end
     if key ~= field or found.seen[field] then
-        json_scanner.fail("the body names the model twice, or in another spelling than small letters")
+        refusal.fail("the body names the model twice, or in another spelling than small letters")
     end
     found.seen[field] = true
     local name = scanner:string()

@@ -8,9 +8,10 @@
 -- real clients write it.
 
 local form_scanner = require "gatehouse.form_scanner"
+local refusal = require "gatehouse.refusal"
 
 local char = string.char
-local fail = form_scanner.fail
+local fail = refusal.fail
 local find = string.find
 local gmatch = string.gmatch
 local gsub = string.gsub

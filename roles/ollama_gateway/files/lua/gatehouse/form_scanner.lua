@@ -6,20 +6,18 @@
 -- it than a piece and the head of a part. The boundary stands between parts and nowhere else, and lines end with CR
 -- and LF: what a lenient reader could cut in another place is an error here.
 
-local error = error
+local refusal = require "gatehouse.refusal"
+
+local catch = refusal.catch
+local fail = refusal.fail
 local find = string.find
 local max = math.max
-local pcall = pcall
 local sub = string.sub
 
 -- Of the headers of one part.
 local LONGEST_HEAD = 4096
 
 local _M = {}
-
-local function fail(message)
-    error({ message = message }, 0)
-end
 
 -- Adds the next piece to what is not taken yet.
 local function refill(self)
@@ -107,16 +105,7 @@ end
 -- their lines separated by CR and LF; to be told of its content it returns how long that may be and a function.
 -- Returns true; or nil and what is wrong, without a word of the text.
 function _M.scan(next_piece, boundary, part)
-    local ok, err = pcall(walk, { next_piece = next_piece, text = "", position = 1 }, boundary, part)
-    if ok then
-        return true
-    end
-    if not err.message then
-        error(err, 0)
-    end
-    return nil, err.message
+    return catch(walk, { next_piece = next_piece, text = "", position = 1 }, boundary, part)
 end
-
-_M.fail = fail
 
 return _M

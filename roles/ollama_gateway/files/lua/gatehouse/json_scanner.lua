@@ -6,16 +6,17 @@
 -- reader could take in two ways is an error here.
 
 local ffi = require "ffi"
+local refusal = require "gatehouse.refusal"
 
 local byte = string.byte
 local char = string.char
 local C = ffi.C
+local catch = refusal.catch
 local concat = table.concat
-local error = error
+local fail = refusal.fail
 local ffi_cast = ffi.cast
 local find = string.find
 local match = string.match
-local pcall = pcall
 local setmetatable = setmetatable
 local sub = string.sub
 local tonumber = tonumber
@@ -41,10 +42,6 @@ local LITERALS = { ["true"] = true, ["false"] = true, ["null"] = true }
 
 local _M = {}
 local methods = {}
-
-local function fail(message)
-    error({ message = message }, 0)
-end
 
 local function refill(self)
     repeat
@@ -340,16 +337,7 @@ end
 function _M.scan(next_piece, walk, context)
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0 },
         { __index = methods })
-    local ok, err = pcall(run, self, walk, context)
-    if ok then
-        return true
-    end
-    if not err.message then
-        error(err, 0)
-    end
-    return nil, err.message
+    return catch(run, self, walk, context)
 end
-
-_M.fail = fail
 
 return _M

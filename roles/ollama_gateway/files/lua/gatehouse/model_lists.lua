@@ -5,6 +5,7 @@
 -- Takes the models out of a list that a client may not use. What stays, stays byte for byte.
 
 local json_scanner = require "gatehouse.json_scanner"
+local refusal = require "gatehouse.refusal"
 
 local concat = table.concat
 local sub = string.sub
@@ -43,7 +44,7 @@ function _M.filter(text, key, may)
             if member ~= key then
                 return scanner:skip()
             elseif found then
-                json_scanner.fail("the answer has two lists")
+                refusal.fail("the answer has two lists")
             end
             found = true
             if not scanner:is("[") then
