@@ -38,8 +38,8 @@ describe("a watched file", function()
     end
 
     local function text()
-        local value = file:value()
-        return value and value.text
+        file:look()
+        return file.good and file.good.text
     end
 
     before_each(function()
@@ -92,16 +92,16 @@ describe("a watched file", function()
 
     it("complains again when it is damaged anew", function()
         write("damaged")
-        file:value()
+        file:look()
         wait()
         write("damaged twice")
-        file:value()
+        file:look()
         assert.are.equal(2, #messages)
     end)
 
     it("says nothing when it is damaged from the start", function()
         write("damaged")
-        assert.is_nil(file:value())
+        assert.is_nil(text())
         assert.is_truthy(messages[1]:find("nobody", 1, true))
     end)
 
@@ -119,7 +119,7 @@ describe("a watched file", function()
 
     it("counts again when it is repaired", function()
         write("damaged")
-        assert.is_nil(file:value())
+        assert.is_nil(text())
         write("good")
         assert.are.equal("good", text())
     end)
@@ -127,7 +127,7 @@ describe("a watched file", function()
     it("is damaged when it is a folder", function()
         os.remove(path)
         os.execute("mkdir " .. path)
-        assert.is_nil(file:value())
+        assert.is_nil(text())
         os.execute("rmdir " .. path)
     end)
 end)

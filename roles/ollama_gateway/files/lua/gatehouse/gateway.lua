@@ -15,6 +15,7 @@ local password = require "gatehouse.password"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 local watched_file = require "gatehouse.watched_file"
+local watched_folder = require "gatehouse.watched_folder"
 
 local assert = assert
 local collectgarbage = collectgarbage
@@ -42,6 +43,7 @@ local GARBAGE_PAUSE = 400
 local _M = {}
 local identities, table_of_routes, rights_of_clients
 local files = {}
+local folder_of_clients, path_of_clients
 
 local function write(_, message)
     ngx.log(ngx.CRIT, message)
@@ -69,9 +71,27 @@ local function watch(path, parse)
     local file = watched_file.new(path, parse, log)
     files[#files + 1] = file
     -- Read now: workers start with it, and damage shows in the log at once.
-    file:value()
+    file:look()
     return function()
-        return file:value()
+        return file.good
+    end
+end
+
+local function look_at_files()
+    for _, file in ipairs(files) do
+        file:look()
+    end
+end
+
+-- Before each request is judged: what changed until now counts for it.
+local function refresh()
+    if folder_of_clients:stirred() then
+        return look_at_files()
+    end
+    for _, file in ipairs(files) do
+        if not file.settled then
+            file:look()
+        end
     end
 end
 
@@ -90,25 +110,30 @@ function _M.init(folder)
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
     end
+    path_of_clients = folder .. "/clients"
     identities = authenticator.new({
         accepts = settings.accepts,
-        keys = watch(folder .. "/clients/api_keys", keyfile.parse),
-        users = watch(folder .. "/clients/htpasswd", htpasswd.parse),
+        keys = watch(path_of_clients .. "/api_keys", keyfile.parse),
+        users = watch(path_of_clients .. "/htpasswd", htpasswd.parse),
         verify = verify,
     })
     table_of_routes = routes.new(settings.routes, settings.parameters)
-    rights_of_clients = watch(folder .. "/clients/clients.json", rights.parse)
+    rights_of_clients = watch(path_of_clients .. "/clients.json", rights.parse)
 end
 
--- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
 function _M.init_worker()
+    local err
+    folder_of_clients, err = watched_folder.new(path_of_clients)
+    if err then
+        log(err .. "; each request looks at its files instead")
+    end
+    look_at_files()
     -- What each request leaves behind is collected half as often, for some memory.
     collectgarbage("setpause", GARBAGE_PAUSE)
-    local ok, err = ngx.timer.every(1, function()
-        for _, file in ipairs(files) do
-            file:value()
-        end
-    end)
+    -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
+    -- And not every change of a file is told.
+    local ok
+    ok, err = ngx.timer.every(1, look_at_files)
     if not ok then
         log("failed to start the timer: " .. err)
     end
@@ -197,6 +222,7 @@ local function check_models(may, route, parameter)
 end
 
 function _M.access()
+    refresh()
     local identity = authenticate()
     local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
     if not route then

@@ -117,15 +117,15 @@ local function open_folder(path)
     return ffi_gc(box, function(this) C.close(this[0]) end), name
 end
 
--- Returns what the file says now; while it is missing or damaged, what it said last; nil if it never was good.
-function methods:value()
+-- Looks whether the file changed, and reads it again if so. `good` is what it says; while it is missing or damaged,
+-- what it said last; nil if it never was good. Until it is `settled` each look reads it again.
+function methods:look()
     if C.statx(self.folder[0], self.name, 0, STATX_BASIC_STATS, self.current) ~= 0 then
         self.settled = false
         complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
     elseif not self.settled or not same(self.current, self.seen) then
         read_again(self)
     end
-    return self.good
 end
 
 -- `parse` makes a value of the file's text, or nil and an error; `log` takes one message per change for the worse.
