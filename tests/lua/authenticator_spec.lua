@@ -4,21 +4,24 @@
 
 local authenticator = require "gatehouse.authenticator"
 local digest = require "gatehouse.digest"
+local keyfile = require "gatehouse.keyfile"
 
 local NOW = 1798761600
 local BASIC = 'Basic realm="ollama", charset="UTF-8"'
 local ALICE = "Basic YWxpY2U6c2VjcmV0" -- alice:secret
 local MALLORY = "Basic bWFsbG9yeTpzZWNyZXQ=" -- mallory:secret
 
+local function sha256(text)
+    return digest.hex(digest.sha256(text, 0), 32)
+end
+
+local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right")
+    .. "\nbob.ci sha256:" .. sha256("brief") .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
+
 local function new(auth, changes)
     local options = {
         accepts = { basic = auth ~= "bearer", bearer = auth ~= "basic" },
-        keys = function()
-            return {
-                [digest.sha256("right")] = { client = "alice", key = "laptop" },
-                [digest.sha256("brief")] = { client = "bob", key = "ci", expires = NOW },
-            }
-        end,
+        keys = function() return KEYS end,
         users = function() return { hashes = { alice = "hash of secret" }, stand_in = "hash of secret" } end,
         verify = function(password, hash) return hash == "hash of " .. password end,
     }
@@ -36,7 +39,8 @@ end
 
 describe("who a request is from", function()
     it("is the client of the key", function()
-        assert.are.same({ client = "alice", key = "laptop" }, new("bearer"):identify("Bearer right", nil, NOW))
+        local identity = new("bearer"):identify("Bearer right", nil, NOW)
+        assert.are.equal("alice laptop", identity.client .. " " .. identity.key)
     end)
 
     it("is the user of the password", function()
@@ -51,6 +55,20 @@ describe("who a request is from", function()
     it("is nobody from the second on in which the key expires", function()
         assert.are.equal("bob", new("bearer"):identify("Bearer brief", nil, NOW - 1).client)
         refused(new("bearer"), "Bearer brief", 'Bearer realm="ollama", error="invalid_token"')
+    end)
+
+    it("is nobody before the second in which the key begins to count", function()
+        assert.are.equal("bob", new("bearer"):identify("Bearer brief", nil, NOW - 60).client)
+        assert.is_nil(new("bearer"):identify("Bearer brief", nil, NOW - 61))
+    end)
+
+    it("is the client of the key in whatever spelling RFC 9110 allows", function()
+        for _, header in ipairs({ "bearer right", "BEARER right", "Bearer   right" }) do
+            assert.are.equal("alice", new("bearer"):identify(header, nil, NOW).client)
+        end
+        for _, header in ipairs({ "Bearer right ", " Bearer right", "Bearer right, Bearer right", "Bearer\tright" }) do
+            assert.is_nil(new("bearer"):identify(header, nil, NOW))
+        end
     end)
 
     it("is nobody without a credential, and the answer says what is wanted", function()
@@ -87,7 +105,7 @@ describe("who a request is from", function()
     end)
 
     it("is nobody with the digest of a key instead of the key", function()
-        refused(new("bearer"), "Bearer " .. digest.sha256("right"), 'Bearer realm="ollama", error="invalid_token"')
+        refused(new("bearer"), "Bearer " .. sha256("right"), 'Bearer realm="ollama", error="invalid_token"')
     end)
 
     it("costs an unknown user the same check, which never lets in", function()

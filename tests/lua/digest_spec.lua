@@ -5,15 +5,24 @@
 local digest = require "gatehouse.digest"
 
 local function hex(bytes)
-    return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+    return digest.hex(bytes, #bytes)
+end
+
+local function sha256(text)
+    return digest.hex(digest.sha256(text, 0), 32)
 end
 
 describe("digests", function()
     it("of SHA-256 are those of FIPS 180", function()
-        assert.are.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", digest.sha256(""))
-        assert.are.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", digest.sha256("abc"))
+        assert.are.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", sha256(""))
+        assert.are.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", sha256("abc"))
         assert.are.equal("cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
-            digest.sha256(("a"):rep(1000000)))
+            sha256(("a"):rep(1000000)))
+    end)
+
+    it("of SHA-256 may leave out what stands before the text", function()
+        assert.are.equal(sha256("abc"), digest.hex(digest.sha256("Bearer abc", 7), 32))
+        assert.are.equal(sha256(""), digest.hex(digest.sha256("Bearer ", 7), 32))
     end)
 
     it("of MD5 are those of RFC 1321", function()

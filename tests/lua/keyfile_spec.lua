@@ -5,7 +5,23 @@
 local digest = require "gatehouse.digest"
 local keyfile = require "gatehouse.keyfile"
 
-local A, B = ("a"):rep(64), ("b"):rep(64)
+local function sha256(text)
+    return digest.hex(digest.sha256(text, 0), 32)
+end
+
+-- Two keys and what the file has of them.
+local ONE, TWO = "key-one", "key-two"
+local A, B = sha256(ONE), sha256(TWO)
+local ALWAYS = { -math.huge, math.huge }
+
+local function entry(client, key, times)
+    times = times or ALWAYS
+    return { client = client, key = key, not_before = times[1], expires = times[2] }
+end
+
+local function find(text, key)
+    return assert(keyfile.parse(text)):find(key, 0)
+end
 
 local function refused(text, line)
     local keys, err = keyfile.parse(text)
@@ -16,42 +32,69 @@ end
 
 describe("the key file", function()
     it("has one record a line, among comments and empty lines", function()
-        local keys = keyfile.parse("# keys\n\nalice.laptop sha256:" .. A .. "\n  # more\n"
-            .. "bob.ci-1\tsha256:" .. B .. "  expires=2027-01-01T00:00:00Z\n")
-        assert.are.same({
-            [A] = { client = "alice", key = "laptop" },
-            [B] = { client = "bob", key = "ci-1", expires = 1798761600 },
-        }, keys)
+        local text = "# keys\n\nalice.laptop sha256:" .. A .. "\n  # more\n"
+            .. "bob.ci-1\tsha256:" .. B .. "  expires=2027-01-01T00:00:00Z\n"
+        assert.are.same(entry("alice", "laptop"), find(text, ONE))
+        assert.are.same(entry("bob", "ci-1", { -math.huge, 1798761600 }), find(text, TWO))
+        assert.is_nil(find(text, "another"))
+    end)
+
+    it("knows when a key begins to count and when it ends, among what people want to know of it", function()
+        local times = "not_before=2026-01-01T00:00:00Z created=2025-12-24T12:00:00Z last4=ab-_"
+            .. " expires=1970-01-01T00:00:00Z"
+        local text = "a.b sha256:" .. A .. " " .. times
+        assert.are.same(entry("a", "b", { 1767225600, 0 }), find(text, ONE))
+    end)
+
+    it("keeps the key that a rotation replaced apart from its successor", function()
+        local text = "a.b sha256:" .. A .. "\na.b~old sha256:" .. B .. " expires=2027-01-01T00:00:00Z"
+        assert.are.equal("b", find(text, ONE).key)
+        assert.are.equal("b~old", find(text, TWO).key)
+        assert.are.equal("a", find(text, TWO).client)
     end)
 
     it("may be empty: nobody is let in", function()
-        assert.are.same({}, keyfile.parse(""))
-        assert.are.same({}, keyfile.parse("# nobody\n"))
+        for _, text in ipairs({ "", "\n", "# nobody\n", "  \n#" }) do
+            assert.is_nil(find(text, ONE))
+            assert.is_nil(find(text, ""))
+        end
     end)
 
     it("may lack the last newline and have line ends of another system", function()
-        assert.are.equal("alice", keyfile.parse("a.b sha256:" .. B .. "\r\nalice.x sha256:" .. A)[A].client)
+        assert.are.equal("alice", find("a.b sha256:" .. B .. "\r\nalice.x sha256:" .. A, ONE).client)
     end)
 
     it("parts the client from the key's id at the last dot", function()
-        assert.are.same({ client = "alice.b", key = "c" }, keyfile.parse("alice.b.c sha256:" .. A)[A])
+        assert.are.same(entry("alice.b", "c"), find("alice.b.c sha256:" .. A, ONE))
     end)
 
     it("takes digits of either case", function()
-        assert.is_table(keyfile.parse("alice.b sha256:" .. A:upper())[A])
+        assert.is_table(find("alice.b sha256:" .. A:upper(), ONE))
     end)
 
     it("serves a single word as a key in plain text", function()
-        local keys = keyfile.parse("my-secret-api-key-1\n  admin-key-abcdef  \n")
-        local hash = digest.sha256("my-secret-api-key-1")
-        assert.are.equal("(plain text)", keys[hash].client)
-        assert.are.equal("sha256:" .. hash:sub(1, 8), keys[hash].key)
-        assert.is_table(keys[digest.sha256("admin-key-abcdef")])
+        local text = "my-secret-api-key-1\n  admin-key-abcdef==  \n"
+        assert.are.same(entry("(plain text)", "sha256:" .. sha256("my-secret-api-key-1"):sub(1, 8)),
+            find(text, "my-secret-api-key-1"))
+        assert.is_table(find(text, "admin-key-abcdef=="))
+        assert.is_nil(find(text, "admin-key-abcdef"))
     end)
 
     it("may hold several keys of the same name", function()
-        local keys = keyfile.parse("alice.b sha256:" .. A .. "\nalice.b sha256:" .. B)
-        assert.are.same(keys[A], keys[B])
+        local text = "alice.b sha256:" .. A .. "\nalice.b sha256:" .. B
+        assert.are.same(find(text, ONE), find(text, TWO))
+    end)
+
+    it("finds each of many keys, and no other", function()
+        local lines = {}
+        for i = 1, 5000 do
+            lines[i] = "client-" .. i .. ".key sha256:" .. sha256("secret " .. i)
+        end
+        local keys = assert(keyfile.parse(table.concat(lines, "\n")))
+        for i = 1, 5000 do
+            assert.are.equal("client-" .. i, keys:find("secret " .. i, 0).client)
+            assert.is_nil(keys:find("no secret " .. i, 0))
+        end
     end)
 
     it("is refused as a whole for one damaged line, which is named by its number", function()
@@ -69,7 +112,19 @@ describe("the key file", function()
             "alice.laptop sha256:" .. B .. "expires=2027-01-01T00:00:00Z",
             "alice.laptop sha256:" .. B .. " expires=2027-02-30T00:00:00Z",
             "alice.laptop sha256:" .. B .. " expires=",
-            "alice.laptop sha256:" .. B .. " not_before=2027-01-01T00:00:00Z",
+            "alice.laptop sha256:" .. B .. " not-before=2027-01-01T00:00:00Z",
+            "alice.laptop sha256:" .. B .. " not_before=2027-01-01T00:00:00Z not_before=2027-01-01T00:00:00Z",
+            "alice.laptop sha256:" .. B .. " created=today",
+            "alice.laptop sha256:" .. B .. " created=2027-01-01T00:00:00Z created=2027-01-01T00:00:00Z",
+            "alice.laptop sha256:" .. B .. " last4=12345",
+            "alice.laptop sha256:" .. B .. " last4=1234 last4=1234",
+            "alice.laptop sha256:" .. B .. " expires=2027-01-01T00:00:00Zx",
+            "alice.~old sha256:" .. B,
+            "~old sha256:" .. B,
+            "alice.laptop~new sha256:" .. B,
+            "alice.~laptop sha256:" .. B,
+            "key=word",
+            "=",
             "alice.laptop sha256:" .. B .. " expires=2027-01-01T00:00:00Z expires=2028-01-01T00:00:00Z",
             "alice.laptop sha256:" .. B .. " # note",
             "two words",
@@ -84,7 +139,7 @@ describe("the key file", function()
 
     it("is refused when one key stands for two", function()
         refused("a.b sha256:" .. A .. "\nc.d sha256:" .. A, 2)
-        refused("word\na.b sha256:" .. digest.sha256("word"), 2)
+        refused("word\na.b sha256:" .. sha256("word"), 2)
     end)
 
     it("never shows a line in an error", function()

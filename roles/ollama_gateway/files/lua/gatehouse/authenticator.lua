@@ -5,10 +5,11 @@
 -- Decides who a request is from. It answers what to do and does nothing itself.
 
 local authorization = require "gatehouse.authorization"
-local digest = require "gatehouse.digest"
 
 local setmetatable = setmetatable
-local sha256 = digest.sha256
+local sub = string.sub
+
+local PREFIX = "Bearer "
 
 local BASIC = 'Basic realm="ollama", charset="UTF-8"'
 local BEARER = 'Bearer realm="ollama"'
@@ -26,14 +27,12 @@ local function unauthorized(self, tried)
     }
 end
 
--- The digest is what is looked up, so the time it takes says nothing about the keys on file.
-local function by_key(self, key, time)
+-- What is known of the key that stands in `text` behind its first `skipped` bytes, if it is valid at this time. Its
+-- digest is looked up, so the time that takes says nothing about the keys on file.
+local function valid_key(self, text, skipped, time)
     local keys = self.keys()
-    local entry = keys and keys[sha256(key)]
-    if not entry or entry.expires and time >= entry.expires then
-        return unauthorized(self, "bearer")
-    end
-    return entry
+    local entry = keys and keys:find(text, skipped)
+    return entry and time >= entry.not_before and time < entry.expires and entry or nil
 end
 
 local function by_password(self, user, password)
@@ -69,8 +68,16 @@ local function parse(header, api_key)
 end
 
 -- Takes the values of the headers Authorization and x-api-key, and the time in seconds since 1970.
--- Returns {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, err}.
+-- Returns at least {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge,
+-- err}.
 function methods:identify(header, api_key, time)
+    -- As nearly all are written, in one step. What is no key that somebody was given is looked at more closely.
+    if header and not api_key and self.accepts.bearer and sub(header, 1, #PREFIX) == PREFIX then
+        local entry = valid_key(self, header, #PREFIX, time)
+        if entry then
+            return entry
+        end
+    end
     local credential, _, tried = parse(header, api_key)
     if not credential then
         return unauthorized(self, tried)
@@ -79,7 +86,11 @@ function methods:identify(header, api_key, time)
         return unauthorized(self)
     end
     if credential.scheme == "bearer" then
-        return by_key(self, credential.key, time)
+        local entry = valid_key(self, credential.key, 0, time)
+        if not entry then
+            return unauthorized(self, "bearer")
+        end
+        return entry
     end
     return by_password(self, credential.user, credential.password)
 end

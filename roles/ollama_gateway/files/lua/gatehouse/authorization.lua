@@ -14,7 +14,6 @@ local match = string.match
 
 -- The characters of token68. Its pattern is anchored, so nothing can stand before or after the credential.
 local TOKEN68 = "^[%w%-._~+/]+=*$"
-local BEARER = "^Bearer +([%w%-._~+/]+=*)$"
 
 local _M = {}
 
@@ -39,11 +38,6 @@ end
 function _M.parse(value)
     if not value or value == "" then
         return nil, "no credential"
-    end
-    -- As nearly all are written, in one step.
-    local key = match(value, BEARER)
-    if key then
-        return { scheme = "bearer", key = key }
     end
     local scheme, token = match(value, "^(%a+) +([^ ]+)$")
     if not scheme then

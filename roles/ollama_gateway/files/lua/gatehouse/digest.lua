@@ -6,8 +6,10 @@
 
 local ffi = require "ffi"
 
-local byte = string.byte
+local cast = ffi.cast
 local ffi_string = ffi.string
+local format = string.format
+local gsub = string.gsub
 local pcall = pcall
 
 ffi.cdef [[
@@ -24,25 +26,19 @@ if not pcall(function() return crypto.SHA256_Init end) then
     crypto = ffi.load("libcrypto.so.3")
 end
 
+local BYTES = ffi.typeof("const unsigned char *")
 -- Larger than any version's SHA256_CTX (112 bytes) and MD5_CTX (92 bytes), aligned for both.
 local context = ffi.new("uint64_t[32]")
 local output = ffi.new("unsigned char[32]")
-local hex = ffi.new("unsigned char[64]")
-local DIGITS = "0123456789abcdef"
 
 local _M = {}
 
--- Returns 64 hexadecimal digits.
-function _M.sha256(text)
+-- The SHA-256 of the text behind its first `skipped` bytes: 32 bytes in memory that the next call overwrites.
+function _M.sha256(text, skipped)
     crypto.SHA256_Init(context)
-    crypto.SHA256_Update(context, text, #text)
+    crypto.SHA256_Update(context, cast(BYTES, text) + skipped, #text - skipped)
     crypto.SHA256_Final(output, context)
-    for i = 0, 31 do
-        local low = output[i] % 16
-        hex[2 * i] = byte(DIGITS, (output[i] - low) / 16 + 1)
-        hex[2 * i + 1] = byte(DIGITS, low + 1)
-    end
-    return ffi_string(hex, 64)
+    return output
 end
 
 -- Returns 16 raw bytes.
@@ -51,6 +47,11 @@ function _M.md5(text)
     crypto.MD5_Update(context, text, #text)
     crypto.MD5_Final(output, context)
     return ffi_string(output, 16)
+end
+
+-- The first `count` bytes at a place in memory, in hexadecimal digits.
+function _M.hex(bytes, count)
+    return (gsub(ffi_string(bytes, count), ".", function(sign) return format("%02x", sign:byte()) end))
 end
 
 return _M

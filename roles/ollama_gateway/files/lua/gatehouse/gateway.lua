@@ -44,6 +44,7 @@ local _M = {}
 local identities, table_of_routes, rights_of_clients
 local files = {}
 local folder_of_clients, path_of_clients
+local unsettled = false
 
 local function write(_, message)
     ngx.log(ngx.CRIT, message)
@@ -78,20 +79,17 @@ local function watch(path, parse)
 end
 
 local function look_at_files()
+    unsettled = false
     for _, file in ipairs(files) do
         file:look()
+        unsettled = unsettled or not file.settled
     end
 end
 
 -- Before each request is judged: what changed until now counts for it.
 local function refresh()
-    if folder_of_clients:stirred() then
-        return look_at_files()
-    end
-    for _, file in ipairs(files) do
-        if not file.settled then
-            file:look()
-        end
+    if folder_of_clients:stirred() or unsettled then
+        look_at_files()
     end
 end
 

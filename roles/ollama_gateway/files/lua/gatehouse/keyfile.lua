@@ -2,78 +2,262 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Reads clients/api_keys. Errors give the line's number and never its text: it may be a key.
+-- Reads clients/api_keys, byte by byte: 100,000 lines are read while the event loop waits. Errors give the line's
+-- number and never its text: it may be a key.
 
+local bit = require "bit"
 local digest = require "gatehouse.digest"
+local ffi = require "ffi"
+local key_index = require "gatehouse.key_index"
 local timestamps = require "gatehouse.timestamps"
 
-local find = string.find
+local band = bit.band
+local byte = string.byte
+local C = ffi.C
+local cast = ffi.cast
+local ffi_string = ffi.string
 local gmatch = string.gmatch
-local lower = string.lower
-local match = string.match
-local sub = string.sub
+local HUGE = math.huge
+local setmetatable = setmetatable
+local tonumber = tonumber
+
+ffi.cdef [[
+void *memchr(const void *bytes, int sign, size_t length);
+int memcmp(const void *one, const void *other, size_t length);
+]]
 
 -- No client of the inventory can have this name.
 local PLAIN_TEXT = "(plain text)"
 
-local _M = { PLAIN_TEXT = PLAIN_TEXT }
+local BYTES = ffi.typeof("const uint8_t *")
+local NEWLINE, HASH, DOT, EQUALS = byte("\n#.=", 1, 4)
+local TIME_LENGTH = #"2027-01-01T00:00:00Z"
+-- The id of the key that a rotation replaced, until it ends.
+local OLD = "~old"
+local LAST4 = "last4="
 
-local function plain_text_key(word)
-    if not find(word, "^[%w%-._~+/]+=*$") then
+-- What a byte may be.
+local SPACE, FIRST, NAME, ID, TOKEN = 1, 2, 4, 8, 16
+local kinds = ffi.new("uint8_t[256]")
+local digits = ffi.new("uint8_t[256]")
+do
+    local function mark(pattern, kind)
+        for i = 0, 255 do
+            if string.char(i):find(pattern) then
+                kinds[i] = kinds[i] + kind
+            end
+        end
+    end
+    mark("%s", SPACE)
+    mark("[a-z0-9]", FIRST)
+    mark("[a-z0-9._-]", NAME)
+    mark("[a-z0-9_-]", ID)
+    mark("[%w%-._~+/]", TOKEN)
+    ffi.fill(digits, 256, 255)
+    for digit in gmatch("0123456789abcdefABCDEF", ".") do
+        digits[byte(digit)] = tonumber(digit, 16)
+    end
+end
+
+local FORM = "it must be like: alice.laptop sha256:<64 hex digits> expires=2027-01-01T00:00:00Z"
+local UNKNOWN = "after the hash only not_before=<time>, expires=<time>, created=<time> and last4=<four characters> "
+    .. "may follow, each once, with times such as 2027-01-01T00:00:00Z"
+
+local _M = { PLAIN_TEXT = PLAIN_TEXT }
+local methods = {}
+local sum = ffi.new("uint8_t[32]")
+
+-- The first place from `from` to `to` whose byte is of none of these kinds.
+local function past(bytes, from, to, kind)
+    while from < to and band(kinds[bytes[from]], kind) ~= 0 do
+        from = from + 1
+    end
+    return from
+end
+
+local function end_of_word(bytes, from, to)
+    while from < to and band(kinds[bytes[from]], SPACE) == 0 do
+        from = from + 1
+    end
+    return from
+end
+
+local function has(bytes, from, to, prefix)
+    return to - from >= #prefix and C.memcmp(bytes + from, prefix, #prefix) == 0
+end
+
+-- Returns true; or nil and an error.
+local function add(self, hash, name, client_length, id_length, not_before, expires)
+    local entry = self.index:add(hash)
+    if not entry then
+        return nil, "an earlier line has the same key"
+    end
+    entry.name, entry.client_length, entry.id_length = name, client_length, id_length
+    entry.not_before, entry.expires = not_before, expires
+    return true
+end
+
+local function plain_text_key(self, bytes, from, to)
+    local stop = past(bytes, from, to, TOKEN)
+    local equals = stop
+    while equals < to and bytes[equals] == EQUALS do
+        equals = equals + 1
+    end
+    if stop == from or equals < to then
         return nil, "a key in plain text may hold letters, digits and -._~+/ only, with = at its end"
     end
-    local hash = digest.sha256(word)
-    return hash, { client = PLAIN_TEXT, key = "sha256:" .. sub(hash, 1, 8) }
+    -- No id: the key has no name either.
+    return add(self, digest.sha256(ffi_string(bytes + from, to - from), 0), 0, 0, 0, -HUGE, HUGE)
 end
 
-local function record(line)
-    local word = match(line, "^%s*(%S+)%s*$")
-    if word then
-        return plain_text_key(word)
+-- A client's name may hold dots, a key's id may not: the last dot parts them. Returns its place.
+local function dot_of_name(bytes, from, to)
+    if to - from > #OLD and has(bytes, to - #OLD, to, OLD) then
+        to = to - #OLD
     end
-    local name, hex, rest = match(line, "^%s*(%S+)%s+sha256:(%x+)(.*)$")
-    if not name or #hex ~= 64 or not find(rest, "^%s") and rest ~= "" then
-        return nil, "it must be like: alice.laptop sha256:<64 hex digits> expires=2027-01-01T00:00:00Z"
+    local dot = to - 1
+    while dot > from and bytes[dot] ~= DOT do
+        dot = dot - 1
     end
-    -- A client's name may hold dots, a key's id may not: the last dot parts them.
-    local client, id = match(name, "^([a-z0-9][a-z0-9._-]*)%.([a-z0-9][a-z0-9_-]*)$")
-    if not client then
-        return nil, "it must begin with <client>.<key id>"
+    if dot > from and dot + 1 < to
+        and band(kinds[bytes[from]], FIRST) ~= 0 and past(bytes, from, dot, NAME) == dot
+        and band(kinds[bytes[dot + 1]], FIRST) ~= 0 and past(bytes, dot + 1, to, ID) == to then
+        return dot
     end
-    local expires
-    for attribute in gmatch(rest, "%S+") do
-        local time = match(attribute, "^expires=(.+)$")
-        if not time or expires then
-            -- Not skipped: what we do not understand may have been meant to shut somebody out.
-            return nil, "after the hash only one expires=<time> may follow"
-        end
-        local err
-        expires, err = timestamps.parse(time)
-        if not expires then
-            return nil, err
-        end
-    end
-    return lower(hex), { client = client, key = id, expires = expires }
+    return nil, "it must begin with <client>.<key id>"
 end
 
--- Returns a table from the SHA-256 of a key (in hexadecimal) to {client, key, expires}; or nil and an error.
+-- Reads "sha256:<64 digits>" into `sum`.
+local function read_hash(bytes, from, to)
+    if to - from ~= 71 or not has(bytes, from, to, "sha256:") then
+        return nil, FORM
+    end
+    for i = 0, 31 do
+        local high, low = digits[bytes[from + 7 + 2 * i]], digits[bytes[from + 8 + 2 * i]]
+        if high > 15 or low > 15 then
+            return nil, FORM
+        end
+        sum[i] = 16 * high + low
+    end
+    return true
+end
+
+local function time_after(bytes, from, to, prefix)
+    if to - from == #prefix + TIME_LENGTH and has(bytes, from, to, prefix) then
+        return timestamps.at(bytes + from + #prefix)
+    end
+end
+
+-- Reads what follows the hash. Returns the two times that count; or nil and an error.
+local function attributes(bytes, from, to)
+    local not_before, expires, created, last4
+    from = past(bytes, from, to, SPACE)
+    while from < to do
+        local stop = end_of_word(bytes, from, to)
+        local time = not expires and time_after(bytes, from, stop, "expires=")
+        if time then
+            expires = time
+        else
+            time = not not_before and time_after(bytes, from, stop, "not_before=")
+            if time then
+                not_before = time
+            elseif not created and time_after(bytes, from, stop, "created=") then
+                created = true
+            elseif not last4 and stop - from == #LAST4 + 4 and has(bytes, from, stop, LAST4) then
+                last4 = true
+            else
+                -- Not skipped: what we do not understand may have been meant to shut somebody out.
+                return nil, UNKNOWN
+            end
+        end
+        from = past(bytes, stop, to, SPACE)
+    end
+    return not_before or -HUGE, expires or HUGE
+end
+
+-- Reads what stands from `from` to `to`, without space at its ends. Returns true; or nil and an error.
+local function read_record(self, bytes, from, to)
+    local stop = end_of_word(bytes, from, to)
+    if stop == to then
+        return plain_text_key(self, bytes, from, to)
+    end
+    local hash = past(bytes, stop, to, SPACE)
+    local behind = end_of_word(bytes, hash, to)
+    local ok, err = read_hash(bytes, hash, behind)
+    local dot, not_before, expires
+    if ok then
+        dot, err = dot_of_name(bytes, from, stop)
+    end
+    if dot then
+        not_before, expires = attributes(bytes, behind, to)
+        err = expires
+    end
+    if not not_before then
+        return nil, err
+    end
+    return add(self, sum, from, dot - from, stop - dot - 1, not_before, expires)
+end
+
+local function end_of_line(bytes, from, to)
+    local newline = C.memchr(bytes + from, NEWLINE, to - from)
+    return newline ~= nil and tonumber(cast(BYTES, newline) - bytes) or to
+end
+
+local function count_lines(bytes, length)
+    local count, position = 0, 0
+    while position < length do
+        count, position = count + 1, end_of_line(bytes, position, length) + 1
+    end
+    return count
+end
+
+-- Returns what is known of the key that stands in `text` behind its first `skipped` bytes: {client, key, not_before,
+-- expires}, the times in seconds since 1970; or nil. Not to be changed.
+function methods:find(text, skipped)
+    local number = self.index:find(digest.sha256(text, skipped))
+    if not number then
+        return nil
+    end
+    return self.entries[number] or self:entry(number)
+end
+
+-- Made when it is first asked for.
+function methods:entry(number)
+    local record = self.index.records[number]
+    local client, key
+    if record.id_length > 0 then
+        local name = cast(BYTES, self.text) + record.name
+        client = ffi_string(name, record.client_length)
+        key = ffi_string(name + record.client_length + 1, record.id_length)
+    else
+        client, key = PLAIN_TEXT, "sha256:" .. digest.hex(record.digest, 4)
+    end
+    local entry = { client = client, key = key, not_before = record.not_before, expires = record.expires }
+    self.entries[number] = entry
+    return entry
+end
+
+-- Returns the keys; or nil and an error.
 function _M.parse(text)
-    local keys = {}
-    local number = 0
-    for line in gmatch(text, "([^\n]*)\n?") do
+    local bytes, length = cast(BYTES, text), #text
+    local self = { text = text, entries = {}, index = key_index.new(count_lines(bytes, length)) }
+    local number, position = 0, 0
+    while position < length do
         number = number + 1
-        if not find(line, "^%s*$") and not find(line, "^%s*#") then
-            local hash, entry = record(line)
-            if not hash then
-                return nil, "failed to read line " .. number .. ": " .. entry
+        local to = end_of_line(bytes, position, length)
+        local from = past(bytes, position, to, SPACE)
+        position = to + 1
+        if from < to and bytes[from] ~= HASH then
+            while band(kinds[bytes[to - 1]], SPACE) ~= 0 do
+                to = to - 1
             end
-            if keys[hash] then
-                return nil, "failed to read line " .. number .. ": an earlier line has the same key"
+            local ok, err = read_record(self, bytes, from, to)
+            if not ok then
+                return nil, "failed to read line " .. number .. ": " .. err
             end
-            keys[hash] = entry
         end
     end
-    return keys
+    return setmetatable(self, { __index = methods })
 end
 
 return _M
