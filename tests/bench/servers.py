@@ -15,6 +15,8 @@ from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic
 FOLDER = Path(__file__).resolve().parent
 # In nginx.conf, what says where the upstreams are; in proxy.conf, how a request goes to one.
 UPSTREAM = re.compile(r"^    (?:resolver.*;|(?:split_clients|upstream) .*\{\n(?:.*\n)*?    \})$", re.MULTILINE)
+# And what is logged, and how.
+LOG = re.compile(r"^    (?:map \S+ \$log_.*|log_format (?:.*\n)+?.*;|access_log .*;)$", re.MULTILINE)
 PROXY = re.compile(r"^proxy_.*;$", re.MULTILINE)
 
 # Both clients have one key. Alice may do everything but change models; bob may use some models only.
@@ -32,14 +34,26 @@ class Upstream(Gateway):
         self.put(self.folder / "conf" / "nginx.conf", text.replace("@listen@", self.address))
 
 
+# As the image of nginx logs; and as the gateway does, to whom nobody is known.
+OWN_LOG = "    access_log /dev/stdout;"
+NOBODY = [f'    map "" $gatehouse_{name} {{ default ""; }}' for name in ("client", "key")]
+
+
 class OpenProxy(Gateway):
     """The same image and container as the gateway of this kind; whoever asks is served."""
 
+    # Whether it logs as the gateway does.
+    same_log = False
+
     def configure(self, **variables: Any) -> None:
         text = (FOLDER / "open_proxy.conf").read_text(encoding="utf-8")
+        nginx = rendering.render("nginx.conf.j2", **self.variables)
+        log = LOG.findall(nginx)
+        assert len(log) > 2, "nginx.conf.j2 no longer says what is logged"
         parts = {
             "listen": self.address,
-            "upstream": "\n".join(UPSTREAM.findall(rendering.render("nginx.conf.j2", **self.variables))),
+            "log": "\n".join([*NOBODY, *log]) if self.same_log else OWN_LOG,
+            "upstream": "\n".join(UPSTREAM.findall(nginx)),
             "proxy": "\n".join(PROXY.findall(rendering.render("proxy.conf.j2", **self.variables))),
         }
         assert parts["upstream"], "nginx.conf.j2 no longer says where the upstreams are"
@@ -49,9 +63,27 @@ class OpenProxy(Gateway):
         self.put(self.folder / "conf" / "nginx.conf", text)
 
 
+class SameLogProxy(OpenProxy):
+    """An open proxy that logs as the gateway does: what is left is what the wall costs."""
+
+    same_log = True
+
+
+class LastingGateway(Gateway):
+    """The role's gateway, but it ends no connection after a number of requests, as the other servers here."""
+
+    def configure(self, **variables: Any) -> None:
+        super().configure(**variables)
+        path = self.folder / "conf" / "nginx.conf"
+        text = path.read_text(encoding="utf-8")
+        timeout = "    keepalive_timeout 75s;\n"
+        self.put(path, text.replace(timeout, timeout + "    keepalive_requests 1000000;\n", 1))
+        assert path.read_text(encoding="utf-8") != text, "nginx.conf.j2 no longer has a keepalive_timeout"
+
+
 def gateway(folder: Path, auth: str, upstream: Upstream) -> Gateway:
     """The role's gateway, with the clients above."""
-    server = Gateway(folder, auth, upstream.address, workers="1")
+    server = LastingGateway(folder, auth, upstream.address, workers="1")
     scopes = ["inference", "models_read"]
     server.allow({"alice": scopes, "bob": scopes}, {"bob": ["llama3.2:*", "qwen3:*", "nomic-embed-text"]})
     return server

@@ -6,6 +6,7 @@
 
 local apr1 = require "gatehouse.apr1"
 local authorization = require "gatehouse.authorization"
+local ffi = require "ffi"
 local password = require "gatehouse.password"
 local timestamps = require "gatehouse.timestamps"
 
@@ -29,7 +30,9 @@ local calls = {
     end,
     apr1 = function(given, setting) return hex(apr1.crypt(given, setting)) end,
     verify = function(given, hash) return tostring(password.verify(given, hash)) end,
-    time = function(text) return tostring(timestamps.parse(text)) end,
+    time = function(text)
+        return tostring(#text == 20 and timestamps.at(ffi.cast("const uint8_t *", text)) or nil)
+    end,
 }
 
 io.stdout:setvbuf("line")
