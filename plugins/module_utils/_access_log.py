@@ -27,7 +27,7 @@ Credential = t.Tuple[str, str]
 
 
 class LogError(GatehouseError):
-    """What its command did, so that the log was not read to its end. Then it says nothing: the latest uses come last."""
+    """Why the log was not read to its end. Half of it would say nothing: the latest uses come last."""
 
 
 @dataclass
