@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._columns import aligned
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Result
 
 HELD, HOLE, NOT_TRIED = "✓", "✗", "-"
@@ -18,12 +19,10 @@ def table(results: t.Sequence[Result], routes: t.Sequence[str], columns: t.Seque
     for result in results:
         place = (result.route, result.column)
         cells[place] = cells.get(place, True) and result.held
-    width = max(len(name) for name in ("route", *routes))
-    lines = ["%s  %s" % ("route".ljust(width), "  ".join(columns))]
+    rows = [["route", *columns]]
     for route in routes:
-        marks = (_mark(cells.get((route, column))).center(len(column)) for column in columns)
-        lines.append(("%s  %s" % (route.ljust(width), "  ".join(marks))).rstrip())
-    return lines
+        rows.append([route, *(_mark(cells.get((route, column))).center(len(column)) for column in columns)])
+    return aligned(rows)
 
 
 def summary(results: t.Sequence[Result]) -> list[str]:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clients of a gateway, for people to read. Pure functions.
+
+No cell has a blank: callbacks that print YAML fold long lines at single ones.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_info import UNKNOWN_SCHEME
+from ansible_collections.gatehouse.ollama.plugins.module_utils._columns import aligned
+
+HEADER = (
+    *("client", "credential", "fingerprint", "last4", "scopes", "models"),
+    *("created", "expires", "last-use", "state"),
+)
+UNKNOWN = "-"
+# A client with more of them than this shall not make every line of the table long.
+_SHOWN = 4
+
+
+def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> list[str]:
+    """A line for each credential, in the form of what the module returns, then what they are in numbers."""
+    rows = [row for client in clients for row in _rows(client, log_since is not None)]
+    keys = sum(len(client["keys"]) for client in clients)
+    passwords = sum(client["password"] is not None for client in clients)
+    numbers = ", ".join([_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")])
+    log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
+    return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
+
+
+def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, ...]]:
+    rights = (_some(client["scopes"]), "all" if "*" in client["models"] else _some(client["models"]))
+    never = "never" if logged else UNKNOWN
+    password = client["password"]
+    if password:
+        used = _moment(password["last_use"], never)
+        state = UNKNOWN if password["scheme"] == UNKNOWN_SCHEME else "valid"
+        yield (client["name"], "password", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, state)
+    for key in client["keys"]:
+        yield (
+            client["name"],
+            key["id"],
+            key["fingerprint"],
+            key["last4"] or UNKNOWN,
+            *rights,
+            _moment(key["created"]),
+            _moment(key["expires"]),
+            _moment(key["last_use"], never),
+            key["state"].replace(" ", "-"),
+        )
+    if not password and not client["keys"]:
+        used = _moment(client["last_use"], never)
+        yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
+
+
+def _some(items: t.Sequence[str]) -> str:
+    more = ["+%d" % (len(items) - _SHOWN)] if len(items) > _SHOWN else []
+    return ",".join([*items[:_SHOWN], *more]) or "none"
+
+
+def _moment(text: str | None, unknown: str = UNKNOWN) -> str:
+    """2027-01-01T00:00:00Z to the minute."""
+    return text[:16] + "Z" if text else unknown
+
+
+def _count(number: int, noun: str) -> str:
+    return "%d %s%s" % (number, noun, "" if number == 1 else "s")

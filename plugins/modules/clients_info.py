@@ -1,0 +1,233 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: clients_info
+short_description: List who may come in through a gateway, with what, and when they last did
+version_added: 0.1.0
+description:
+  - Reads the files of clients on the host of a gateway, and its access log.
+  - No key, no password and no hash of one is returned, but for the first eight digits of a key's hash and the last four
+    characters of the key, by which people tell keys apart.
+  - What is damaged in a file is left out with a warning, which names the line and never quotes it.
+  - Whether the gateway accepts keys or passwords at all is not looked at.
+options:
+  path:
+    description: The folder with C(api_keys), C(htpasswd) and C(clients.json). Each of them may be missing.
+    type: path
+    required: true
+  log_command:
+    description:
+      - A command that prints the access log of the gateway. It is run in check mode, too.
+      - If it fails, there is a warning, and when credentials were used is unknown.
+    type: list
+    elements: str
+  log_timeout:
+    description: Seconds that O(log_command) may take. Longer is a failure of it.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Does the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing.
+    support: full
+seealso:
+  - module: gatehouse.ollama.api_keys
+  - module: gatehouse.ollama.htpasswd
+  - module: gatehouse.ollama.client_rights
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Look who may come in
+  gatehouse.ollama.clients_info:
+    path: /opt/gatehouse/gateway/clients
+    log_command: [docker, logs, gatehouse-gateway-gateway-1]
+  register: info
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ info.table }}"
+
+- name: Show the keys that expired
+  ansible.builtin.debug:
+    msg: "{{ item.0.name }}.{{ item.1.id }}"
+  loop: "{{ info.clients | subelements('keys') }}"
+  when: item.1.state == 'expired'
+"""
+
+RETURN = r"""
+clients:
+  description:
+    - The clients, by name.
+    - Keys in plain text belong to a client that is named V((plain text\)), as in the log of the gateway.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the client.
+      type: str
+      sample: alice
+    owner:
+      description: Whose client it is, null if unknown.
+      type: str
+    comment:
+      description: What was noted about the client, null if nothing.
+      type: str
+    scopes:
+      description: What the client may do; nothing if C(clients.json) does not name it.
+      type: list
+      elements: str
+      sample: [inference, models_read]
+    models:
+      description: The models that the client may use.
+      type: list
+      elements: str
+      sample: ["*"]
+    password:
+      description: The client's password, null if it has none.
+      type: dict
+      contains:
+        scheme:
+          description: How it is hashed.
+          type: str
+          sample: sha512_crypt with rounds 5000
+        last_use:
+          description: When a request with it was logged last, null if none was or the log is unknown.
+          type: str
+          sample: '2026-11-25T13:21:11Z'
+    keys:
+      description: The client's keys, by id.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Id of the key. One that ends with V(~old) was superseded by the key of the same id without it.
+          type: str
+          sample: laptop
+        fingerprint:
+          description: The first eight digits of the key's SHA-256.
+          type: str
+          sample: 1a2b3c4d
+        last4:
+          description: The last four characters of the key, null if unknown.
+          type: str
+          sample: Xy12
+        created:
+          description: When the key was made, null if unknown.
+          type: str
+          sample: '2026-11-01T00:00:00Z'
+        not_before:
+          description: When the key begins to count, null if it did from the first.
+          type: str
+        expires:
+          description: When the key ceases to count, null if never.
+          type: str
+          sample: '2027-01-01T00:00:00Z'
+        comment:
+          description: What was noted about the key, null if nothing.
+          type: str
+        state:
+          description:
+            - V(valid), V(expired) or V(not yet valid).
+            - V(superseded) is a key that another one took the place of, and that still counts.
+          type: str
+          sample: valid
+        last_use:
+          description:
+            - When a request with it was logged last, null if none was or the log is unknown.
+            - Requests from before the key was created are those of the key that had its id before.
+          type: str
+          sample: '2026-11-25T13:21:11Z'
+    last_use:
+      description: When a request of the client was logged last, be it with a credential that is gone.
+      type: str
+      sample: '2026-11-25T13:21:11Z'
+log_since:
+  description: The time of the first request in the log, null if there is none or the log is unknown.
+  returned: success
+  type: str
+  sample: '2026-11-20T08:00:00Z'
+table:
+  description: Lines of a table of credentials, for people to read.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import datetime
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _access_log, _clients_info
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_table import table
+
+OPTIONS: dict[str, dict[str, t.Any]] = dict(
+    path=dict(type="path", required=True),
+    log_command=dict(type="list", elements="str"),
+    log_timeout=dict(type="int", default=60),
+)
+
+
+def read_file(folder: str, name: str) -> bytes:
+    """The content of a file; empty if there is none."""
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def look(options: dict[str, t.Any], now: datetime.datetime) -> tuple[dict[str, t.Any], list[str]]:
+    """What the module returns, and its warnings. Raises OSError if a file cannot be read."""
+    folder = options["path"]
+    problems = {name: _clients_info.Problems(name) for name in ("api_keys", "htpasswd", "clients.json")}
+    keys = _clients_info.read_keys(read_file(folder, "api_keys"), problems["api_keys"])
+    passwords = _clients_info.read_passwords(read_file(folder, "htpasswd"), problems["htpasswd"])
+    rights = _clients_info.read_rights(read_file(folder, "clients.json") or b"{}", problems["clients.json"])
+    warnings = [text for one in problems.values() for text in one.texts()]
+    uses = _access_log.Uses()
+    if options["log_command"]:
+        try:
+            lines = _access_log.lines_of(options["log_command"], options["log_timeout"])
+            uses = _access_log.read(lines, _clients_info.creations(keys))
+        except _access_log.LogError as error:
+            command = " ".join(options["log_command"])
+            warnings.append("When credentials were used is unknown: `%s` %s." % (command, error))
+    log_since = _clients_info.told(uses.since)
+    clients = _clients_info.describe(keys, passwords, rights, uses, _clients_info.told(now) or "")
+    return dict(changed=False, clients=clients, log_since=log_since, table=table(clients, log_since)), warnings
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    options = module.params
+    if options["log_timeout"] < 1:
+        module.fail_json(msg="log_timeout: it must be 1 or more")
+    if not os.path.isdir(options["path"]):
+        module.fail_json(msg="path: there is no folder %s" % options["path"])
+    try:
+        returned, warnings = look(options, datetime.datetime.now(datetime.timezone.utc))
+    except OSError as error:
+        module.fail_json(msg="%s cannot be read: %s" % (error.filename, error.strerror))
+    for warning in warnings:
+        module.warn(warning)
+    module.exit_json(**returned)
+
+
+if __name__ == "__main__":
+    main()
