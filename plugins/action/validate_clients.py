@@ -20,6 +20,7 @@ class ActionModule(CredentialsAction):
     ARGUMENTS: t.ClassVar[Dict] = {
         **CLIENTS_OPTION,
         "auth": {"type": "str", "required": True, "choices": ["basic", "bearer", "both"]},
+        "engine": {"type": "str", "required": True, "choices": ["nginx", "openresty"]},
         "password_scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
         "secrets_dir": {"type": "path"},
         "allow_weak_secrets": {"type": "bool", "default": False},
@@ -31,7 +32,7 @@ class ActionModule(CredentialsAction):
         auth, scheme = arguments["auth"], arguments["password_scheme"]
         rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
-        problems += auth_problems(clients, auth)
+        problems += auth_problems(clients, auth, arguments["engine"])
         if auth != "basic":
             directory = arguments["secrets_dir"]
             store = SecretStore(self.controller_path(directory)) if directory else None

@@ -71,8 +71,9 @@ options:
           - The models that the client may use and see, as names or patterns such as V(llama3.2), V(qwen3*) or
             V(hf.co/team/*). C(*) and C(?) stand for any characters of one part, that is host, namespace, model or tag.
           - A pattern without a tag means C(latest), or any tag if it has a wildcard for the model. V(*) alone is all.
-          - Not on plain nginx, that is with O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_auth=basic),
-            which reads no bodies.
+          - Not on plain nginx, which reads no bodies. That is what runs with
+            O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_auth=basic), unless
+            O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_engine=openresty).
         type: list
         elements: str
         default: ["*"]

@@ -13,7 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import C
 PREFIX = "ollama_gateway_"
 
 
-def auth_problems(clients: t.Iterable[Client], auth: str) -> list[str]:
+def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[str]:
     """Clients with a credential that the gateway does not accept, or without one that it does."""
     problems = []
     for client in clients:
@@ -26,8 +26,8 @@ def auth_problems(clients: t.Iterable[Client], auth: str) -> list[str]:
         if has_password and auth == "bearer":
             text = "a password needs %sauth basic or both, and it is bearer; remove the password or change %sauth"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
-        if "*" not in client.models and auth == "basic":
-            text = "models need %sauth bearer or both, and it is basic; remove the models or change %sauth"
+        if "*" not in client.models and engine == "nginx":
+            text = "models need %sengine openresty, since nginx reads no bodies; remove the models or change %sengine"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
         if not has_password and not client.has_keys:
             need = {

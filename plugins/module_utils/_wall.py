@@ -16,6 +16,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tric
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, valid
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_failures import Forgetting
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer, request, send
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
@@ -110,6 +111,12 @@ class Wall:
         if health.status != 200:
             text = "%s does not answer /healthz as a gateway does (%s)"
             raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
+        forgetting = Forgetting(self._options["touch"], self._options["auth_failures"])
+
+        def try_one(attack: Attack) -> Answer:
+            with forgetting.one_try():
+                return send(address, attack.request.raw, timeout)
+
         served = [one for one in self._routes if one.scope != "account" or self._options["allow_account_routes"]]
         return run(
             itertools.chain(
@@ -120,7 +127,7 @@ class Wall:
                 routes.without_scope(self._routes, served, self._credentials),
                 routes.with_scope(served, self._credentials),
             ),
-            lambda attack: send(address, attack.request.raw, timeout),
+            try_one,
             budget,
             self._secrets,
         )

@@ -23,6 +23,11 @@ options:
     type: str
     choices: [basic, bearer, both]
     required: true
+  engine:
+    description: What checks the credentials.
+    type: str
+    choices: [nginx, openresty]
+    required: true
   password_scheme:
     description: As O(gatehouse.ollama.htpasswd#module:scheme).
     type: str
@@ -65,6 +70,7 @@ EXAMPLES = r"""
 - name: Check the variables before anything changes
   gatehouse.ollama.validate_clients:
     auth: "{{ ollama_gateway_auth }}"
+    engine: openresty
     clients: "{{ ollama_gateway_clients }}"
     password_scheme: "{{ ollama_gateway_password_scheme }}"
     secrets_dir: "{{ ollama_gateway_secrets_dir }}"

@@ -132,6 +132,17 @@ options:
         in place of Ollama, which answers with the headers that arrived. No credential, cookie or origin may be there.
     type: list
     elements: str
+  auth_failures:
+    description:
+      - How many failed tries a minute the gateway allows before it refuses further ones without a look. Nearly all
+        attacks are such tries, and each should be looked at. V(0) is no limit.
+    type: int
+    default: 0
+  touch:
+    description:
+      - A file of the gateway whose change has it forget the failed tries, such as C(clients.json). With
+        O(auth_failures) its times are changed before each attack.
+    type: path
   max_requests:
     description: How many requests may be made. If more are needed, none of the class that exceeds it is made.
     type: int
@@ -272,6 +283,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     files=dict(type="list", elements="dict", default=[]),
     mirror_command=dict(type="list", elements="str"),
+    auth_failures=dict(type="int", default=0),
+    touch=dict(type="path"),
     max_requests=dict(type="int", default=10000),
     rate=dict(type="int", default=400),
     timeout=dict(type="int", default=60),

@@ -64,6 +64,8 @@ class Attacked:
             "side_doors": [],
             "files": [],
             "request_timeout": 5,
+            "auth_failures": self.gateway.variables["ollama_gateway_auth_failures"],
+            "touch": str(self.gateway.folder / "clients" / "clients.json"),
             **options,
         }
         self.wall = Wall(read_url(everything["url"]), everything, None)
@@ -75,6 +77,23 @@ def attacked(request: pytest.FixtureRequest, server: Standin, tmp_path: Path) ->
     routes = rendering.value("__ollama_gateway_routes")
     with gateway(tmp_path / "gateway", request.param, server.address, __ollama_gateway_routes=routes) as one:
         yield Attacked(one)
+
+
+@pytest.mark.parametrize("limit", [2, 10])
+def test_a_gateway_that_slows_down_who_fails_is_attacked_as_thoroughly(
+    limit: int, server: Standin, tmp_path: Path
+) -> None:
+    variables = {
+        "__ollama_gateway_routes": rendering.value("__ollama_gateway_routes"),
+        "ollama_gateway_auth_failures": limit,
+    }
+    with gateway(tmp_path / "gateway", "both", server.address, **variables) as one:
+        attacked = Attacked(one)
+        results = attacked.attack()
+        assert [result for result in results if not result.held] == []
+        assert len(results) > 3000
+        # It does count, and says 429 instead of the 401 that was expected.
+        assert hole(attacked.attack(auth_failures=0))
 
 
 def test_a_sound_gateway_withstands_every_attack(attacked: Attacked) -> None:

@@ -18,8 +18,14 @@ end
 local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right")
     .. "\nbob.ci sha256:" .. sha256("brief") .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
 
+-- Neither remembers nor counts anything, unless a test says so.
+local FORGETFUL = { recall = function() end, remember = function() end }
+local PATIENT = { wait = function() end, failed = function() end }
+
 local function new(auth, changes)
     local options = {
+        memory = FORGETFUL,
+        failures = PATIENT,
         accepts = { basic = auth ~= "bearer", bearer = auth ~= "basic" },
         keys = function() return KEYS end,
         users = function() return { hashes = { alice = "hash of secret" }, stand_in = "hash of secret" } end,
@@ -119,6 +125,86 @@ describe("who a request is from", function()
         local function nothing() return nil end
         refused(new("bearer", { keys = nothing }), "Bearer right", 'Bearer realm="ollama", error="invalid_token"')
         refused(new("basic", { users = nothing }), ALICE, nil, BASIC)
+    end)
+
+    it("is the user of a password that was right before, without a hash", function()
+        local memory = {
+            recall = function(_, header, hashes)
+                return header == ALICE and hashes.alice == "hash of secret" and "alice" or nil
+            end,
+            remember = function() error("again") end,
+        }
+        local identities = new("both", { memory = memory, verify = function() error("hashed") end })
+        assert.are.same({ client = "alice", key = "" }, identities:identify(ALICE, nil, NOW))
+        assert.is_nil(new("bearer", { memory = memory }):identify(ALICE, nil, NOW))
+        assert.is_nil(new("both", { memory = memory }):identify(ALICE, "x", NOW))
+    end)
+
+    it("is remembered with the hash that was right, and only then", function()
+        local remembered = {}
+        local memory = {
+            recall = FORGETFUL.recall,
+            remember = function(_, ...) remembered[#remembered + 1] = { ... } end,
+        }
+        local identities = new("basic", { memory = memory })
+        identities:identify("Basic YWxpY2U6eA==", nil, NOW)
+        identities:identify(MALLORY, nil, NOW)
+        identities:identify(ALICE, nil, NOW)
+        assert.are.same({ { ALICE, "alice", "hash of secret" } }, remembered)
+    end)
+
+    describe("after too many failures", function()
+        local function limited(changes)
+            changes = changes or {}
+            changes.failures = {
+                wait = function(_, address, user) return (address == "bad" or user == "mallory") and 42 or nil end,
+                failed = function() error("counted") end,
+            }
+            return new("both", changes)
+        end
+
+        local function told_to_wait(header, address)
+            local identities = limited({ verify = function() error("hashed") end })
+            local identity, refusal = identities:identify(header, nil, NOW, address)
+            assert.is_nil(identity)
+            assert.are.same({ status = 429, retry_after = 42 }, refusal)
+        end
+
+        it("is told to wait before any hash is computed", function()
+            told_to_wait(ALICE, "bad")
+            told_to_wait(MALLORY, "good")
+            told_to_wait("Bearer wrong", "bad")
+            told_to_wait("Foo", "bad")
+        end)
+
+        it("is still the client of a key, which nobody can guess, but not of one in plain text", function()
+            assert.are.equal("laptop", limited():identify("Bearer right", nil, NOW, "bad").key)
+            local keys = assert(keyfile.parse("plain-text-key"))
+            local identities = limited({ keys = function() return keys end })
+            assert.are.equal("(plain text)", identities:identify("Bearer plain-text-key", nil, NOW, "good").client)
+            assert.is_nil(identities:identify("Bearer plain-text-key", nil, NOW, "bad"))
+        end)
+
+        it("is asked for a credential as ever if it has none", function()
+            local _, refusal = limited():identify(nil, nil, NOW, "bad")
+            assert.are.equal(401, refusal.status)
+        end)
+    end)
+
+    it("counts a failed try with the address and the name, and nothing else", function()
+        local counted = {}
+        local count = { wait = PATIENT.wait, failed = function(_, ...) counted[#counted + 1] = { ... } end }
+        local identities = new("both", { failures = count })
+        identities:identify("Basic YWxpY2U6eA==", nil, NOW, "one")
+        identities:identify(MALLORY, nil, NOW, "two")
+        identities:identify("Bearer wrong", nil, NOW, "three")
+        identities:identify(nil, "wrong", NOW, "four")
+        identities:identify(nil, nil, NOW, "five")
+        identities:identify(ALICE, nil, NOW, "six")
+        identities:identify("Bearer right", nil, NOW, "seven")
+        identities = new("basic", { failures = count, verify = function() return nil, "full" end })
+        identities:identify(ALICE, nil, NOW, "eight")
+        assert.are.same({ { "one", "alice" }, { "two", "mallory" }, { "three" }, { "four" } }, counted)
     end)
 
     it("is unknown, and the gateway is overloaded, when the password cannot be checked", function()

@@ -25,6 +25,13 @@ describe("digests", function()
         assert.are.equal(sha256(""), digest.hex(digest.sha256("Bearer ", 7), 32))
     end)
 
+    it("with a key are those of RFC 4231", function()
+        assert.are.equal("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            hex(digest.hmac(("\11"):rep(20))("Hi There")))
+        assert.are.equal("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            hex(digest.hmac("Jefe")("what do ya want for nothing?")))
+    end)
+
     it("of MD5 are those of RFC 1321", function()
         assert.are.equal("d41d8cd98f00b204e9800998ecf8427e", hex(digest.md5("")))
         assert.are.equal("f96b697d7cb7938d525a2f31aaf161d0", hex(digest.md5("message digest")))

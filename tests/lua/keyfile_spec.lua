@@ -16,7 +16,8 @@ local ALWAYS = { -math.huge, math.huge }
 
 local function entry(client, key, times)
     times = times or ALWAYS
-    return { client = client, key = key, not_before = times[1], expires = times[2] }
+    local guessable = client == "(plain text)"
+    return { client = client, key = key, not_before = times[1], expires = times[2], guessable = guessable }
 end
 
 local function find(text, key)
@@ -95,6 +96,12 @@ describe("the key file", function()
             assert.are.equal("client-" .. i, keys:find("secret " .. i, 0).client)
             assert.is_nil(keys:find("no secret " .. i, 0))
         end
+    end)
+
+    it("lets others have their turn while many lines are read", function()
+        local turns = 0
+        assert(keyfile.parse(("# a comment\n"):rep(10000), function() turns = turns + 1 end))
+        assert.are.equal(5, turns)
     end)
 
     it("is refused as a whole for one damaged line, which is named by its number", function()

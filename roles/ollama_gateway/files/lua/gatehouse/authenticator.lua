@@ -9,7 +9,7 @@ local authorization = require "gatehouse.authorization"
 local setmetatable = setmetatable
 local sub = string.sub
 
-local PREFIX = "Bearer "
+local BEARER_PREFIX = "Bearer "
 
 local BASIC = 'Basic realm="ollama", charset="UTF-8"'
 local BEARER = 'Bearer realm="ollama"'
@@ -35,19 +35,21 @@ local function valid_key(self, text, skipped, time)
     return entry and time >= entry.not_before and time < entry.expires and entry or nil
 end
 
-local function by_password(self, user, password)
+local function by_password(self, credential, header)
     local users = self.users()
     if not users then
         return unauthorized(self, "basic")
     end
+    local user = credential.user
     local hash = users.hashes[user]
-    local matches, err = self.verify(password, hash or users.stand_in)
+    local matches, err = self.verify(credential.password, hash or users.stand_in)
     if matches == nil then
         return nil, { status = 503, err = err }
     end
     if not matches or not hash then
         return unauthorized(self, "basic")
     end
+    self.memory:remember(header, user, hash)
     return { client = user, key = "" }
 end
 
@@ -67,42 +69,73 @@ local function parse(header, api_key)
     return credential
 end
 
--- Takes the values of the headers Authorization and x-api-key, and the time in seconds since 1970.
--- Returns at least {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge,
--- err}.
-function methods:identify(header, api_key, time)
-    -- As nearly all are written, in one step. What is no key that somebody was given is looked at more closely.
-    if header and not api_key and self.accepts.bearer and sub(header, 1, #PREFIX) == PREFIX then
-        local entry = valid_key(self, header, #PREFIX, time)
-        if entry then
-            return entry
-        end
+-- What needs no hash of a password and is written as nearly all are, in one step: a valid key, or a header whose
+-- password was right before.
+local function at_once(self, header, api_key, time)
+    if api_key and api_key ~= "" then
+        local is_only_one = not header or header == "" or header == BEARER_PREFIX .. api_key
+        return is_only_one and self.accepts.bearer and valid_key(self, api_key, 0, time)
+    elseif not header then
+        return nil
+    elseif self.accepts.bearer and sub(header, 1, #BEARER_PREFIX) == BEARER_PREFIX then
+        return valid_key(self, header, #BEARER_PREFIX, time)
     end
-    local credential, _, tried = parse(header, api_key)
+    local users = self.accepts.basic and self.users()
+    local user = users and self.memory:recall(header, users.hashes)
+    return user and { client = user, key = "" }
+end
+
+-- Judges what was presented.
+local function judge(self, credential, tried, header, time)
     if not credential then
         return unauthorized(self, tried)
     end
     if not self.accepts[credential.scheme] then
         return unauthorized(self)
     end
-    if credential.scheme == "bearer" then
-        local entry = valid_key(self, credential.key, 0, time)
-        if not entry then
-            return unauthorized(self, "bearer")
-        end
-        return entry
+    if credential.scheme == "basic" then
+        return by_password(self, credential, header)
     end
-    return by_password(self, credential.user, credential.password)
+    local entry = valid_key(self, credential.key, 0, time)
+    if not entry then
+        return unauthorized(self, "bearer")
+    end
+    return entry
+end
+
+-- Takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, and the bytes of the
+-- address that they come from. Returns at least {client, key}, which is not to be changed; or nil and {status,
+-- bearer_challenge, basic_challenge, retry_after, err}.
+function methods:identify(header, api_key, time, address)
+    local known = at_once(self, header, api_key, time)
+    if known and not known.guessable then
+        return known
+    end
+    local credential, _, tried = parse(header, api_key)
+    local presented = (header or "") ~= "" or (api_key or "") ~= ""
+    local user = credential and credential.user
+    local wait = presented and self.failures:wait(address, user)
+    if wait then
+        return nil, { status = 429, retry_after = wait }
+    end
+    local identity, refusal = judge(self, credential, tried, header, time)
+    if presented and refusal and refusal.status == 401 then
+        self.failures:failed(address, user)
+    end
+    return identity, refusal
 end
 
 -- `accepts`: {basic = boolean, bearer = boolean}; `keys` and `users`: functions that return what the files say, or nil;
--- `verify`: a function of password and hash that returns true, false, or nil and an error.
+-- `verify`: a function of password and hash that returns true, false, or nil and an error; `memory` and `failures`: as
+-- password_memory and failures make them.
 function _M.new(options)
     return setmetatable({
         accepts = options.accepts,
         keys = options.keys,
         users = options.users,
         verify = options.verify,
+        memory = options.memory,
+        failures = options.failures,
     }, { __index = methods })
 end
 

@@ -4,13 +4,18 @@
 
 -- SHA-256 and MD5 from OpenSSL's libcrypto: the one that nginx has loaded, or the system's under a plain luajit.
 
+local bit = require "bit"
 local ffi = require "ffi"
 
+local bxor = bit.bxor
+local byte = string.byte
 local cast = ffi.cast
+local char = string.char
 local ffi_string = ffi.string
 local format = string.format
 local gsub = string.gsub
 local pcall = pcall
+local rep = string.rep
 
 ffi.cdef [[
 int SHA256_Init(void *context);
@@ -26,6 +31,8 @@ if not pcall(function() return crypto.SHA256_Init end) then
     crypto = ffi.load("libcrypto.so.3")
 end
 
+-- Of SHA-256, in bytes.
+local BLOCK = 64
 local BYTES = ffi.typeof("const unsigned char *")
 -- Larger than any version's SHA256_CTX (112 bytes) and MD5_CTX (92 bytes), aligned for both.
 local context = ffi.new("uint64_t[32]")
@@ -39,6 +46,18 @@ function _M.sha256(text, skipped)
     crypto.SHA256_Update(context, cast(BYTES, text) + skipped, #text - skipped)
     crypto.SHA256_Final(output, context)
     return output
+end
+
+-- Returns a function that returns the HMAC-SHA-256 of a text (RFC 2104) under this key of at most 64 bytes, as 32 raw
+-- bytes.
+function _M.hmac(key)
+    key = key .. rep("\0", BLOCK - #key)
+    local inner = gsub(key, ".", function(sign) return char(bxor(byte(sign), 0x36)) end)
+    local outer = gsub(key, ".", function(sign) return char(bxor(byte(sign), 0x5c)) end)
+    return function(text)
+        local sum = ffi_string(_M.sha256(inner .. text, 0), 32)
+        return ffi_string(_M.sha256(outer .. sum, 0), 32)
+    end
 end
 
 -- Returns 16 raw bytes.

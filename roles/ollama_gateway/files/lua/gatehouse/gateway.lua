@@ -7,11 +7,15 @@
 local authenticator = require "gatehouse.authenticator"
 local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
+local digest = require "gatehouse.digest"
+local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
 local model_lists = require "gatehouse.model_lists"
+local model_names = require "gatehouse.model_names"
 local password = require "gatehouse.password"
+local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 local watched_file = require "gatehouse.watched_file"
@@ -25,6 +29,7 @@ local ipairs = ipairs
 local match = string.match
 local ngx = ngx
 local open = io.open
+local pcall = pcall
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -36,15 +41,23 @@ local KNOWN_HASHES = {
 -- How much of a body that waits in a file is read at once, and how often others get their turn.
 local PIECE = 65536
 local PIECES_A_TURN = 16
+-- How large a file of clients may be to be read in one go, in bytes, and in seconds how often a request looks whether
+-- one that is larger has been read.
+local AT_ONCE = 262144
+local WAIT = 0.002
+
+-- Bytes of the key under which passwords are remembered.
+local KEY_SIZE = 32
 
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
 
 local _M = {}
-local identities, table_of_routes, rights_of_clients
+local identities, failed_tries, table_of_routes, rights_of_clients
 local files = {}
 local folder_of_clients, path_of_clients
-local unsettled = false
+-- The file that is being read a part at a time.
+local file_in_turns
 
 local function write(_, message)
     ngx.log(ngx.CRIT, message)
@@ -72,24 +85,60 @@ local function watch(path, parse)
     local file = watched_file.new(path, parse, log)
     files[#files + 1] = file
     -- Read now: workers start with it, and damage shows in the log at once.
-    file:look()
+    if file:changed() then
+        file:read()
+    end
     return function()
         return file.good
     end
 end
 
+local function give_way()
+    ngx.sleep(0)
+end
+
+local function read_in_turns(_, file)
+    local ok, err = pcall(file.read, file, give_way)
+    file_in_turns = nil
+    if not ok then
+        log("failed to read " .. file.path .. ": " .. err)
+    end
+    -- What was read before is as large.
+    collectgarbage()
+end
+
+-- A large file is read a part at a time, between which others get their turn; not in a request, which may be cut off.
+local function read_changed(file, size)
+    if size > AT_ONCE and not file_in_turns and ngx.timer.at(0, read_in_turns, file) then
+        file_in_turns = file
+    else
+        file:read()
+    end
+end
+
 local function look_at_files()
-    unsettled = false
     for _, file in ipairs(files) do
-        file:look()
-        unsettled = unsettled or not file.settled
+        local size = file ~= file_in_turns and file:changed()
+        if size then
+            read_changed(file, size)
+        end
+    end
+end
+
+local function wait_for_file()
+    while file_in_turns do
+        ngx.sleep(WAIT)
     end
 end
 
 -- Before each request is judged: what changed until now counts for it.
 local function refresh()
-    if folder_of_clients:stirred() or unsettled then
+    if file_in_turns then
+        wait_for_file()
+    end
+    if folder_of_clients:stirred() then
         look_at_files()
+        wait_for_file()
     end
 end
 
@@ -102,6 +151,25 @@ local function verify(given, hash)
     return result
 end
 
+-- From the kernel, which the whole start would fail without.
+local function random_key()
+    local file = assert(open("/dev/urandom", "rb"))
+    local key = assert(file:read(KEY_SIZE))
+    file:close()
+    return key
+end
+
+-- A change of what clients may present or do gives everybody a fresh start.
+local function forgiving(parse)
+    return function(text, pause)
+        local value, err = parse(text, pause)
+        if value then
+            failed_tries:forget()
+        end
+        return value, err
+    end
+end
+
 -- Run once, also by `nginx -t`: what fails here never replaces a running configuration.
 function _M.init(folder)
     local settings = read_settings(folder .. "/conf/settings.json")
@@ -109,14 +177,18 @@ function _M.init(folder)
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
     end
     path_of_clients = folder .. "/clients"
+    failed_tries = failures.new(ngx.shared.gatehouse_failures, settings.auth_failures)
+    local sign = digest.hmac(random_key())
     identities = authenticator.new({
         accepts = settings.accepts,
-        keys = watch(path_of_clients .. "/api_keys", keyfile.parse),
-        users = watch(path_of_clients .. "/htpasswd", htpasswd.parse),
+        keys = watch(path_of_clients .. "/api_keys", forgiving(keyfile.parse)),
+        users = watch(path_of_clients .. "/htpasswd", forgiving(htpasswd.parse)),
         verify = verify,
+        memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
+        failures = failed_tries,
     })
     table_of_routes = routes.new(settings.routes, settings.parameters)
-    rights_of_clients = watch(path_of_clients .. "/clients.json", rights.parse)
+    rights_of_clients = watch(path_of_clients .. "/clients.json", forgiving(rights.parse))
 end
 
 function _M.init_worker()
@@ -140,7 +212,8 @@ end
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
     local var = ngx.var
-    local identity, refusal = identities:identify(var.http_authorization, var.http_x_api_key, ngx.time())
+    local identity, refusal =
+        identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr)
     if identity then
         var.gatehouse_client = identity.client
         var.gatehouse_key = identity.key
@@ -152,6 +225,7 @@ local function authenticate()
     -- Not ngx.header, which holds one WWW-Authenticate only.
     var.gatehouse_bearer_challenge = refusal.bearer_challenge
     var.gatehouse_basic_challenge = refusal.basic_challenge
+    var.gatehouse_retry_after = refusal.retry_after
     return ngx.exit(refusal.status)
 end
 
@@ -209,6 +283,10 @@ end
 
 local function check_models(may, route, parameter)
     local names = models_of_request(route, parameter)
+    -- Only what is a name: whatever else stands there may be a secret.
+    if names[1] and model_names.is_name(names[1]) then
+        ngx.var.gatehouse_model = names[1]
+    end
     if not may then
         return
     end
@@ -226,6 +304,7 @@ function _M.access()
     if not route then
         return ngx.exit(ngx.HTTP_NOT_FOUND)
     end
+    ngx.var.gatehouse_route = route.path
     local file = rights_of_clients()
     if not file or not file:allows(identity.client, route.scope) then
         return ngx.exit(ngx.HTTP_FORBIDDEN)

@@ -35,6 +35,8 @@ local TIME_LENGTH = #"2027-01-01T00:00:00Z"
 -- The id of the key that a rotation replaced, until it ends.
 local OLD = "~old"
 local LAST4 = "last4="
+-- Some milliseconds' worth.
+local LINES_A_TURN = 2000
 
 -- What a byte may be.
 local SPACE, FIRST, NAME, ID, TOKEN = 1, 2, 4, 8, 16
@@ -212,7 +214,8 @@ local function count_lines(bytes, length)
 end
 
 -- Returns what is known of the key that stands in `text` behind its first `skipped` bytes: {client, key, not_before,
--- expires}, the times in seconds since 1970; or nil. Not to be changed.
+-- expires, guessable}, the times in seconds since 1970; or nil. Not to be changed. Of a key in plain text nobody knows
+-- how hard it is to guess.
 function methods:find(text, skipped)
     local number = self.index:find(digest.sha256(text, skipped))
     if not number then
@@ -232,18 +235,27 @@ function methods:entry(number)
     else
         client, key = PLAIN_TEXT, "sha256:" .. digest.hex(record.digest, 4)
     end
-    local entry = { client = client, key = key, not_before = record.not_before, expires = record.expires }
+    local entry = {
+        client = client,
+        key = key,
+        not_before = record.not_before,
+        expires = record.expires,
+        guessable = client == PLAIN_TEXT,
+    }
     self.entries[number] = entry
     return entry
 end
 
--- Returns the keys; or nil and an error.
-function _M.parse(text)
+-- Returns the keys; or nil and an error. `pause`: called every now and then while many lines are read.
+function _M.parse(text, pause)
     local bytes, length = cast(BYTES, text), #text
     local self = { text = text, entries = {}, index = key_index.new(count_lines(bytes, length)) }
     local number, position = 0, 0
     while position < length do
         number = number + 1
+        if pause and number % LINES_A_TURN == 0 then
+            pause()
+        end
         local to = end_of_line(bytes, position, length)
         local from = past(bytes, position, to, SPACE)
         position = to + 1

@@ -88,6 +88,11 @@ local function remembering(judge)
     end
 end
 
+-- Whether this can be the name of a model, and is no longer than any real one.
+_M.is_name = remembering(function(name)
+    return #name <= LONGEST and _M.canonical(name) ~= nil
+end)
+
 local function matches(name, patterns)
     for _, part in ipairs(PARTS) do
         if not find(name[part], patterns[part]) then

@@ -87,24 +87,6 @@ local function read(path)
     return text
 end
 
-local function read_again(self)
-    if not same(self.current, self.seen) then
-        self.complaint = nil
-    end
-    -- Looked at before it is read: a change in between is found by the next look.
-    ffi.copy(self.seen, self.current, ffi.sizeof(self.seen))
-    self.settled = is_settled(self.seen)
-    local text, err = read(self.path)
-    local value
-    if text then
-        value, err = self.parse(text)
-    end
-    if not value then
-        return complain(self, err)
-    end
-    self.good, self.complaint = value, nil
-end
-
 -- The folder of a file, held open: to look at a file in it is cheaper than to walk down the whole path each time.
 -- Returns a descriptor in a box that closes it when it is dropped, and the name in the folder.
 local function open_folder(path)
@@ -117,18 +99,41 @@ local function open_folder(path)
     return ffi_gc(box, function(this) C.close(this[0]) end), name
 end
 
--- Looks whether the file changed, and reads it again if so. `good` is what it says; while it is missing or damaged,
--- what it said last; nil if it never was good. Until it is `settled` each look reads it again.
-function methods:look()
+-- Looks whether the file changed since it was read, or may have. Returns its size in bytes if so; or nil.
+function methods:changed()
     if C.statx(self.folder[0], self.name, 0, STATX_BASIC_STATS, self.current) ~= 0 then
-        self.settled = false
         complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
-    elseif not self.settled or not same(self.current, self.seen) then
-        read_again(self)
+        return nil
     end
+    local is_same = same(self.current, self.seen)
+    if is_same and self.settled then
+        return nil
+    end
+    if not is_same then
+        self.complaint = nil
+    end
+    -- Looked at before it is read: a change in between is found by the next look.
+    ffi.copy(self.seen, self.current, ffi.sizeof(self.seen))
+    self.settled = is_settled(self.seen)
+    return tonumber(self.seen.size)
 end
 
--- `parse` makes a value of the file's text, or nil and an error; `log` takes one message per change for the worse.
+-- Reads the file. `good` is what it says then; if it is damaged, what it said last; nil if it never was good.
+-- `pause`: handed on to `parse`.
+function methods:read(pause)
+    local text, err = read(self.path)
+    local value
+    if text then
+        value, err = self.parse(text, pause)
+    end
+    if not value then
+        return complain(self, err)
+    end
+    self.good, self.complaint = value, nil
+end
+
+-- `parse` makes a value of the text, or nil and an error; it may call `pause`, if it gets one. `log` takes one message
+-- per change for the worse.
 function _M.new(path, parse, log)
     local folder, name = open_folder(path)
     return setmetatable({
