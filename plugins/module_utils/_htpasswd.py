@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import Hasher, identify
+from ansible_collections.gatehouse.ollama.plugins.module_utils._pool import in_order
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import (
     Line,
     Outcome,
@@ -38,7 +39,8 @@ def update(content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, p
         for name, line in there.items():
             if name not in listed and name not in absent and not _HASH.match(_hash(line.text)):
                 raise DamagedFile(line.number, "what follows the name is not a hash that the gateway knows")
-    records = [_record(client, there.get(name), hasher) for name, client in listed.items()]
+    # Each takes one or two hashes of time: a memory of what was verified would be one more secret to keep.
+    records = in_order(lambda client: _record(client, there.get(client.name), hasher), list(listed.values()))
     return merge(content, lines, records, purge, lambda name: name in absent)
 
 
