@@ -1,10 +1,10 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gateway costs: figures against the same nginx as an open proxy, into build/bench.json.
+"""What the gateway and its modules cost: figures against baselines of the same run, into build/bench.json.
 
-One worker each, on loopback, in front of an upstream that is faster than either. Nothing is asserted here: a machine
-may be busy. Usage: python -m tests.bench
+The gateway is measured against the same nginx as an open proxy: one worker each, on loopback, in front of an upstream
+that is faster than either. Nothing is asserted here: a machine may be busy. Usage: python -m tests.bench
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import load, servers, streams
+from tests.bench import load, modules, servers, streams
 from tests.bench.summary import Figure, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
@@ -174,14 +174,14 @@ def versions(here: Setting) -> dict[str, str]:
         found[server.image] = told.rpartition("/")[2].strip()
     found["docker"] = engine.client().version()["Version"]
     found["h2load"] = run(["h2load", "--version"], "h2load does not start").split("/")[-1].strip()
-    return found | {name: version(name) for name in ("ansible-core", "aiohttp")}
+    return found | {name: version(name) for name in ("ansible-core", "ansible", "libpass", "aiohttp")}
 
 
 def main() -> None:
     begun = time.monotonic()
     figures = []
     with setting() as here:
-        for measure in (scopes, basic_scopes, model_check, first_chunk, stall):
+        for measure in (scopes, basic_scopes, model_check, first_chunk, stall, modules.htpasswd_vs_loop):
             print(f"bench: {measure.__name__}", flush=True)
             figures.append(measure(here))
         told = {figure.name: figure.report() for figure in figures}
