@@ -34,4 +34,5 @@ class ActionModule(HostFileAction):
         if problems:
             raise BadInput(problems)
         hasher = Hasher(scheme)
-        return lambda content: (update(content, clients, hasher, arguments["purge"]), {})
+        only_look = bool(self._task.check_mode)
+        return lambda content: (update(content, clients, hasher, arguments["purge"], only_look), {})

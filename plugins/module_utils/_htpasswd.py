@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import Hasher, identify
+from ansible_collections.gatehouse.ollama.plugins.module_utils._pool import in_order
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import (
     Line,
     Outcome,
@@ -21,6 +22,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._records import (
 
 # What the gateway takes as a hash, be it of another scheme than ours.
 _HASH = re.compile(r"\$\w+\$[\w./$=,-]+\Z", re.ASCII)
+# Unlike what any line holds.
+_NEVER_WRITTEN = "\n"
 
 
 def read(content: bytes) -> list[Line]:
@@ -28,8 +31,13 @@ def read(content: bytes) -> list[Line]:
     return read_lines(content, _read_line)
 
 
-def update(content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, purge: bool) -> Outcome:
-    """What becomes of the file. A hash stays if it is of the wanted scheme and rounds and of the client's password."""
+def update(
+    content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, purge: bool, only_look: bool = False
+) -> Outcome:
+    """What becomes of the file. A hash stays if it is of the wanted scheme and rounds and of the client's password.
+
+    With `only_look` nothing is hashed that nobody will write, and the text only tells whether the file changes.
+    """
     lines = read(content or b"")
     there = {line.name: line for line in lines if line.name is not None}
     listed = {client.name: client for client in clients if client.present and client.password is not None}
@@ -38,7 +46,9 @@ def update(content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, p
         for name, line in there.items():
             if name not in listed and name not in absent and not _HASH.match(_hash(line.text)):
                 raise DamagedFile(line.number, "what follows the name is not a hash that the gateway knows")
-    records = [_record(client, there.get(name), hasher) for name, client in listed.items()]
+    hash_of = (lambda password: _NEVER_WRITTEN) if only_look else hasher.hash
+    # Every password is verified in every run: a memory of what was verified would be one more secret to keep.
+    records = in_order(lambda client: _record(client, there.get(client.name), hasher, hash_of), list(listed.values()))
     return merge(content, lines, records, purge, lambda name: name in absent)
 
 
@@ -56,7 +66,7 @@ def _hash(text: str) -> str:
     return text.rstrip("\r").partition(":")[2]
 
 
-def _record(client: Client, line: Line | None, hasher: Hasher) -> Record:
+def _record(client: Client, line: Line | None, hasher: Hasher, hash_of: t.Callable[[str], str]) -> Record:
     password = client.password or ""
     about = str(hasher.scheme)
     change = ""
@@ -64,7 +74,7 @@ def _record(client: Client, line: Line | None, hasher: Hasher) -> Record:
         change = _change(password, _hash(line.text), hasher)
         if not change:
             return Record(client.name, line.text, about)
-    return Record(client.name, "%s:%s" % (client.name, hasher.hash(password)), about, change)
+    return Record(client.name, "%s:%s" % (client.name, hash_of(password)), about, change)
 
 
 def _change(password: str, hashed: str, hasher: Hasher) -> str:

@@ -1,15 +1,21 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Passwords and their hashes, on the controller alone, by passlib (or its continuation libpass)."""
+"""Passwords and their hashes, on the controller alone, by passlib (or its continuation libpass).
+
+passlib computes sha512_crypt in Python, so the controller's C library is asked first, where it knows the scheme. For
+bcrypt passlib uses the library bcrypt, which is compiled.
+"""
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _crypt
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
 
 SCHEMES = ("sha512_crypt", "apr1", "bcrypt")
@@ -82,18 +88,25 @@ def identify(hashed: str) -> Scheme | None:
 
 
 class Hasher:
-    """Hashes and verifies by one scheme. Raises MissingLibrary at once if this controller cannot."""
+    """Hashes and verifies by one scheme, in any thread. Raises MissingLibrary at once if this controller cannot."""
 
     def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
         self._handler = _load(scheme)
+        self._crypt = _crypt.sha512_crypt() if scheme.name == "sha512_crypt" else None
 
     def hash(self, password: str) -> str:
-        return str(self._handler.hash(password))
+        hashed = None
+        if self._crypt and self.scheme.rounds is not None:
+            hashed = self._crypt(password, _crypt.sha512_setting(self.scheme.rounds))
+        return hashed or str(self._handler.hash(password))
 
     def verify(self, password: str, hashed: str) -> bool:
         """Whether `hashed` is of `password`; false for a hash that only looks like one of the scheme."""
         try:
+            computed = self._crypt(password, hashed) if self._crypt and _SHA512_CRYPT.match(hashed) else None
+            if computed is not None:
+                return hmac.compare_digest(computed, hashed)
             return bool(self._handler.verify(password, hashed))
         except (TypeError, ValueError):
             return False

@@ -129,11 +129,11 @@ def _before(content: bytes | None, lines: t.Sequence[Line], records: dict[str, R
     if content is None:
         return "no such file\n"
     removed = {line.number for line in gone}
-    text = ""
+    texts = []
     for line in lines:
         note = " (removed)" if line.number in removed else _foreign(line) if line.name not in records else ""
-        text += "%s%s\n" % (line.label, note)
-    return text
+        texts.append("%s%s\n" % (line.label, note))
+    return "".join(texts)
 
 
 def _after(item: Line | Record, there: t.AbstractSet[str]) -> str:

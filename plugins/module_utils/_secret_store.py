@@ -27,11 +27,25 @@ class SecretStore:
         """Where the secret of `<client>.<id>` is kept."""
         return os.path.join(self.directory, name)
 
-    def load(self, name: str) -> str | None:
-        """The stored secret, None if there is none; raises SecretStoreError if it cannot be used."""
-        path = self.path(name)
+    def is_there(self) -> bool:
+        """Whether the folder is there; raises SecretStoreError if keys in it cannot be trusted."""
         try:
             self._check_directory()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            message = "%s: the folder of the keys cannot be looked at: %s"
+            raise SecretStoreError(message % (self.directory, error.strerror)) from None
+        return True
+
+    def load(self, name: str) -> str | None:
+        """The stored secret, None if there is none; raises SecretStoreError if it cannot be used."""
+        return self.load_from_checked(name) if self.is_there() else None
+
+    def load_from_checked(self, name: str) -> str | None:
+        """As load, for one of many keys after a single look at the folder that they share."""
+        path = self.path(name)
+        try:
             with open(path, "rb", opener=_no_link) as f:
                 status = os.fstat(f.fileno())
                 content = f.read(_LONGEST)
@@ -107,6 +121,12 @@ def stored_secrets(keys: t.Iterable[Key], store: SecretStore | None, variable: s
     problems = []
     keys = list(keys)
     given = {key.secret: key for key in keys if key.secret is not None}
+    is_there = False
+    if store is not None and any(key.secret is None for key in keys):
+        try:
+            is_there = store.is_there()
+        except SecretStoreError as error:
+            return {}, ["%s: %s" % (variable, error)]
     for key in keys:
         if key.secret is not None:
             secrets[key.name] = key.secret
@@ -116,7 +136,7 @@ def stored_secrets(keys: t.Iterable[Key], store: SecretStore | None, variable: s
             )
         else:
             try:
-                secret = store.load(key.name)
+                secret = store.load_from_checked(key.name) if is_there else None
             except SecretStoreError as error:
                 problems.append("%s: %s" % (key.place, error))
             else:

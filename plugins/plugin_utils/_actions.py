@@ -52,8 +52,11 @@ class CredentialsAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Dict | None = None) -> Dict:
         result: Dict = super().run(tmp, task_vars)
+        # Before the validation, which makes a deep copy, and of Ansible's own kinds one takes a second for 10,000 keys.
+        self._task.args.update(
+            plain({name: self._task.args[name] for name in CLIENTS_OPTION if name in self._task.args})
+        )
         arguments: Dict = self.validate_argument_spec(self.ARGUMENTS)[1]
-        arguments["clients"] = plain(arguments["clients"])
         try:
             result.update(self.apply(arguments, task_vars or {}))
         except GatehouseError as error:

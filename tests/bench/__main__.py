@@ -1,10 +1,10 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gateway costs: figures against the same nginx as an open proxy, into build/bench.json.
+"""What the gateway and its modules cost: figures against baselines of the same run, into build/bench.json.
 
-One worker each, on loopback, in front of an upstream that is faster than either. Nothing is asserted here: a machine
-may be busy. Usage: python -m tests.bench
+The gateway is measured against the same nginx as an open proxy: one worker each, on loopback, in front of an upstream
+that is faster than either. Nothing is asserted here: a machine may be busy. Usage: python -m tests.bench
 """
 
 from __future__ import annotations
@@ -14,28 +14,35 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import load, servers, streams
-from tests.bench.summary import Figure, table
+from tests.bench import credentials, load, modules, servers, streams
+from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
 from tests.lab import engine
 from tests.lab.base import run
 
+CREDENTIALS = (
+    credentials.keys_vs_open,
+    credentials.keys_vs_guide,
+    credentials.bcrypt_vs_open,
+    credentials.bcrypt_vs_nginx,
+    credentials.latency_under_flood,
+    credentials.reload_pause,
+)
 RESULT = ROOT / "build" / "bench.json"
-# Of a chat, in bytes.
-BODY_SIZE = 2048
 
 
 @dataclass
 class Setting:
     """What runs while the figures are measured."""
 
+    folder: Path
     upstream: servers.Upstream
     nginx: Gateway
     openresty: Gateway
@@ -45,15 +52,6 @@ class Setting:
     body: Path
 
 
-def chat(size: int = BODY_SIZE) -> bytes:
-    """A chat of exactly `size` bytes."""
-    messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": ""}]
-    text = {"model": servers.MODEL, "messages": messages, "stream": True}
-    words = "Why is the sky blue? " * (size // 20)
-    messages[1]["content"] = words[: size - len(json.dumps(text))]
-    return json.dumps(text).encode()
-
-
 @contextlib.contextmanager
 def setting() -> Iterator[Setting]:
     """The servers, for as long as the block runs."""
@@ -61,7 +59,7 @@ def setting() -> Iterator[Setting]:
         folder = Path(name)
         folder.chmod(0o755)
         body = folder / "chat.json"
-        body.write_bytes(chat())
+        body.write_bytes(servers.CHAT)
 
         def start(server: Gateway) -> Any:
             stack.callback(server.stop)
@@ -70,6 +68,7 @@ def setting() -> Iterator[Setting]:
 
         upstream = start(servers.Upstream(folder / "upstream", "bearer"))
         yield Setting(
+            folder=folder,
             upstream=upstream,
             nginx=start(servers.OpenProxy(folder / "nginx", "basic", upstream.address)),
             openresty=start(servers.OpenProxy(folder / "openresty", "bearer", upstream.address)),
@@ -78,17 +77,6 @@ def setting() -> Iterator[Setting]:
             bearer=start(servers.gateway(folder / "bearer", "bearer", upstream)),
             body=body,
         )
-
-
-def in_turn(rounds: int, figure: Figure, baseline: Callable[[], float], gateway: Callable[[], float]) -> None:
-    """Measure both in short rounds, each time the other one first."""
-    for number in range(rounds):
-        if number % 2:
-            second = gateway()
-            figure.add(baseline(), second)
-        else:
-            first = baseline()
-            figure.add(first, gateway())
 
 
 def _scopes(figure: Figure, rounds: int, proxy: Gateway, gateway: Gateway) -> Figure:
@@ -126,7 +114,7 @@ def basic_scopes(here: Setting) -> Figure:
 
 
 def model_check(here: Setting) -> Figure:
-    meaning = f"requests/s of POST /api/chat with {BODY_SIZE} bytes, by a client that may use some models only"
+    meaning = f"requests/s of POST /api/chat with {len(servers.CHAT)} bytes, by a client that may use some models only"
     figure = Figure("model_check_vs_open", "ratio", 0.7, meaning)
     rate = load.requests_per_second
     in_turn(
@@ -143,7 +131,7 @@ def first_chunk(here: Setting) -> Figure:
     figure = Figure("first_chunk_added_ms", "ms", 1, meaning)
     for _ in range(5):
         addresses = [here.openresty.address, here.bearer.address]
-        figure.add(*streams.first_chunk_ms(addresses, servers.BOB, here.body.read_bytes()))
+        figure.add(*streams.first_chunk_ms(addresses, servers.BOB, servers.CHAT))
     return figure
 
 
@@ -153,12 +141,11 @@ def stall(here: Setting) -> Figure:
         "were sent and beyond the open proxy's longest"
     )
     figure = Figure("streams_500_stall_ms", "ms", 50, meaning)
-    body = here.body.read_bytes()
     in_turn(
         5,
         figure,
-        lambda: streams.longest_stall_ms(here.openresty.address, servers.BOB, body),
-        lambda: streams.longest_stall_ms(here.bearer.address, servers.BOB, body),
+        lambda: streams.longest_stall_ms(here.openresty.address, servers.BOB, servers.CHAT),
+        lambda: streams.longest_stall_ms(here.bearer.address, servers.BOB, servers.CHAT),
     )
     return figure
 
@@ -183,7 +170,7 @@ def versions(here: Setting) -> dict[str, str]:
         found[server.image] = told.rpartition("/")[2].strip()
     found["docker"] = engine.client().version()["Version"]
     found["h2load"] = run(["h2load", "--version"], "h2load does not start").split("/")[-1].strip()
-    return found | {name: version(name) for name in ("ansible-core", "aiohttp")}
+    return found | {name: version(name) for name in ("ansible-core", "ansible", "libpass", "aiohttp")}
 
 
 def main() -> None:
@@ -193,6 +180,13 @@ def main() -> None:
         for measure in (scopes, scopes_same_log, basic_scopes, model_check, first_chunk, stall):
             print(f"bench: {measure.__name__}", flush=True)
             figures.append(measure(here))
+        for measure_anew in CREDENTIALS:
+            print(f"bench: {measure_anew.__name__}", flush=True)
+            folder = here.folder / measure_anew.__name__
+            folder.mkdir()
+            figures.append(measure_anew(folder, here.upstream))
+        print("bench: htpasswd_vs_loop", flush=True)
+        figures.append(modules.htpasswd_vs_loop())
         told = {figure.name: figure.report() for figure in figures}
         told |= {"machine": machine(), "versions": versions(here)}
     RESULT.parent.mkdir(exist_ok=True)

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 RATE = re.compile(r"^finished in .*?, ([0-9.]+) req/s", re.MULTILINE)
@@ -24,6 +27,19 @@ def rate_of(output: str) -> float:
     if not rate or failed:
         raise LoadError(output)
     return float(rate[1])
+
+
+@contextlib.contextmanager
+def flood(url: str, headers: dict[str, str], rate: int, connections: int = 8) -> Iterator[None]:
+    """Requests at this rate a second while the block runs, for a minute at the most, whatever comes back."""
+    command = ["h2load", "--h1", f"--clients={connections}", f"--rps={rate / connections}", "--duration=60s"]
+    command += [f"--header={name}: {value}" for name, value in headers.items()]
+    with subprocess.Popen([*command, url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            time.sleep(1)
+            yield
+        finally:
+            process.kill()
 
 
 def requests_per_second(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,34 @@ PROXY = re.compile(r"^proxy_.*;$", re.MULTILINE)
 ALICE = {"Authorization": "Bearer " + KEYS["alice.laptop"]}
 BOB = {"Authorization": "Bearer " + KEYS["bob.ci"]}
 ALICE_BASIC = {"Authorization": basic("alice", PASSWORDS["alice"])}
+ALICE_KEY = KEYS["alice.laptop"]
 MODEL = "llama3.2:3b"
+
+
+def chat(size: int) -> bytes:
+    """A chat of exactly `size` bytes."""
+    messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": ""}]
+    text = {"model": MODEL, "messages": messages, "stream": True}
+    words = "Why is the sky blue? " * (size // 20)
+    messages[1]["content"] = words[: size - len(json.dumps(text))]
+    return json.dumps(text).encode()
+
+
+CHAT = chat(2048)
 
 
 class Upstream(Gateway):
     """Faster than any proxy in front of it; reached by address, so that no name is looked up."""
 
+    configuration = "upstream.conf"
+
     def configure(self, **variables: Any) -> None:
-        text = (FOLDER / "upstream.conf").read_text(encoding="utf-8")
-        self.put(self.folder / "conf" / "nginx.conf", text.replace("@listen@", self.address))
+        text = (FOLDER / self.configuration).read_text(encoding="utf-8")
+        upstream = "".join(self.variables["ollama_gateway_upstreams"])
+        self.put(
+            self.folder / "conf" / "nginx.conf",
+            text.replace("@listen@", self.address).replace("@upstream@", upstream),
+        )
 
 
 # As the image of nginx logs; and as the gateway does, to whom nobody is known.
@@ -69,6 +89,12 @@ class SameLogProxy(OpenProxy):
     same_log = True
 
 
+class Guide(Upstream):
+    """The guide's way to check keys."""
+
+    configuration = "guide.conf"
+
+
 class LastingGateway(Gateway):
     """The role's gateway, but it ends no connection after a number of requests, as the other servers here."""
 
@@ -81,9 +107,9 @@ class LastingGateway(Gateway):
         assert path.read_text(encoding="utf-8") != text, "nginx.conf.j2 no longer has a keepalive_timeout"
 
 
-def gateway(folder: Path, auth: str, upstream: Upstream) -> Gateway:
+def gateway(folder: Path, auth: str, upstream: Upstream, **variables: Any) -> Gateway:
     """The role's gateway, with the clients above."""
-    server = LastingGateway(folder, auth, upstream.address, workers="1")
+    server = LastingGateway(folder, auth, upstream.address, workers="1", **variables)
     scopes = ["inference", "models_read"]
     server.allow({"alice": scopes, "bob": scopes}, {"bob": ["llama3.2:*", "qwen3:*", "nomic-embed-text"]})
     return server

@@ -58,16 +58,20 @@ async def _stream(
         return [(json.loads(line)["sent"], time.monotonic()) async for line in answer.content]
 
 
-async def _streams(address: str, headers: dict[str, str], body: bytes) -> list[list[tuple[float, float]]]:
-    url = URL.format(address=address, chunks=CHUNKS, pause=PAUSE)
+async def _streams(
+    address: str, headers: dict[str, str], body: bytes, streams: int, chunks: int
+) -> list[list[tuple[float, float]]]:
+    url = URL.format(address=address, chunks=chunks, pause=PAUSE)
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         return await asyncio.gather(
-            *(_stream(session, url, headers, body, SPREAD * number / STREAMS) for number in range(STREAMS))
+            *(_stream(session, url, headers, body, SPREAD * number / streams) for number in range(streams))
         )
 
 
-def longest_stall_ms(address: str, headers: dict[str, str], body: bytes) -> float:
+def longest_stall_ms(
+    address: str, headers: dict[str, str], body: bytes, streams: int = STREAMS, chunks: int = CHUNKS
+) -> float:
     """The longest stall of all streams that run at once, in milliseconds.
 
     A stall is what a gap between two chunks of a stream is longer on arrival than it was when they were sent: the
@@ -76,9 +80,27 @@ def longest_stall_ms(address: str, headers: dict[str, str], body: bytes) -> floa
     gc.collect()
     gc.disable()
     try:
-        streams = asyncio.run(_streams(address, headers, body))
+        seen = asyncio.run(_streams(address, headers, body, streams, chunks))
     finally:
         gc.enable()
-    if any(len(stream) != CHUNKS for stream in streams):
+    if any(len(stream) != chunks for stream in seen):
         raise RuntimeError("a stream ended early")
-    return max(longest_stall(stream) for stream in streams) * 1000
+    return max(longest_stall(stream) for stream in seen) * 1000
+
+
+async def _latencies(url: str, headers: dict[str, str], count: int) -> list[float]:
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(count):
+            begun = time.monotonic()
+            async with session.get(url, headers=headers) as answer:
+                answer.raise_for_status()
+                await answer.read()
+            found.append(time.monotonic() - begun)
+            await asyncio.sleep(0.002)
+    return found
+
+
+def latency_ms(url: str, headers: dict[str, str], count: int = 400) -> float:
+    """Milliseconds from a request to its answer, the median of one client's that asks again and again."""
+    return median(asyncio.run(_latencies(url, headers, count))) * 1000

@@ -19,12 +19,14 @@ COMPARISONS: dict[str, Callable[[float, float], float]] = {
 
 @dataclass
 class Figure:
-    """One figure. A ratio should be high and its target is a minimum; milliseconds should be few."""
+    """One figure. A ratio's target is a minimum, unless `at_most` says otherwise; milliseconds should be few."""
 
     name: str
     unit: str
     target: float | None
     meaning: str
+    # Whether the target is a maximum; it always is for milliseconds.
+    at_most: bool = False
     rounds: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, baseline: float, gateway: float) -> None:
@@ -41,7 +43,12 @@ class Figure:
         """Whether the target is reached; None without one."""
         if self.target is None:
             return None
-        return self.value >= self.target if self.unit == "ratio" else self.value <= self.target
+        return self.value <= self.target if self.is_limit else self.value >= self.target
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the target is a maximum."""
+        return self.at_most or self.unit == "ms"
 
     def report(self) -> dict[str, Any]:
         """What build/bench.json says about the figure."""
@@ -63,7 +70,7 @@ def table(figures: list[Figure]) -> str:
     rows = [("figure", "value", "target", "met", "baseline", "gateway")]
     for figure in figures:
         told = figure.report()
-        sign = ">=" if figure.unit == "ratio" else "<="
+        sign = "<=" if figure.is_limit else ">="
         rows.append(
             (
                 figure.name,
@@ -78,3 +85,14 @@ def table(figures: list[Figure]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def in_turn(rounds: int, figure: Figure, baseline: Callable[[], float], gateway: Callable[[], float]) -> None:
+    """Measure both in short rounds, each time the other one first."""
+    for number in range(rounds):
+        if number % 2:
+            second = gateway()
+            figure.add(baseline(), second)
+        else:
+            first = baseline()
+            figure.add(first, gateway())

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.bench.load import LoadError, rate_of
+from tests.bench.modules import PlaybookError, users_per_second
 from tests.bench.streams import longest_stall
 from tests.bench.summary import Figure, table
 
@@ -64,3 +67,20 @@ def test_a_rate_with_refused_requests_is_none() -> None:
 def test_a_stall_is_what_the_way_adds_to_a_gap() -> None:
     # The upstream itself paused for a second; the third chunk then came half a second late.
     assert longest_stall([(0.0, 0.25), (1.0, 1.25), (1.5, 2.25), (2.0, 2.25)]) == 0.5
+
+
+def timed(**result: Any) -> dict[str, Any]:
+    """What the callback ansible.posix.json says of a task that took two and a half seconds."""
+    duration = {"start": "2026-01-01T00:00:59.500000Z", "end": "2026-01-01T00:01:02.000000Z"}
+    other = {"task": {"name": "other", "duration": {}}, "hosts": {}}
+    return {"plays": [{"tasks": [other, {"task": {"name": "ours", "duration": duration}, "hosts": {"here": result}}]}]}
+
+
+def test_the_rate_of_a_task_is_that_of_its_own_time() -> None:
+    assert users_per_second(timed(changed=False), False, "ours", 1000) == 400
+
+
+@pytest.mark.parametrize("result", [{"changed": True}, {"changed": False, "failed": True, "msg": "no passlib"}])
+def test_a_task_that_did_something_else_has_no_rate(result: dict[str, Any]) -> None:
+    with pytest.raises(PlaybookError, match=str(result.get("msg", "changed"))):
+        users_per_second(timed(**result), False, "ours", 1000)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,30 @@ class TestHtpasswd:
             outcome = users(f"alice:{hashed}\n", user("alice"), purge=purge)
             assert outcome.updated == ["alice"]
             assert outcome.after.endswith("(unknown hash replaced)\n")
+
+    @pytest.mark.parametrize("purge", [True, False])
+    def test_a_look_tells_what_a_run_does_and_hashes_nothing(
+        self, purge: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = users(None, user("alice"), user("bob")).text
+        listed = clients(user("alice", "new"), user("bob"), user("zoe"))
+        real = _htpasswd.update(old.encode(), listed, HASHER, purge)
+        monkeypatch.setattr(HASHER, "hash", None)
+        look = _htpasswd.update(old.encode(), listed, HASHER, purge, only_look=True)
+        assert replace(look, text=real.text) == real
+        same = _htpasswd.update(old.encode(), clients(user("alice"), user("bob")), HASHER, purge, only_look=True)
+        assert (same.text, same.changed) == (old, False)
+
+    def test_a_thousand_users_each_get_their_own_hash_in_their_order(self) -> None:
+        everybody = [user(f"user{number}", f"pw{number}") for number in range(1000)]
+        first = users(None, *everybody)
+        lines = first.text.splitlines()
+        assert [line.split(":")[0] for line in lines] == [one["name"] for one in everybody]
+        assert all(HASHER.verify(f"pw{number}", lines[number].split(":")[1]) for number in range(0, 1000, 50))
+        everybody[500] = user("user500", "new")
+        second = users(first.text, *everybody)
+        assert (second.updated, len(second.unchanged)) == (["user500"], 999)
+        assert [number for number, line in enumerate(second.text.splitlines()) if line != lines[number]] == [500]
 
     def test_purge_removes_what_is_not_listed(self) -> None:
         outcome = users(f"# note\n{FOREIGN}\n\nbroken:hash\n", user("alice"))
@@ -295,3 +320,13 @@ class TestApiKeys:
         outcome = keys(content, purge=False)
         assert (outcome.text, outcome.changed) == (content, False)
         assert outcome.before == outcome.after
+
+    def test_ten_thousand_keys_each_get_their_own_digest_in_their_order(self) -> None:
+        names = [f"user{number // 10}.k{number % 10}" for number in range(10000)]
+        secrets = {name: f"secret-of-{name}" for name in names}
+        everybody = clients(*(holder(f"user{number}", *(f"k{key}" for key in range(10))) for number in range(1000)))
+        first = _api_keys.update(None, everybody, secrets.get, True)
+        assert first.text == "".join(f"{name} sha256:{_keys.digest(secrets[name])}\n" for name in names)
+        secrets["user7.k7"] = "another"
+        second = _api_keys.update(first.text.encode(), everybody, secrets.get, True)
+        assert (second.updated, len(second.unchanged)) == (["user7.k7"], 9999)

@@ -174,6 +174,30 @@ def test_given_and_stored_secrets_come_together_and_the_others_are_left_out(stor
     assert secrets == {"alice.laptop": store.load("alice.laptop"), "alice.given": "s"}
 
 
+def test_the_folder_is_looked_at_once_for_ten_thousand_keys(
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("alice.laptop")
+    looks = []
+    check = store._check_directory
+    monkeypatch.setattr(store, "_check_directory", lambda: looks.append(check()))
+    secrets, problems = stored_secrets(
+        [key("laptop"), *(key(f"k{number}") for number in range(9999))], store, "secrets_dir"
+    )
+    assert (list(secrets), problems) == (["alice.laptop"], [])
+    assert len(looks) == 1
+
+
+def test_a_folder_that_is_not_used_is_one_problem_however_many_keys_there_are(store: SecretStore) -> None:
+    put(store, _keys.generate())
+    os.chmod(store.directory, 0o777)
+    secrets, problems = stored_secrets([key("laptop"), key("phone")], store, "secrets_dir")
+    assert secrets == {}
+    assert len(problems) == 1
+    assert problems[0].startswith(f"secrets_dir: {store.directory}: others than its owner may write into")
+    assert stored_secrets([key("given", "s")], store, "secrets_dir") == ({"alice.given": "s"}, [])
+
+
 def test_a_stored_key_that_is_also_given_to_somebody_is_an_error(store: SecretStore) -> None:
     store.create("alice.laptop")
     _, problems = stored_secrets([key("laptop"), key("given", store.load("alice.laptop"))], store, "secrets_dir")

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What credentials cost: many keys, strong passwords, wrong ones in a flood, and keys that are read anew."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from passlib.hash import bcrypt
+
+from tests.bench import load, servers, streams
+from tests.bench.summary import Figure, in_turn
+from tests.component.gateways import PASSWORDS, Gateway, basic, record
+
+KEYS = 100_000
+GUIDE_KEYS = 1_000
+COST = 12
+# Wrong passwords a second, from the address that the client has too. One hash takes a core a quarter of a second.
+FLOOD = 200
+# Streams that run while keys are read.
+STREAMS, CHUNKS = 20, 40
+PATH = "/api/version"
+
+
+@contextlib.contextmanager
+def running(server: Gateway) -> Iterator[Gateway]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def rate(server: Gateway, headers: dict[str, str], **options: float) -> Callable[[], float]:
+    return lambda: load.requests_per_second(f"http://{server.address}{PATH}", headers, **options)
+
+
+def many_keys(count: int = KEYS) -> list[str]:
+    """Records of as many clients, among them those that ask."""
+    times = "expires=2099-01-01T00:00:00Z created=2026-01-01T00:00:00Z last4=abcd"
+    lines = [record(f"client-{number}.key", f"the secret of client {number}", times) for number in range(count - 2)]
+    return [*lines, *(record(name, secret) for name, secret in servers.KEYS.items())]
+
+
+@contextlib.contextmanager
+def with_many_keys(folder: Path, upstream: servers.Upstream) -> Iterator[Gateway]:
+    gateway = servers.gateway(folder, "bearer", upstream)
+    gateway.write("api_keys", many_keys())
+    with running(gateway):
+        yield gateway
+
+
+def keys_vs_open(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = f"requests/s of GET {PATH} with one of {KEYS} keys; the open proxy logs by the line"
+    figure = Figure("bearer_100k_vs_open", "ratio", 0.9, meaning)
+    proxy = servers.OpenProxy(folder / "proxy", "bearer", upstream.address)
+    with with_many_keys(folder / "gateway", upstream) as gateway, running(proxy):
+        in_turn(20, figure, rate(proxy, servers.ALICE), rate(gateway, servers.ALICE))
+    return figure
+
+
+def keys_vs_guide(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = f"the same against the guide's way, with {GUIDE_KEYS} keys"
+    figure = Figure("bearer_100k_vs_guide_1k", "ratio", 20, meaning)
+    guide = servers.Guide(folder / "guide", "bearer", upstream.address)
+    guide.write("plain_keys", [f"another-key-{number}" for number in range(GUIDE_KEYS - 1)] + [servers.ALICE_KEY])
+    with with_many_keys(folder / "gateway", upstream) as gateway, running(guide):
+        in_turn(8, figure, rate(guide, servers.ALICE), rate(gateway, servers.ALICE))
+    return figure
+
+
+def _strong(gateway: Gateway) -> Gateway:
+    """One user, with a strong hash."""
+    gateway.write("htpasswd", ["alice:" + bcrypt.using(rounds=COST, ident="2y").hash(PASSWORDS["alice"])])
+    return gateway
+
+
+def _basic_on_openresty(folder: Path, upstream: servers.Upstream, **variables: int) -> Gateway:
+    return _strong(servers.gateway(folder, "basic", upstream, ollama_gateway_engine="openresty", **variables))
+
+
+def bcrypt_vs_open(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = f"requests/s of GET {PATH} with a password of bcrypt with cost {COST}, after the first; on OpenResty"
+    figure = Figure("basic_bcrypt12_vs_open", "ratio", 0.8, meaning)
+    proxy = servers.OpenProxy(folder / "proxy", "bearer", upstream.address)
+    with running(_basic_on_openresty(folder / "gateway", upstream)) as gateway, running(proxy):
+        in_turn(20, figure, rate(proxy, servers.ALICE_BASIC), rate(gateway, servers.ALICE_BASIC))
+    return figure
+
+
+def bcrypt_vs_nginx(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = "the same against plain nginx, which computes the hash for each request"
+    figure = Figure("basic_bcrypt12_vs_nginx", "ratio", 1000, meaning)
+    nginx = _strong(servers.gateway(folder / "nginx", "basic", upstream))
+    with running(_basic_on_openresty(folder / "gateway", upstream)) as gateway, running(nginx):
+        # A few requests a second: a short round would see none, and more connections would only wait.
+        slow = rate(nginx, servers.ALICE_BASIC, seconds=4, connections=1)
+        in_turn(3, figure, slow, rate(gateway, servers.ALICE_BASIC))
+    return figure
+
+
+def latency_under_flood(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = (
+        f"median latency of a client with a password of bcrypt with cost {COST} while {FLOOD} wrong passwords a second "
+        "come from its own address, against without"
+    )
+    figure = Figure("latency_under_flood", "ratio", 2, meaning, at_most=True)
+    wrong = {"Authorization": basic("alice", "wrong")}
+    gateway = _basic_on_openresty(folder / "gateway", upstream, ollama_gateway_auth_failures=10)
+    with running(gateway):
+        url = f"http://{gateway.address}{PATH}"
+        for _ in range(5):
+            alone = streams.latency_ms(url, servers.ALICE_BASIC)
+            with load.flood(url, wrong, FLOOD):
+                figure.add(alone, streams.latency_ms(url, servers.ALICE_BASIC))
+    return figure
+
+
+def reload_pause(folder: Path, upstream: servers.Upstream) -> Figure:
+    meaning = (
+        f"longest gap between two chunks of {STREAMS} streams while {KEYS} keys are read anew, three times, beyond the "
+        "interval at which they were sent and beyond the longest gap without"
+    )
+    figure = Figure("reload_100k_pause_ms", "ms", 100, meaning)
+    with with_many_keys(folder / "gateway", upstream) as gateway:
+        lines = many_keys()
+
+        def stall() -> float:
+            return streams.longest_stall_ms(gateway.address, servers.BOB, servers.CHAT, STREAMS, CHUNKS)
+
+        def stall_while_reading() -> float:
+            thread = threading.Thread(target=replace_keys, args=(gateway, lines))
+            thread.start()
+            try:
+                return stall()
+            finally:
+                thread.join()
+
+        in_turn(5, figure, stall, stall_while_reading)
+    return figure
+
+
+def replace_keys(gateway: Gateway, lines: list[str]) -> None:
+    """Each time another key is missing; a request sees to it that the file is read."""
+    for number in range(3):
+        time.sleep(0.7)
+        gateway.write("api_keys", lines[:number] + lines[number + 1 :])
+        assert gateway.status(servers.ALICE["Authorization"], PATH) == 200
