@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from passlib.hash import bcrypt
 
@@ -36,7 +36,7 @@ def running(server: Gateway) -> Iterator[Gateway]:
         server.stop()
 
 
-def rate(server: Gateway, headers: dict[str, str], **options: float) -> Callable[[], float]:
+def rate(server: Gateway, headers: dict[str, str], **options: Any) -> Callable[[], float]:
     return lambda: load.requests_per_second(f"http://{server.address}{PATH}", headers, **options)
 
 
@@ -128,26 +128,31 @@ def reload_pause(folder: Path, upstream: servers.Upstream) -> Figure:
     )
     figure = Figure("reload_100k_pause_ms", "ms", 100, meaning)
     with with_many_keys(folder / "gateway", upstream) as gateway:
-        lines = many_keys()
 
         def stall() -> float:
             return streams.longest_stall_ms(gateway.address, servers.BOB, servers.CHAT, STREAMS, CHUNKS)
 
         def stall_while_reading() -> float:
-            thread = threading.Thread(target=replace_keys, args=(gateway, lines))
-            thread.start()
-            try:
+            with replaced_keys(gateway):
                 return stall()
-            finally:
-                thread.join()
 
         in_turn(5, figure, stall, stall_while_reading)
     return figure
 
 
-def replace_keys(gateway: Gateway, lines: list[str]) -> None:
-    """Each time another key is missing; a request sees to it that the file is read."""
+@contextlib.contextmanager
+def replaced_keys(gateway: Gateway) -> Iterator[None]:
+    """The file is replaced while the block runs, by another process: this one reads the streams.
+
+    Each time another key is missing; a request sees to it that the file is read.
+    """
+    lines = many_keys()
     for number in range(3):
-        time.sleep(0.7)
-        gateway.write("api_keys", lines[:number] + lines[number + 1 :])
-        assert gateway.status(servers.ALICE["Authorization"], PATH) == 200
+        gateway.write(f"new-{number}", lines[:number] + lines[number + 1 :])
+    folder = gateway.folder / "clients"
+    ask = f"curl -sf -o /dev/null -H 'Authorization: {servers.ALICE['Authorization']}' http://{gateway.address}{PATH}"
+    script = f"for i in 0 1 2; do sleep 0.7; mv {folder}/new-$i {folder}/api_keys; {ask} || exit 1; done"
+    with subprocess.Popen(["bash", "-c", script]) as process:
+        yield
+    if process.returncode:
+        raise load.LoadError("a request was refused while keys were read")

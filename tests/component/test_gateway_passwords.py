@@ -58,7 +58,8 @@ def test_a_wrong_password_and_an_unknown_user_take_the_same_time(server: Gateway
     assert server.status(ALICE) == 200
     known = [seconds(server, basic("alice", f"wrong-{i}"), False) for i in range(9)]
     unknown = [seconds(server, basic("mallory", f"wrong-{i}"), False) for i in range(9)]
-    assert 0.5 < median(known) / median(unknown) < 2
+    # The quickest of each: whatever else the machine does only adds to the others.
+    assert 0.5 < min(known) / min(unknown) < 2
 
 
 @pytest.mark.parametrize("change", ["another password", "the same password with another hash", "no such user"])
@@ -117,6 +118,24 @@ def test_clients_with_some_models_have_no_others(server: Gateway) -> None:
         assert status(server.ask("/api/chat", header, method="POST", body=b'{"model": "other"}')) == 403
     finally:
         server.allow({name: ["admin"] for name in PASSWORDS})
+
+
+def test_many_that_come_at_once_with_the_same_password_cost_one_hash(server: Gateway) -> None:
+    one = seconds(server, ALICE, True)
+    # Another hash of the same password, which nobody has presented yet.
+    server.write("htpasswd", [f"alice:{SLOW.hash(PASSWORDS['alice'])}"])
+    begun = time.monotonic()
+    with ThreadPoolExecutor(40) as pool:
+        assert set(pool.map(lambda _: server.status(ALICE, "/none"), range(40))) == {404}
+    assert time.monotonic() - begun < 12 * one + 1
+
+
+def test_more_passwords_than_can_be_checked_at_once_wait_for_their_turn(server: Gateway) -> None:
+    cheap = sha512_crypt.using(rounds=20_000)
+    server.write("htpasswd", [f"user{i}:{cheap.hash(f'word{i}')}" for i in range(60)])
+    with ThreadPoolExecutor(60) as pool:
+        answers = pool.map(lambda i: server.status(basic(f"user{i}", f"word{i}"), "/none"), range(60))
+        assert set(answers) == {404}
 
 
 def test_whoever_is_in_does_not_wait_for_hashes_of_others(server: Gateway) -> None:

@@ -191,6 +191,49 @@ describe("who a request is from", function()
         end)
     end)
 
+    it("waits while passwords of others are checked, and is told so when there were too many", function()
+        local calls, slept = 0, 0
+        local function busy()
+            calls = calls + 1
+            if calls == 3 then
+                return true
+            end
+        end
+        local identities = new("basic", { verify = busy, sleep = function() slept = slept + 1 end })
+        assert.are.equal("alice", identities:identify(ALICE, nil, NOW).client)
+        assert.are.equal(2, slept)
+
+        local failures = {
+            wait = function() return slept > 5 and 7 or nil end,
+            failed = function() error("counted") end,
+        }
+        identities = new("basic", {
+            verify = function() return nil end,
+            sleep = function() slept = slept + 1 end,
+            failures = failures,
+        })
+        local _, refusal = identities:identify(ALICE, nil, NOW)
+        assert.are.equal(429, refusal.status)
+
+        local endless = new("basic", { verify = function() return nil end, sleep = function() end })
+        _, refusal = endless:identify(ALICE, nil, NOW)
+        assert.are.equal(503, refusal.status)
+    end)
+
+    it("needs no check of its own if another request of the same kind had one meanwhile", function()
+        local known = false
+        local memory = {
+            recall = function() return known and "alice" or nil end,
+            remember = function() error("checked") end,
+        }
+        local identities = new("basic", {
+            memory = memory,
+            verify = function() return nil end,
+            sleep = function() known = true end,
+        })
+        assert.are.equal("alice", identities:identify(ALICE, nil, NOW).client)
+    end)
+
     it("counts a failed try with the address and the name, and nothing else", function()
         local counted = {}
         local count = { wait = PATIENT.wait, failed = function(_, ...) counted[#counted + 1] = { ... } end }
@@ -211,6 +254,6 @@ describe("who a request is from", function()
         local identities = new("basic", { verify = function() return nil, "queue is full" end })
         local identity, refusal = identities:identify(ALICE, nil, NOW)
         assert.is_nil(identity)
-        assert.are.same({ status = 503, err = "queue is full" }, refusal)
+        assert.are.same({ status = 503, err = "queue is full", is_busy = false }, refusal)
     end)
 end)

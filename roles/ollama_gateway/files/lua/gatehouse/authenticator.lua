@@ -11,6 +11,9 @@ local sub = string.sub
 
 local BEARER_PREFIX = "Bearer "
 
+-- How often it is tried to have a password checked while others are: half a minute in all.
+local TURNS = 3000
+
 local BASIC = 'Basic realm="ollama", charset="UTF-8"'
 local BEARER = 'Bearer realm="ollama"'
 local INVALID_TOKEN = BEARER .. ', error="invalid_token"'
@@ -44,7 +47,7 @@ local function by_password(self, credential, header)
     local hash = users.hashes[user]
     local matches, err = self.verify(credential.password, hash or users.stand_in)
     if matches == nil then
-        return nil, { status = 503, err = err }
+        return nil, { status = 503, err = err or "too many passwords are being checked", is_busy = not err }
     end
     if not matches or not hash then
         return unauthorized(self, "basic")
@@ -114,11 +117,23 @@ function methods:identify(header, api_key, time, address)
     local credential, _, tried = parse(header, api_key)
     local presented = (header or "") ~= "" or (api_key or "") ~= ""
     local user = credential and credential.user
-    local wait = presented and self.failures:wait(address, user)
-    if wait then
-        return nil, { status = 429, retry_after = wait }
+    local identity, refusal, wait
+    for _ = 1, TURNS do
+        wait = presented and self.failures:wait(address, user)
+        if wait then
+            return nil, { status = 429, retry_after = wait }
+        end
+        identity, refusal = judge(self, credential, tried, header, time)
+        if identity or not refusal.is_busy then
+            break
+        end
+        -- Meanwhile somebody else may have presented the same, or failed once too often.
+        self.sleep()
+        known = at_once(self, header, api_key, time)
+        if known then
+            return known
+        end
     end
-    local identity, refusal = judge(self, credential, tried, header, time)
     if presented and refusal and refusal.status == 401 then
         self.failures:failed(address, user)
     end
@@ -126,8 +141,8 @@ function methods:identify(header, api_key, time, address)
 end
 
 -- `accepts`: {basic = boolean, bearer = boolean}; `keys` and `users`: functions that return what the files say, or nil;
--- `verify`: a function of password and hash that returns true, false, or nil and an error; `memory` and `failures`: as
--- password_memory and failures make them.
+-- `verify`: a function of password and hash that returns true, false, nil while it is busy, or nil and an error;
+-- `sleep`: waits until it is worth to try again; `memory` and `failures`: as password_memory and failures make them.
 function _M.new(options)
     return setmetatable({
         accepts = options.accepts,
@@ -136,6 +151,7 @@ function _M.new(options)
         verify = options.verify,
         memory = options.memory,
         failures = options.failures,
+        sleep = options.sleep,
     }, { __index = methods })
 end
 

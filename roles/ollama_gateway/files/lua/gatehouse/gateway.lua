@@ -25,6 +25,7 @@ local assert = assert
 local collectgarbage = collectgarbage
 local concat = table.concat
 local error = error
+local find = string.find
 local ipairs = ipairs
 local match = string.match
 local ngx = ngx
@@ -46,6 +47,10 @@ local PIECES_A_TURN = 16
 local AT_ONCE = 262144
 local WAIT = 0.002
 
+-- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
+local LONGEST_CHECK = 30
+local TURN = 0.01
+
 -- Bytes of the key under which passwords are remembered.
 local KEY_SIZE = 32
 
@@ -56,6 +61,8 @@ local _M = {}
 local identities, failed_tries, table_of_routes, rights_of_clients
 local files = {}
 local folder_of_clients, path_of_clients
+-- When a check of a password that is under way counts as lost, by hash and password.
+local checked_until = {}
 -- The file that is being read a part at a time.
 local file_in_turns
 
@@ -93,8 +100,9 @@ local function watch(path, parse)
     end
 end
 
+-- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
 local function give_way()
-    ngx.sleep(0)
+    ngx.sleep(0.001)
 end
 
 local function read_in_turns(_, file)
@@ -142,13 +150,25 @@ local function refresh()
     end
 end
 
--- In a thread: a hash takes milliseconds to seconds, in which the event loop serves others.
+-- In a thread: a hash takes milliseconds to seconds, in which the event loop serves others. Returns nil without an
+-- error while there is no thread to be had, or while the same is being checked for another request: its answer will do.
 local function verify(given, hash)
-    local ok, result = ngx.run_worker_thread("passwords", "gatehouse.password", "verify", given, hash)
-    if not ok then
-        return nil, "failed to check a password: " .. result
+    local pair, now = hash .. ":" .. given, ngx.now()
+    if (checked_until[pair] or 0) > now then
+        return nil
     end
-    return result
+    checked_until[pair] = now + LONGEST_CHECK
+    local ok, result = ngx.run_worker_thread("passwords", "gatehouse.password", "verify", given, hash)
+    checked_until[pair] = nil
+    if ok then
+        return result
+    end
+    local is_busy = find(result, "no available Lua vm", 1, true)
+    return nil, not is_busy and "failed to check a password: " .. result or nil
+end
+
+local function sleep_for_a_turn()
+    ngx.sleep(TURN)
 end
 
 -- From the kernel, which the whole start would fail without.
@@ -184,6 +204,7 @@ function _M.init(folder)
         keys = watch(path_of_clients .. "/api_keys", forgiving(keyfile.parse)),
         users = watch(path_of_clients .. "/htpasswd", forgiving(htpasswd.parse)),
         verify = verify,
+        sleep = sleep_for_a_turn,
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
@@ -247,7 +268,7 @@ local function pieces_of_body()
     return function()
         count = count + 1
         if count % PIECES_A_TURN == 0 then
-            ngx.sleep(0)
+            give_way()
         end
         local piece = file:read(PIECE)
         if not piece then

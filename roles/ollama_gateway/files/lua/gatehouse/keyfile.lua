@@ -246,16 +246,12 @@ function methods:entry(number)
     return entry
 end
 
--- Returns the keys; or nil and an error. `pause`: called every now and then while many lines are read.
-function _M.parse(text, pause)
-    local bytes, length = cast(BYTES, text), #text
-    local self = { text = text, entries = {}, index = key_index.new(count_lines(bytes, length)) }
-    local number, position = 0, 0
-    while position < length do
-        number = number + 1
-        if pause and number % LINES_A_TURN == 0 then
-            pause()
-        end
+-- Reads lines from a position on, as many as are read in a turn. Returns the position behind them and their count; or
+-- nil, the count and an error. Nothing in here waits: LuaJIT would compile none of it.
+local function read_lines(self, bytes, position, length)
+    local count = 0
+    while position < length and count < LINES_A_TURN do
+        count = count + 1
         local to = end_of_line(bytes, position, length)
         local from = past(bytes, position, to, SPACE)
         position = to + 1
@@ -265,8 +261,27 @@ function _M.parse(text, pause)
             end
             local ok, err = read_record(self, bytes, from, to)
             if not ok then
-                return nil, "failed to read line " .. number .. ": " .. err
+                return nil, count, err
             end
+        end
+    end
+    return position, count
+end
+
+-- Returns the keys; or nil and an error. `pause`: called every now and then while many lines are read.
+function _M.parse(text, pause)
+    local bytes, length = cast(BYTES, text), #text
+    local self = { text = text, entries = {}, index = key_index.new(count_lines(bytes, length)) }
+    local number, position = 0, 0
+    while position < length do
+        local count, err
+        position, count, err = read_lines(self, bytes, position, length)
+        number = number + count
+        if not position then
+            return nil, "failed to read line " .. number .. ": " .. err
+        end
+        if pause and position < length then
+            pause()
         end
     end
     return setmetatable(self, { __index = methods })
