@@ -130,11 +130,32 @@ def test_the_log_names_client_key_status_and_times(any_gateway: Gateway) -> None
     reply = any_gateway.ask("/api/tags?q=1", authorization(any_gateway))
     line = any_gateway.log_of(reply.header("X-Request-Id"))
     expected = {"client": "alice", "method": "GET", "path": "/api/tags", "status": 200, "address": "127.0.0.1"}
+    expected |= {"route": "/api/tags", "model": ""}
     assert {name: line[name] for name in expected} == expected
     assert line["key"] == ("" if any_gateway.auth == "basic" else "laptop")
     assert line["seconds"] >= 0
     assert line["bytes"] > 0
     time.strptime(line["time"], "%Y-%m-%dT%H:%M:%S%z")
+
+
+def test_the_log_names_the_route_of_a_path_with_a_parameter(any_gateway: Gateway) -> None:
+    for path, route in {"/v1/models/tiny": "/v1/models/:model", "/no/route": "", "/api//tags": ""}.items():
+        reply = any_gateway.ask(path, authorization(any_gateway))
+        assert any_gateway.log_of(reply.header("X-Request-Id"))["route"] == route
+
+
+@pytest.mark.parametrize("name", ["tiny", "hf.co/team/Model:Q4_K_M"])
+def test_the_log_names_the_model_where_bodies_are_read(key_gateway: Gateway, name: str) -> None:
+    body = json.dumps({"model": name, "prompt": "x"}).encode()
+    reply = key_gateway.ask("/api/generate", authorization(key_gateway), method="POST", body=body)
+    assert key_gateway.log_of(reply.header("X-Request-Id"))["model"] == name
+
+
+@pytest.mark.parametrize("text", ["a planted secret", "x" * 300, "../planted", "planted\n"])
+def test_what_is_no_name_of_a_model_does_not_reach_the_log(key_gateway: Gateway, text: str) -> None:
+    body = json.dumps({"model": text}).encode()
+    reply = key_gateway.ask("/api/generate", authorization(key_gateway), method="POST", body=body)
+    assert key_gateway.log_of(reply.header("X-Request-Id"))["model"] == ""
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/healthz/../api/chat"])
