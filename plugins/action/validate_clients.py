@@ -20,7 +20,7 @@ class ActionModule(CredentialsAction):
     ARGUMENTS: t.ClassVar[Dict] = {
         **CLIENTS_OPTION,
         "auth": {"type": "str", "required": True, "choices": ["basic", "bearer", "both"]},
-        "engine": {"type": "str", "required": True, "choices": ["nginx", "openresty"]},
+        "engine": {"type": "str", "default": "openresty", "choices": ["nginx", "openresty"]},
         "password_scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
         "secrets_dir": {"type": "path"},
         "allow_weak_secrets": {"type": "bool", "default": False},

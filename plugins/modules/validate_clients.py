@@ -27,7 +27,7 @@ options:
     description: What checks the credentials.
     type: str
     choices: [nginx, openresty]
-    required: true
+    default: openresty
   password_scheme:
     description: As O(gatehouse.ollama.htpasswd#module:scheme).
     type: str

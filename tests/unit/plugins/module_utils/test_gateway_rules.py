@@ -17,9 +17,9 @@ BOTH = {**PASSWORD, **KEYS}
 NEITHER = {"name": "bob", "keys": []}
 
 
-def problems(auth: str, client: dict[str, Any]) -> list[str]:
+def problems(auth: str, client: dict[str, Any], engine: str = "") -> list[str]:
     clients, _ = read_clients([client], "ollama_gateway_clients", Rules(scheme="sha512_crypt", keys=True))
-    return auth_problems(clients, auth)
+    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_client_with_what_the_gateway_accepts_is_fine(auth: str, client: dict[
     ("auth", "client", "reason"),
     [
         ("basic", BOTH, "keys need ollama_gateway_auth bearer or both"),
-        ("basic", {**PASSWORD, "models": ["tiny"]}, "models need ollama_gateway_auth bearer or both"),
+        ("basic", {**PASSWORD, "models": ["tiny"]}, "models need ollama_gateway_engine openresty"),
         ("bearer", BOTH, "a password needs ollama_gateway_auth basic or both"),
         ("basic", NEITHER, "with ollama_gateway_auth basic a client needs a password"),
         ("bearer", NEITHER, "with ollama_gateway_auth bearer a client needs at least one key"),
@@ -54,6 +54,10 @@ def test_a_client_with_anything_else_is_refused_by_name_and_variable(
 ) -> None:
     (problem,) = problems(auth, client)
     assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
+
+
+def test_models_of_a_client_with_a_password_need_openresty_only() -> None:
+    assert problems("basic", {**PASSWORD, "models": ["tiny"]}, "openresty") == []
 
 
 def test_an_absent_client_and_a_client_whose_keys_are_all_revoked_need_nothing() -> None:
