@@ -111,7 +111,8 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         ({"name": "bob", "key": []}, "clients[0] (bob): 'key' is unknown here; is keys meant?"),
         (
             {"name": "bob", "colour": 1},
-            "clients[0] (bob): 'colour' is unknown here; known are name, password, keys, scopes, models, state",
+            "clients[0] (bob): 'colour' is unknown here; "
+            "known are name, password, keys, scopes, models, owner, comment, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
@@ -176,7 +177,7 @@ def test_an_unknown_state_is_refused(state: object) -> None:
     expected = "state must be present or absent"
     assert problems({"name": "bob", "state": state}) == [f"clients[0] (bob): {expected}"]
     assert problems({"name": "bob", "keys": [{"id": "k", "state": state}]}) == [
-        f"clients[0].keys[0] (bob.k): {expected}"
+        "clients[0].keys[0] (bob.k): state must be present, absent or rotated"
     ]
 
 
