@@ -50,7 +50,7 @@ options:
                 hexadecimal digits or 39 digits, and 6 different ones. C(openssl rand -base64 32) makes one.
             type: str
           not_before:
-            description: Moment before which the key is refused, in the form of O(clients[].keys[].expires) and before it.
+            description: Moment before which the key is refused, in the form of O(clients[].keys[].expires).
             type: str
           expires:
             description: Moment from which the key is refused, in UTC as of RFC 3339, such as V(2027-01-01T00:00:00Z).
@@ -64,8 +64,8 @@ options:
               - V(rotated) has a new one take its place, once. The old one goes on for the time of
                 O(clients[].keys[].grace), so that its user can change over. A new one is generated, or, where
                 O(clients[].keys[].secret) is given, is that as soon as it is not what the host has.
-              - To rotate once more, set V(present), run, and set V(rotated) again when the grace is over. Where a secret
-                is given, give another one.
+              - To rotate once more, set V(present), run when the grace is over, and set V(rotated) again. Where a
+                secret is given, give another one.
             type: str
             choices: [present, absent, rotated]
             default: present

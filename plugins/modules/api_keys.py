@@ -25,10 +25,11 @@ options:
       - Folder on the controller where generated keys are kept, each in a file named C(<client>.<id>) of mode 0600. Made
         with mode 0700 if missing. A relative path begins at the playbook's folder.
       - Needed if a key has no secret, and to rotate or revoke keys.
-      - The file C(<client>.<id>~old) notes the digests of a rotation and when the old key ends. It goes when it is over,
-        unless the key has the state V(rotated), where it says that this is done.
+      - The file C(<client>.<id>~old) notes the digests of a rotation and when the old key ends. It goes with a run
+        after that, unless the key has the state V(rotated), where it says that this is done.
       - The file C(<client>.<id>~revoked) lists the digests that were revoked. While it is there, a key with one of them
-        is not written, and none is generated. Remove the file to let the same secret in again, or to have one generated.
+        is not written, and none is generated. Remove the file to let the same secret in again, or to have a new one
+        generated.
       - Folder and files must belong to the user that runs Ansible or to root, nobody else may write into the folder,
         and no file may be a symbolic link. A file that is empty, damaged or open to others is an error as well.
       - To have a new key generated, remove the file of the old one.
@@ -46,9 +47,9 @@ options:
     type: bool
     default: false
 notes:
-  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=) and C(last4=) where there is
-    something to say. C(created) is when the key was written first, C(last4) the end of a secret of 128 bits or more.
-    What lacks or has the last two is the same for O(purge), and no change.
+  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=) and C(last4=) where there
+    is something to say. C(created) is when the secret was written first, C(last4) the end of one of 128 bits or more.
+    A line that lacks only the last two is left as it is.
   - The old key of a rotation is the line C(alice.laptop~old), written at once with the new one. It goes when it ended,
     with the next run; the gateway refuses it from that moment on by itself.
   - A generated key is C(ghk_), then 32 random bytes in base64url without padding (43 characters), then a checksum of 6

@@ -12,8 +12,8 @@ description:
   - Checks what no single variable of the role C(gatehouse.ollama.ollama_gateway) tells, and reports all problems in one
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
-    client, whether stored keys can be used, whether keys can be rotated or revoked as ordered, whether the controller can hash passwords, and whether credentials would
-    travel unencrypted beyond the host.
+    client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
+    can hash passwords, and whether credentials would travel unencrypted beyond the host.
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.clients
