@@ -116,8 +116,11 @@ def _forget(memory: KeyMemory, job: Job, outcome: Outcome) -> None:
         marker = job.known[name].marker
         if marker and is_over(key, marker, job.orders):
             memory.forget(name, key, job.orders)
-    for name in outcome.removed:
-        if name not in keys and not name.endswith(OLD):
+    gone = [name for name in outcome.removed if name not in keys and not name.endswith(OLD)]
+    # Without a note nothing is locked: a folder that holds nothing is not made, nor one written to.
+    noted = memory.store.names() if gone else set()
+    for name in gone:
+        if name + OLD in noted:
             memory.forget(name, None, job.orders)
 
 

@@ -43,6 +43,21 @@ def validate(clients: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
     return {"gatehouse.ollama.validate_clients": options}
 
 
+def begin(playbook: Playbook, host: Path, secret: str = "", hosts: int = 1) -> str:
+    """Hosts that have a key, the given one or one that is stored, as runs before would have left them."""
+    folder = playbook.folder / "secrets"
+    folder.mkdir(mode=0o700)
+    if not secret:
+        secret = _keys.generate()
+        (folder / NAME).write_text(secret)
+        (folder / NAME).chmod(0o600)
+    for number in range(hosts):
+        path = host / f"host{number}"
+        path.write_text(f"{NAME} sha256:{_keys.digest(secret)}\n")
+        path.chmod(0o640)
+    return _keys.digest(secret)
+
+
 def digests(path: Path) -> dict[str, str]:
     """The digests of a file of keys, by the names."""
     words = [line.split() for line in path.read_text().splitlines()]
@@ -63,11 +78,9 @@ def test_hosts_in_parallel_rotate_once_and_all_have_both_keys(playbook: Playbook
     ordered = way == "command line"
     clients = alice() if ordered else ROTATED
     options = {"rotate": f'["{NAME}"]', "grace": "1h"} if ordered else {}
-    first = playbook.run([api_keys(host, alice())], hosts=4)
-    assert first.returncode == 0, first.output
-    old = stored(playbook)
+    old = begin(playbook, host, hosts=3)
     steps = [validate(clients, **options), api_keys(host, clients, **options), validate(clients, **options)]
-    run = playbook.run([steps[0], {**steps[1], "check_mode": True}, *steps[1:]], hosts=4)
+    run = playbook.run([steps[0], {**steps[1], "check_mode": True}, *steps[1:]], hosts=3)
     assert run.returncode == 0, run.output
     for name, (_, before, after, _) in run.results.items():
         for result in (before, after):
@@ -77,18 +90,19 @@ def test_hosts_in_parallel_rotate_once_and_all_have_both_keys(playbook: Playbook
     assert len({results[2]["ends"][OLD] for results in run.results.values()}) == 1
     assert len({path.read_text().split(f"{OLD} ")[1] for path in host.iterdir()}) == 1
     assert secrets(playbook) == [NAME, OLD]
-    again = playbook.run([api_keys(host, clients)], hosts=4)
-    assert [results[0]["changed"] for results in again.results.values()] == [False] * 4, again.output
+    again = playbook.run([api_keys(host, clients)], hosts=3)
+    assert [results[0]["changed"] for results in again.results.values()] == [False] * 3, again.output
 
 
 def test_check_mode_tells_of_a_rotation_and_changes_nothing_anywhere(playbook: Playbook, host: Path) -> None:
-    playbook.run([api_keys(host, alice())])
-    before, old = (host / "host0").read_text(), stored(playbook)
-    run = playbook.run([api_keys(host, ROTATED), api_keys(host, alice(), revoke=[NAME])], "--check", "--diff")
-    rotation, revocation = run.only
+    old = begin(playbook, host)
+    before = (host / "host0").read_text()
+    tasks = [api_keys(host, ROTATED), api_keys(host, alice(), revoke=[NAME]), api_keys(host, [])]
+    run = playbook.run(tasks, "--check", "--diff")
+    rotation, revocation, purge = run.only
     assert (rotation["rotated"], [key["id"] for key in rotation["generated"]]) == ([NAME], ["laptop"])
     assert f"{NAME}: to be generated (rotated; the old key (fingerprint {old[:8]}) is valid until 20" in run.output
-    assert (revocation["revoked"], revocation["removed"]) == ([NAME], [NAME])
+    assert (revocation["revoked"], revocation["removed"], purge["removed"]) == ([NAME], [NAME], [NAME])
     assert ((host / "host0").read_text(), stored(playbook), secrets(playbook)) == (before, old, [NAME])
 
 
@@ -96,14 +110,14 @@ def test_the_old_key_goes_when_its_grace_is_over_and_a_run_after_that_changes_no
     playbook: Playbook, host: Path
 ) -> None:
     soon = alice(state="rotated", grace="1s")
-    run = playbook.run([api_keys(host, alice()), api_keys(host, soon)])
-    rotated = run.only[1]
+    begin(playbook, host)
+    (rotated,) = playbook.run([api_keys(host, soon)]).only
     assert list(rotated["ends"]) == [OLD]
     new = stored(playbook)
     time.sleep(2)
-    over, again, present, last = playbook.run([api_keys(host, soon)] * 2 + [api_keys(host, alice())] * 2).only
+    over, again, present = playbook.run([*[api_keys(host, soon)] * 2, api_keys(host, alice())]).only
     assert (over["changed"], over["removed"], over["ends"]) == (True, [OLD], {})
-    assert [result["changed"] for result in (again, present, last)] == [False] * 3
+    assert [result["changed"] for result in (again, present)] == [False] * 2
     assert digests(host / "host0") == {NAME: new}
     assert secrets(playbook) == [NAME], "the note of the rotation went with the state"
 
@@ -112,7 +126,8 @@ def test_a_second_order_is_refused_before_anything_changes_unless_it_ends_the_ol
     playbook: Playbook, host: Path
 ) -> None:
     order = {"rotate": [NAME], "grace": "1h"}
-    playbook.run([api_keys(host, alice()), api_keys(host, alice(), **order)])
+    begin(playbook, host)
+    playbook.run([api_keys(host, alice(), **order)])
     before = digests(host / "host0")
     check, refused = playbook.run([validate(alice(), **order), api_keys(host, alice(), **order)]).only
     assert check["msg"].startswith(f"ollama_gateway_rotate_keys: {NAME} was rotated before, and the old key is valid")
@@ -126,20 +141,19 @@ def test_a_second_order_is_refused_before_anything_changes_unless_it_ends_the_ol
 
 def test_a_given_secret_is_rotated_to_on_all_hosts_with_one_end(playbook: Playbook, host: Path) -> None:
     rotated = {"state": "rotated", "grace": "1h"}
-    playbook.run([api_keys(host, alice(secret=STRONG))], hosts=3)
-    run = playbook.run([api_keys(host, alice(secret=STRONG, **rotated))], hosts=3)
-    assert [results[0]["changed"] for results in run.results.values()] == [False] * 3
+    begin(playbook, host, STRONG, hosts=2)
+    steps = [api_keys(host, alice(secret=secret, **rotated)) for secret in (STRONG, OTHER, OTHER)]
+    run = playbook.run(steps, hosts=2)
     assert f"({NAME}): the host has this secret already, so there is nothing to rotate" in run.output
-    run = playbook.run([api_keys(host, alice(secret=OTHER, **rotated))] * 2, hosts=3)
-    for name, (first, second) in run.results.items():
-        assert (first["rotated"], second["changed"]) == ([NAME], False)
+    for name, (same, first, second) in run.results.items():
+        assert (same["changed"], first["rotated"], second["changed"]) == (False, [NAME], False)
         assert digests(host / name) == {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
-    assert len({results[0]["ends"][OLD] for results in run.results.values()}) == 1
+    assert len({results[1]["ends"][OLD] for results in run.results.values()}) == 1
 
 
 def test_a_revoked_key_stays_out_until_it_is_new_or_its_note_is_removed(playbook: Playbook, host: Path) -> None:
     revoked = playbook.folder / "secrets" / f"{NAME}~revoked"
-    playbook.run([api_keys(host, ROTATED)] * 2)
+    begin(playbook, host)
     run = playbook.run([api_keys(host, alice(), revoke=NAME), api_keys(host, alice()), api_keys(host, ROTATED)])
     first, second, third = run.only
     assert (first["revoked"], first["removed"]) == ([NAME], [NAME])
@@ -154,19 +168,26 @@ def test_a_revoked_key_stays_out_until_it_is_new_or_its_note_is_removed(playbook
 
 
 def test_a_revocation_reaches_the_old_key_and_hosts_that_come_later(playbook: Playbook, host: Path) -> None:
-    clients = alice(secret=STRONG)
-    playbook.run([api_keys(host, clients), api_keys(host, alice(secret=OTHER, state="rotated"))], hosts=2)
+    begin(playbook, host, STRONG, hosts=2)
+    playbook.run([api_keys(host, alice(secret=OTHER, state="rotated"))], hosts=2)
     assert set(digests(host / "host1")) == {NAME, OLD}
     playbook.run([{**api_keys(host, alice(secret=OTHER), revoke=[NAME]), "when": "inventory_hostname == 'host0'"}])
-    for secret in (OTHER, STRONG):
-        run = playbook.run([api_keys(host, alice(secret=secret), purge=False)], hosts=2)
-        assert [path.read_text() for path in host.iterdir()] == ["", ""], run.output
+    run = playbook.run([api_keys(host, alice(secret=secret), purge=False) for secret in (OTHER, STRONG)], hosts=2)
+    assert [path.read_text() for path in host.iterdir()] == ["", ""], run.output
 
 
 def test_with_a_key_the_note_of_its_rotation_goes(playbook: Playbook, host: Path) -> None:
-    for gone in ([], alice(state="absent"), [{"name": "alice", "state": "absent"}]):
-        playbook.run([api_keys(host, alice()), api_keys(host, alice(), rotate=[NAME]), api_keys(host, gone)])
-        assert (secrets(playbook), (host / "host0").read_text()) == ([NAME], "")
+    begin(playbook, host)
+    rotated, removed = playbook.run([api_keys(host, alice(), rotate=[NAME]), api_keys(host, [])]).only
+    assert (rotated["added"], removed["removed"]) == ([OLD], [NAME, OLD])
+    assert (secrets(playbook), (host / "host0").read_text()) == ([NAME], "")
+
+
+def test_no_folder_is_made_where_there_is_nothing_to_remember(playbook: Playbook, host: Path) -> None:
+    given = alice(secret=STRONG)
+    run = playbook.run([api_keys(host, given), api_keys(host, alice(secret=OTHER)), api_keys(host, [])])
+    assert [result["changed"] for result in run.only] == [True] * 3, run.output
+    assert not (playbook.folder / "secrets").exists()
 
 
 def test_secrets_are_returned_once_where_they_are_asked_for_and_printed_nowhere(playbook: Playbook, host: Path) -> None:
