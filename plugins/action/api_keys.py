@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _api_keys, _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
@@ -15,14 +17,39 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
     read_clients,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Known, Verdict, is_over, judge
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import REVOKED, KeyMemory, recall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Names, Orders, read_orders
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
-from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
+from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
     FILE_OPTIONS,
+    ORDER_OPTIONS,
     Dict,
     HostFileAction,
 )
+
+
+@dataclass
+class Job:
+    """What is asked for, and what the controller knows of it."""
+
+    clients: t.List[Client]
+    keys: t.List[Key]
+    orders: Orders
+    known: t.Dict[str, Known]
+    store: t.Optional[SecretStore]
+
+    def judge(self, there: t.Mapping[str, Entry]) -> dict[str, Verdict]:
+        return {key.name: judge(key, self.known[key.name], there.get(key.name), self.orders) for key in self.keys}
+
+    def recall(self, keys: list[Key]) -> None:
+        known, problems = recall(keys, self.store, self.orders)
+        if problems:
+            raise BadInput(problems)
+        self.known.update(known)
 
 
 class ActionModule(HostFileAction):
@@ -30,50 +57,108 @@ class ActionModule(HostFileAction):
     ARGUMENTS: t.ClassVar[Dict] = {
         **FILE_OPTIONS,
         **CLIENTS_OPTION,
+        **ORDER_OPTIONS,
         "secrets_dir": {"type": "path"},
         "allow_weak_secrets": {"type": "bool", "default": False},
+        "return_secrets": {"type": "bool", "default": False},
     }
 
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
         rules = Rules(keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], "clients", rules)
-        keys = present_keys(clients)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        orders, more = read_orders(arguments, clients, self.run_id(), now, Names())
         directory = arguments["secrets_dir"]
         store = SecretStore(self.controller_path(directory)) if directory else None
-        secrets, more = stored_secrets(keys, store, "secrets_dir")
-        if problems or more:
-            raise BadInput(problems + more)
-        return lambda content: self._decide(content, clients, keys, secrets, store, arguments["purge"])
+        keys = present_keys(clients)
+        known, yet_more = recall(keys, store, orders)
+        if problems or more or yet_more:
+            raise BadInput(problems + more + yet_more)
+        job = Job(clients, keys, orders, known, store)
+        return lambda content: self._decide(content, job, arguments["purge"], arguments["return_secrets"])
 
-    def _decide(
-        self,
-        content: bytes | None,
-        clients: list[Client],
-        keys: list[Key],
-        secrets: dict[str, str],
-        store: SecretStore | None,
-        purge: bool,
-    ) -> tuple[Outcome, Dict]:
+    def _decide(self, content: bytes | None, job: Job, purge: bool, return_secrets: bool) -> tuple[Outcome, Dict]:
+        there = _api_keys.named(content)
+        verdicts = job.judge(there)
         # Also finds what is wrong with the file, before a key is generated.
-        outcome = _api_keys.update(content, clients, secrets.get, purge)
-        missing = [key for key in keys if key.name not in secrets]
-        generated = missing
-        if missing and store and not self._task.check_mode:
-            generated = [key for key in missing if store.create(key.name)]
-            # From the store in any case: another process may have been first.
-            stored, problems = stored_secrets(missing, store, "secrets_dir")
-            if problems:
-                raise BadInput(problems)
-            secrets = {**secrets, **stored}
-            outcome = _api_keys.update(content, clients, lambda name: secrets[name], purge)
-        past = [key for key in keys if key.expires and _keys.is_past(key.expires)]
-        extra: Dict = {
-            "generated": [
-                {"client": key.client, "id": key.id, "path": store.path(key.name)} for key in generated if store
-            ],
-            "fingerprints": {name: _keys.fingerprint(_keys.digest(secret)) for name, secret in secrets.items()},
-        }
-        if past:
-            text = "%s: the key expired on %s; the gateway refuses it"
-            extra["warnings"] = [text % (key.place, key.expires) for key in past]
-        return outcome, extra
+        outcome = _api_keys.update(content, job.clients, verdicts, purge, job.orders.now)
+        acting = [key for key in job.keys if verdicts[key.name].acts]
+        generated = [key for key in acting if key.secret is None]
+        if job.store and not self._task.check_mode:
+            memory = KeyMemory(job.store)
+            generated = [key for key in acting if memory.act(key, there.get(key.name), job.orders)]
+            _revoke(memory, job, there)
+            if acting:
+                # From the store in any case: another process may have been first.
+                job.recall(acting)
+                verdicts = job.judge(there)
+                outcome = _api_keys.update(content, job.clients, verdicts, purge, job.orders.now)
+            _forget(memory, job, outcome)
+        result = _result(job, verdicts, there, generated)
+        if return_secrets:
+            made = [] if self._task.check_mode else generated
+            result["secrets"] = [{"client": k.client, "id": k.id, "secret": verdicts[k.name].secret} for k in made]
+            # Ansible prints nothing of this result then, and register still gets it.
+            result["_ansible_no_log"] = bool(made)
+        return outcome, result
+
+
+def _revoke(memory: KeyMemory, job: Job, there: t.Mapping[str, Entry]) -> None:
+    for key in (key for client in job.clients for key in client.keys if key.name in job.orders.revoke):
+        entries = (there.get(key.name), there.get(key.name + OLD))
+        memory.revoke(key, [entry.digest for entry in entries if entry])
+
+
+def _forget(memory: KeyMemory, job: Job, outcome: Outcome) -> None:
+    """Forget the rotations that are over, and those of keys that are not to be in the file any more."""
+    keys = {key.name: key for key in job.keys}
+    for name, key in keys.items():
+        marker = job.known[name].marker
+        if marker and is_over(key, marker, job.orders):
+            memory.forget(name, key, job.orders)
+    gone = [name for name in outcome.removed if name not in keys and not name.endswith(OLD)]
+    # Without a note nothing is locked: a folder that holds nothing is not made, nor one written to.
+    noted = memory.store.names() if gone else set()
+    for name in gone:
+        if name + OLD in noted:
+            memory.forget(name, None, job.orders)
+
+
+def _result(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, Entry], generated: list[Key]) -> Dict:
+    let_in = [key for key in job.keys if not verdicts[key.name].blocked]
+    secrets = [(key.name, verdicts[key.name].secret) for key in let_in]
+    digests = {name: _keys.digest(secret) for name, secret in secrets if secret is not None}
+    old = _api_keys.superseded(let_in, verdicts, set(digests.values()), job.orders.now)
+    extra: Dict = {
+        "generated": [
+            {"client": key.client, "id": key.id, "path": job.store.path(key.name)} for key in generated if job.store
+        ],
+        "rotated": [key.name for key in let_in if _is_rotated(verdicts[key.name], there.get(key.name))],
+        "revoked": [key.name for key in job.keys if verdicts[key.name].blocked],
+        "ends": {entry.name: entry.expires for entry in old.values()},
+        "fingerprints": {name: _keys.fingerprint(digest) for name, digest in digests.items()},
+    }
+    warnings = _warnings(job, verdicts)
+    if warnings:
+        extra["warnings"] = warnings
+    return extra
+
+
+def _is_rotated(verdict: Verdict, line: Entry | None) -> bool:
+    return bool(verdict.marker and line and verdict.marker.old == line.digest)
+
+
+def _warnings(job: Job, verdicts: t.Mapping[str, Verdict]) -> list[str]:
+    warnings = []
+    for key in job.keys:
+        if key.expires and _keys.is_past(key.expires):
+            warnings.append("%s: the key expired on %s; the gateway refuses it" % (key.place, key.expires))
+        if verdicts[key.name].idle:
+            text = "%s: the host has this secret already, so there is nothing to rotate; give the key a new secret"
+            warnings.append(text % key.place)
+        if verdicts[key.name].blocked and job.store:
+            anew = "have a new one generated" if key.secret is None else "let it in again"
+            text = "%s: the key was revoked, and is refused; remove it from the list, give it a new secret, or remove "
+            text += "the file %s to %s"
+            warnings.append(text % (key.place, job.store.path(key.name + REVOKED), anew))
+    return warnings

@@ -23,7 +23,7 @@ class ActionModule(HostFileAction):
     ARGUMENTS: t.ClassVar[Dict] = {**FILE_OPTIONS, **CLIENTS_OPTION}
 
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
-        clients, problems = read_clients(arguments["clients"], "clients", Rules())
+        clients, problems = read_clients(arguments["clients"], "clients", Rules(keys=True, allow_weak_secrets=True))
         if problems:
             raise BadInput(problems)
 

@@ -4,14 +4,29 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, present_keys, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX, auth_problems, bind_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import recall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Names, read_orders
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import SCHEMES, Hasher, choose_scheme
-from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CLIENTS_OPTION, CredentialsAction, Dict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
+    CLIENTS_OPTION,
+    ORDER_OPTIONS,
+    CredentialsAction,
+    Dict,
+)
+
+NAMES = Names(
+    rotate=PREFIX + "rotate_keys",
+    revoke=PREFIX + "revoke_keys",
+    grace=PREFIX + "rotate_grace",
+    secrets_dir=PREFIX + "secrets_dir",
+)
 
 
 class ActionModule(CredentialsAction):
@@ -19,6 +34,7 @@ class ActionModule(CredentialsAction):
     _requires_connection = False
     ARGUMENTS: t.ClassVar[Dict] = {
         **CLIENTS_OPTION,
+        **ORDER_OPTIONS,
         "auth": {"type": "str", "required": True, "choices": ["basic", "bearer", "both"]},
         "engine": {"type": "str", "default": "openresty", "choices": ["nginx", "openresty"]},
         "password_scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
@@ -33,10 +49,13 @@ class ActionModule(CredentialsAction):
         rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
         problems += auth_problems(clients, auth, arguments["engine"])
+        now = datetime.datetime.now(datetime.timezone.utc)
+        orders, more = read_orders(arguments, clients, self.run_id(), now, NAMES)
+        problems += more
         if auth != "basic":
             directory = arguments["secrets_dir"]
             store = SecretStore(self.controller_path(directory)) if directory else None
-            problems += stored_secrets(present_keys(clients), store, PREFIX + "secrets_dir")[1]
+            problems += recall(present_keys(clients), store, orders)[1]
         if auth != "bearer" and any(client.present and client.password is not None for client in clients):
             try:
                 Hasher(choose_scheme(scheme))

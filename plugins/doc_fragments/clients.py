@@ -49,14 +49,33 @@ options:
                 that holds its characters. That takes 22 characters of base64, 25 small letters and digits, 32
                 hexadecimal digits or 39 digits, and 6 different ones. C(openssl rand -base64 32) makes one.
             type: str
+          not_before:
+            description: Moment before which the key is refused, in the form of O(clients[].keys[].expires).
+            type: str
           expires:
             description: Moment from which the key is refused, in UTC as of RFC 3339, such as V(2027-01-01T00:00:00Z).
             type: str
-          state:
-            description: V(absent) removes the key.
+          comment:
+            description: What people should know of the key, as O(clients[].comment). It has no effect.
             type: str
-            choices: [present, absent]
+          state:
+            description:
+              - V(absent) removes the key.
+              - V(rotated) has a new one take its place, once. The old one goes on for the time of
+                O(clients[].keys[].grace), so that its user can change over. A new one is generated, or, where
+                O(clients[].keys[].secret) is given, is that as soon as it is not what the host has.
+              - To rotate once more, set V(present), run when the grace is over, and set V(rotated) again. Where a
+                secret is given, give another one.
+            type: str
+            choices: [present, absent, rotated]
             default: present
+          grace:
+            description:
+              - How long the old key goes on with O(clients[].keys[].state=rotated), in seconds, minutes, hours or days
+                such as V(90s), V(30m), V(24h) or V(7d); at most V(90d). V(0s) refuses it at once.
+              - Counts from the rotation; a change of it later has no effect. The old key's own expiry holds.
+            type: str
+            default: 24h
       scopes:
         description:
           - What the client may do. V(inference) is to use models, V(models_read) to list and look at them,
@@ -77,11 +96,43 @@ options:
         type: list
         elements: str
         default: ["*"]
+      owner:
+        description: Who answers for the client, as O(clients[].comment). It has no effect.
+        type: str
+      comment:
+        description:
+          - What people should know of the client. It has no effect.
+          - Text of one line, without control characters and 200 characters at most. M(gatehouse.ollama.client_rights)
+            writes it down, so it is no place for secrets.
+        type: str
       state:
         description: V(absent) removes the client.
         type: str
         choices: [present, absent]
         default: present
+"""
+
+    ORDERS = r"""
+options:
+  rotate:
+    description:
+      - Keys that get a new secret now, once in a run of C(ansible-playbook) however many hosts and tasks there are. The
+        old ones go on for the time of O(grace). It counts for keys of any state but V(absent).
+      - Names such as V(alice.laptop), as a list or as text with commas or in JSON.
+      - It is an error if an old key of an earlier rotation is still valid, unless O(grace) is V(0s), which ends both.
+      - A key whose secret is given is rotated where the host has another secret than that.
+    type: raw
+    default: []
+  revoke:
+    description:
+      - Keys that are removed now, with the old ones of rotations. What they were is remembered on the controller, and
+        refused as long as it is, whatever the list of clients says. In the form of O(rotate).
+    type: raw
+    default: []
+  grace:
+    description: How long the old keys of O(rotate) go on, in the form of O(clients[].keys[].grace).
+    type: str
+    default: 24h
 """
 
     FILE = r"""
@@ -112,7 +163,8 @@ attributes:
     description: Reports what would happen and changes nothing, neither on the host nor on the controller.
     support: full
   diff_mode:
-    description: Shows names and what happens to them. Never a password, a hash, a key, or the text of a comment.
+    description: Shows names and what happens to them. Never a password, a hash, a key, or the text of a line with a
+      comment.
     support: full
   idempotent:
     description: Does nothing where the file holds what is asked for.

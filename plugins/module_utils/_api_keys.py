@@ -1,138 +1,151 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of API keys: `alice.laptop sha256:<64 hexadecimal digits> expires=2027-01-01T00:00:00Z`. Pure functions."""
+"""The file of API keys: what becomes of its lines. Pure functions."""
 
 from __future__ import annotations
 
-import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, present_keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Key, present_keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
-from ansible_collections.gatehouse.ollama.plugins.module_utils._records import (
-    Line,
-    Outcome,
-    Record,
-    merge,
-    read_lines,
-)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Verdict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry, about, read, serialise
+from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Line, Outcome, Record, merge
 
-_RECORD = re.compile(
-    r"([a-z0-9][a-z0-9._-]*\.[a-z0-9][a-z0-9_-]*)\s+sha256:([0-9A-Fa-f]{64})(?:\s+expires=(\S+))?\Z", re.ASCII
-)
-_EXPECTED = "alice.laptop sha256:<64 hexadecimal digits> expires=2027-01-01T00:00:00Z"
-PLAIN_TEXT = "a plain-text line"
+Entries = t.Mapping[t.Optional[str], Entry]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a line says of a key; `name` is None for a key in plain text."""
-
-    name: t.Optional[str]
-    digest: str
-    expires: t.Optional[str] = None
-
-    @property
-    def about(self) -> str:
-        if self.name is None:
-            return PLAIN_TEXT
-        about = "fingerprint %s" % _keys.fingerprint(self.digest)
-        return "%s, expires %s" % (about, self.expires) if self.expires else about
-
-
-def parse(number: int, text: str) -> Entry:
-    """The entry of a line that is neither empty nor a comment; raises DamagedFile."""
-    text = text.strip()
-    if _keys.is_token(text):
-        return Entry(None, _keys.digest(text))
-    found = _RECORD.match(text)
-    if found is None:
-        raise DamagedFile(number, "it is neither like %s nor a single key in plain text" % _EXPECTED)
-    name, digest, expires = found.groups()
-    if expires is not None and not _is_canonical(expires):
-        raise DamagedFile(number, "what follows expires= must be a moment such as 2027-01-01T00:00:00Z")
-    return Entry(name, digest.lower(), expires)
-
-
-def serialise(entry: Entry) -> str:
-    """The line of an entry, without newline."""
-    text = "%s sha256:%s" % (entry.name, entry.digest)
-    return "%s expires=%s" % (text, entry.expires) if entry.expires else text
-
-
-def read(content: bytes) -> tuple[list[Line], dict[int, Entry]]:
-    """The lines of the file, and the entries by line number; raises DamagedFile."""
-    entries: dict[int, Entry] = {}
-    digests: dict[str, int] = {}
-
-    def read_line(number: int, text: str) -> Line:
-        entry = entries[number] = parse(number, text)
-        if entry.digest in digests:
-            raise DamagedFile(number, "it has the same key as line %d" % digests[entry.digest])
-        digests[entry.digest] = number
-        return Line(number, text, entry.name, entry.about)
-
-    return read_lines(content, read_line), entries
+def named(content: bytes | None) -> dict[str, Entry]:
+    """The entries of the file by their names; raises DamagedFile."""
+    return {entry.name: entry for entry in read(content or b"")[1].values() if entry.name is not None}
 
 
 def update(
     content: bytes | None,
     clients: t.Sequence[Client],
-    secret_of: t.Callable[[str], str | None],
+    verdicts: t.Mapping[str, Verdict],
     purge: bool,
+    now: str,
 ) -> Outcome:
-    """What becomes of the file. `secret_of` gives a key's secret by its name, None if it is yet to be generated."""
+    """What becomes of the file, given the verdict on each key that the clients are to have."""
     lines, entries = read(content or b"")
-    there = {entry.name: entry for entry in entries.values() if entry.name is not None}
+    there = {entry.name: entry for entry in entries.values()}
     texts = {line.name: line.text for line in lines}
-    absent_clients = {client.name for client in clients if not client.present}
-    absent_keys = {key.name for client in clients for key in client.keys if not key.present}
+    listed = present_keys(clients)
+    blocked = {key.name for key in listed if verdicts[key.name].blocked}
+    keys = [key for key in listed if key.name not in blocked]
+    places: dict[str, Key] = {}
+    wanted = {}
+    for key in keys:
+        entry = _entry(key, verdicts[key.name].secret, there.get(key.name), now)
+        if entry is not None:
+            wanted[key.name] = entry
+            places[entry.digest] = key
+    old = superseded(keys, verdicts, places, now)
+    places.update({entry.digest: key for key in keys for entry in [old.get(key.name)] if entry})
 
     records = []
-    places: dict[str, str] = {}
-    for key in present_keys(clients):
-        old = there.get(key.name)
-        secret = secret_of(key.name)
-        if secret is None:
-            about = "to be generated" + (", expires %s" % key.expires if key.expires else "")
-            # Never written: the text only has to differ from what is there.
-            records.append(Record(key.name, "# to be generated", about, "key generated" if old else ""))
-            continue
-        entry = Entry(key.name, _keys.digest(secret), key.expires)
-        places[entry.digest] = key.place
-        text = texts[key.name] if old == entry else serialise(entry)
-        records.append(Record(key.name, text, entry.about, _change(old, entry)))
+    for key in keys:
+        records.append(_record(key, wanted.get(key.name), there, texts, _rotation(key, verdicts, there, old)))
+        if key.name in old:
+            records.append(_record(key, old[key.name], there, texts, ""))
+
+    present = {key.name for key in keys}
+    absent_keys = {key.name for client in clients for key in client.keys if not key.present} | blocked
+    absent_clients = {client.name for client in clients if not client.present}
 
     def is_absent(name: str) -> bool:
-        return name in absent_keys or name.rpartition(".")[0] in absent_clients
+        key = key_of(name)
+        return key in absent_keys or key.rpartition(".")[0] in absent_clients or (name != key and key in present)
 
     if not purge:
-        listed = {record.name for record in records}
-        foreign = [line for line in lines if line.name not in listed and not is_absent(line.name or "")]
-        for line in foreign:
-            entry_there = entries.get(line.number)
-            if entry_there is None:
-                continue
-            if entry_there.name is None and line.text.strip() in listed:
-                # Kept, it would be a key that anybody can guess.
-                raise DamagedFile(line.number, "it has the name of a key and no hash")
-            if entry_there.digest in places:
-                message = "%s: line %d of the file has the same key, so nobody could tell them apart; remove that line"
-                raise BadInput([message % (places[entry_there.digest], line.number)])
+        _refuse_doubles(lines, entries, {record.name for record in records}, places, is_absent)
     return merge(content, lines, records, purge, is_absent)
 
 
-def _change(old: Entry | None, new: Entry) -> str:
-    if old is None or old == new:
+def superseded(
+    keys: t.Sequence[Key], verdicts: t.Mapping[str, Verdict], taken: t.Container[str], now: str
+) -> dict[str, Entry]:
+    """The old keys that go on for a while, by the names of those that took their places.
+
+    An old key with one of the digests `taken` is somebody's valid key, and counts as that.
+    """
+    found: dict[str, Entry] = {}
+    digests: set[str] = set()
+    for key in keys:
+        marker = verdicts[key.name].marker
+        if marker is None or marker.old is None or marker.old in taken or marker.old in digests:
+            continue
+        end = min(marker.expires, key.expires or marker.expires)
+        if end > now:
+            digests.add(marker.old)
+            found[key.name] = Entry(key.name + OLD, marker.old, end)
+    return found
+
+
+def key_of(name: str) -> str:
+    """The key that a line belongs to, be it the superseded one."""
+    return name[: -len(OLD)] if name.endswith(OLD) else name
+
+
+def _entry(key: Key, secret: str | None, old: Entry | None, now: str) -> Entry | None:
+    """What the line must say; None for a key that is to be generated."""
+    if secret is None:
+        return None
+    digest = _keys.digest(secret)
+    created = old.created if old and old.digest == digest else now
+    return Entry(key.name, digest, key.expires, key.not_before, created, _keys.last4(secret))
+
+
+def _record(key: Key, entry: Entry | None, there: Entries, texts: t.Mapping[str | None, str], rotation: str) -> Record:
+    if entry is None:
+        change = rotation or ("key generated" if key.name in there else "")
+        # Never written: the text only has to differ from what is there.
+        return Record(key.name, "# to be generated", about(None, key.not_before, key.expires), change)
+    name = str(entry.name)
+    edits = _edits(there[name], entry) if name in there else ""
+    # What else a line says, or leaves out, is no reason to write.
+    text = texts[name] if name in there and not edits else serialise(entry)
+    return Record(name, text, entry.about, (rotation or "edited: " + edits) if edits else "")
+
+
+def _edits(old: Entry, new: Entry) -> str:
+    """What counts of a line and is not as the inventory says, be it that either was edited."""
+    edits = []
+    if old.digest != new.digest:
+        edits.append(("fingerprint", _keys.fingerprint(old.digest), _keys.fingerprint(new.digest)))
+    if old.not_before != new.not_before:
+        edits.append(("not_before", old.not_before or "none", new.not_before or "none"))
+    if old.expires != new.expires:
+        edits.append(("expires", old.expires or "none", new.expires or "none"))
+    return "; ".join("%s was %s, will be %s" % edit for edit in edits)
+
+
+def _rotation(key: Key, verdicts: t.Mapping[str, Verdict], there: Entries, old: t.Mapping[str, Entry]) -> str:
+    marker = verdicts[key.name].marker
+    if marker is None or marker.old is None or key.name not in there or there[key.name].digest != marker.old:
         return ""
-    return "key changed" if old.digest != new.digest else "expiry changed"
+    end = "valid until %s" % old[key.name].expires if key.name in old else "refused from now on"
+    return "rotated; the old key (fingerprint %s) is %s" % (_keys.fingerprint(marker.old), end)
 
 
-def _is_canonical(expires: str) -> bool:
-    try:
-        return _keys.read_expiry(expires) == expires
-    except ValueError:
-        return False
+def _refuse_doubles(
+    lines: t.Sequence[Line],
+    entries: t.Mapping[int, Entry],
+    listed: t.AbstractSet[str],
+    places: t.Mapping[str, Key],
+    is_absent: t.Callable[[str], bool],
+) -> None:
+    """Lines that stay may have neither the name of a key without its hash nor the hash of another key."""
+    for line in lines:
+        entry = entries.get(line.number)
+        if entry is None or line.name in listed or is_absent(line.name or ""):
+            continue
+        if entry.name is None and line.text.strip() in listed:
+            # Kept, it would be a key that anybody can guess.
+            raise DamagedFile(line.number, "it has the name of a key and no hash")
+        if entry.digest in places:
+            message = "%s: line %d of the file has the same key, so nobody could tell them apart; remove that line"
+            raise BadInput([message % (places[entry.digest].place, line.number)])

@@ -1,7 +1,11 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of what clients may do: `{"alice": {"models": ["*"], "scopes": ["inference"]}}`. Pure functions."""
+"""The file of what clients may do: `{"alice": {"models": ["*"], "scopes": ["inference"]}}`. Pure functions.
+
+Where the inventory has them, texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and
+`"keys": {"laptop": {"comment": "…"}}`.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,18 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import S
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome, split_lines
 
-Rights = t.Dict[str, t.Dict[str, t.List[str]]]
+Rights = t.Dict[str, t.Dict[str, t.Any]]
 
 # What a route may need: a client may do what needs `any` whatever its scopes, and what needs `account` with admin only.
 NEEDS = ("any", *SCOPES, "account")
+
+_MEMBERS = {"models", "scopes", "owner", "comment", "keys"}
 
 
 def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
     """What becomes of the file, and what it then says; None stands for no file. Raises DamagedFile."""
     there = {} if content is None else read(content)
-    wanted: Rights = {c.name: {"models": list(c.models), "scopes": list(c.scopes)} for c in clients if c.present}
+    wanted: Rights = {client.name: _entry(client) for client in clients if client.present}
     absent = {client.name for client in clients if not client.present}
     kept = {} if purge else {name: rights for name, rights in there.items() if name not in absent}
     rights = {**kept, **wanted}
@@ -51,7 +57,8 @@ def read(content: bytes) -> Rights:
     for name, entry in rights.items():
         if not _is_sound(entry):
             line = next((n for n, one in enumerate(text.split("\n"), 1) if '"%s"' % name in one), 1)
-            raise DamagedFile(line, "a client must have scopes and models, each a list of names")
+            reason = "a client must have scopes and models, each a list of names; its owner and all comments are texts"
+            raise DamagedFile(line, reason)
     return rights
 
 
@@ -64,11 +71,27 @@ def _allows(scopes: t.Sequence[str], need: str) -> bool:
     return need == "any" or need in scopes or "admin" in scopes
 
 
+def _entry(client: Client) -> dict[str, t.Any]:
+    entry: dict[str, t.Any] = {"models": list(client.models), "scopes": list(client.scopes)}
+    notes = {"owner": client.owner, "comment": client.comment}
+    entry.update({name: note for name, note in notes.items() if note is not None})
+    keys = {key.id: {"comment": key.comment} for key in client.keys if key.present and key.comment is not None}
+    return {**entry, "keys": keys} if keys else entry
+
+
 def _is_sound(entry: object) -> bool:
-    if not isinstance(entry, dict) or set(entry) != {"models", "scopes"}:
+    if not isinstance(entry, dict) or not {"models", "scopes"} <= set(entry) <= _MEMBERS:
         return False
-    lists = all(isinstance(items, list) and all(isinstance(item, str) for item in items) for items in entry.values())
-    return lists and set(entry["scopes"]) <= set(SCOPES)
+    keys = entry.get("keys", {})
+    if not isinstance(keys, dict) or any(not isinstance(key, dict) or set(key) != {"comment"} for key in keys.values()):
+        return False
+    notes = [entry.get("owner", ""), entry.get("comment", ""), *(key["comment"] for key in keys.values())]
+    texts = _are_texts(notes) and _are_texts(entry["models"]) and _are_texts(entry["scopes"])
+    return texts and set(entry["scopes"]) <= set(SCOPES)
+
+
+def _are_texts(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, str) for item in items)
 
 
 def _text(rights: Rights) -> str:

@@ -12,13 +12,17 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
+import unicodedata
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._durations import DEFAULT_GRACE, read_grace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import password_problem
 
-CLIENT_KEYS = ("name", "password", "keys", "scopes", "models", "state")
-KEY_KEYS = ("id", "secret", "expires", "state")
+CLIENT_KEYS = ("name", "password", "keys", "scopes", "models", "owner", "comment", "state")
+KEY_KEYS = ("id", "secret", "not_before", "expires", "comment", "state", "grace")
+CLIENT_STATES = ("present", "absent")
+KEY_STATES = ("present", "absent", "rotated")
 SCOPES = ("inference", "models_read", "models_write", "admin")
 DEFAULT_SCOPES = ("inference", "models_read")
 
@@ -29,6 +33,9 @@ ALL_MODELS = ("*",)
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 # Client and id together name a file on the controller.
 _LONGEST = 100
+_LONGEST_NOTE = 200
+# Control characters, ends of lines and what UTF-8 cannot hold.
+_NO_NOTE = ("Cc", "Zl", "Zp", "Cs")
 _CULPRITS = (
     (":", "a colon"),
     ("\n", "a newline"),
@@ -39,7 +46,7 @@ _CULPRITS = (
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a client. `secret` is None if it is to be generated."""
+    """A key of a client. `secret` is None if it is to be generated; `grace` is in seconds."""
 
     place: str
     client: str
@@ -47,6 +54,10 @@ class Key:
     secret: t.Optional[str] = field(repr=False)
     expires: t.Optional[str]
     present: bool
+    not_before: t.Optional[str] = None
+    comment: t.Optional[str] = None
+    rotated: bool = False
+    grace: int = 0
 
     @property
     def name(self) -> str:
@@ -65,6 +76,8 @@ class Client:
     present: bool
     scopes: t.Tuple[str, ...] = DEFAULT_SCOPES
     models: t.Tuple[str, ...] = ALL_MODELS
+    owner: t.Optional[str] = None
+    comment: t.Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ class _Reader:
         name = self._name(entry, "name", _NAME, place)
         place = place if name is None else "%s (%s)" % (place, name)
         self._unknown(entry, CLIENT_KEYS, place)
-        present = self._state(entry, place)
+        present = self._state(entry, place, CLIENT_STATES) != "absent"
         if name is not None:
             self._once(self._names, name, place, "the name is used by %s already; give each client a name of its own")
         password = entry.get("password")
@@ -121,10 +134,11 @@ class _Reader:
         keys = self._keys(entry, place, name, present) if self.rules.keys else []
         scopes = self._scopes(entry, place)
         models = self._models(entry, place)
+        notes = self._note(entry, "owner", place), self._note(entry, "comment", place)
         if name is None:
             return None
         text = str(password) if "password" in entry else None
-        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes, models)
+        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes, models, *notes)
 
     def _scopes(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
         value = entry.get("scopes", list(DEFAULT_SCOPES))
@@ -173,15 +187,20 @@ class _Reader:
             place = "%s (%s)" % (place, key_id if client is None else "%s.%s" % (client, key_id))
             self._once(ids, key_id, place, "the id is used by %s already; give each key of a client an id of its own")
         self._unknown(entry, KEY_KEYS, place)
-        present = self._state(entry, place)
-        expires = None
-        if present and wanted:
+        state = self._state(entry, place, KEY_STATES)
+        not_before = expires = None
+        if state != "absent" and wanted:
             self._secret(entry, place)
-            expires = self._expires(entry, place)
+            not_before, expires = self._moment(entry, "not_before", place), self._moment(entry, "expires", place)
+            if not_before and expires and not_before >= expires:
+                self._problem(place, "not_before must be before expires, or the key is never valid")
+        comment = self._note(entry, "comment", place)
+        grace = self._grace(entry, state, place)
         if client is None or key_id is None:
             return None
         secret = str(entry["secret"]) if "secret" in entry else None
-        return Key(place, client, key_id, secret, expires, present)
+        present, rotated = state != "absent", state == "rotated"
+        return Key(place, client, key_id, secret, expires, present, not_before, comment, rotated, grace)
 
     def _secret(self, entry: dict[t.Any, t.Any], place: str) -> None:
         if "secret" not in entry:
@@ -193,14 +212,35 @@ class _Reader:
             message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
             self._once(self._secrets, entry["secret"], place, message)
 
-    def _expires(self, entry: dict[t.Any, t.Any], place: str) -> str | None:
-        if "expires" not in entry:
+    def _moment(self, entry: dict[t.Any, t.Any], option: str, place: str) -> str | None:
+        if option not in entry:
             return None
         try:
-            return _keys.read_expiry(entry["expires"])
+            return _keys.read_expiry(entry[option])
         except (ValueError, OverflowError):
-            self._problem(place, 'expires must be a moment in UTC such as "2027-01-01T00:00:00Z"')
+            self._problem(place, '%s must be a moment in UTC such as "2027-01-01T00:00:00Z"' % option)
             return None
+
+    def _grace(self, entry: dict[t.Any, t.Any], state: str, place: str) -> int:
+        if "grace" in entry and state != "rotated":
+            self._problem(place, "grace counts with state rotated only; remove it, or set the state")
+        seconds, problem = read_grace(entry.get("grace", DEFAULT_GRACE))
+        if problem:
+            self._problem(place, problem)
+        return seconds
+
+    def _note(self, entry: dict[t.Any, t.Any], option: str, place: str) -> str | None:
+        """A text for people, without influence on anything."""
+        value = entry.get(option)
+        if option in entry and not (
+            isinstance(value, str)
+            and len(value) <= _LONGEST_NOTE
+            and not any(unicodedata.category(sign) in _NO_NOTE for sign in value)
+        ):
+            message = "the %s must be a text of one line, without control characters and %d characters at most"
+            self._problem(place, message % (option, _LONGEST_NOTE))
+            return None
+        return value
 
     def _name(self, entry: dict[t.Any, t.Any], option: str, form: re.Pattern[str], place: str) -> str | None:
         value = entry.get(option)
@@ -216,11 +256,12 @@ class _Reader:
             self._problem(place, message % (option, _culprit(value), _LONGEST, signs))
         return None
 
-    def _state(self, entry: dict[t.Any, t.Any], place: str) -> bool:
-        state = entry.get("state", "present")
-        if state not in ("present", "absent"):
-            self._problem(place, "state must be present or absent")
-        return bool(state != "absent")
+    def _state(self, entry: dict[t.Any, t.Any], place: str, known: tuple[str, ...]) -> str:
+        state = entry.get("state", known[0])
+        if state in known:
+            return str(state)
+        self._problem(place, "state must be %s or %s" % (", ".join(known[:-1]), known[-1]))
+        return known[0]
 
     def _unknown(self, entry: dict[t.Any, t.Any], known: tuple[str, ...], place: str) -> None:
         for key in entry:

@@ -23,6 +23,7 @@ _GENERATED = re.compile(r"(ghk_[A-Za-z0-9_-]{43})([0-9A-Za-z]{6})\Z")
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
 _DISTINCT = 6
 _EXPIRES = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?[Zz]\Z", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
 
 
 def checksum(body: str) -> str:
@@ -113,14 +114,30 @@ def read_expiry(value: object) -> str:
     if isinstance(value, datetime.datetime):
         if value.tzinfo is None:
             raise ValueError("no time zone")
-        moment = value.astimezone(datetime.timezone.utc)
-    else:
-        found = _EXPIRES.match(value) if isinstance(value, str) else None
-        if found is None:
-            raise ValueError("not of the form")
-        moment = datetime.datetime.strptime("%sT%s" % found.groups(), "%Y-%m-%dT%H:%M:%S")
+        return moment(value.astimezone(datetime.timezone.utc))
+    found = _EXPIRES.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("not of the form")
+    return moment(datetime.datetime.strptime("%sT%s" % found.groups(), "%Y-%m-%dT%H:%M:%S"))
+
+
+def is_moment(text: str) -> bool:
+    """Whether `text` is a moment in the form of read_expiry."""
+    try:
+        return _MOMENT.match(text) is not None and bool(datetime.datetime.fromisoformat(text[:-1]))
+    except ValueError:
+        return False
+
+
+def moment(time: datetime.datetime) -> str:
+    """A time in UTC in the form of read_expiry. Two such texts are in the order of their times."""
     # Not strftime: its %Y does not pad years below 1000 everywhere.
-    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return time.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def last4(secret: str) -> str | None:
+    """The end of a secret, to recognise it by; None where that would make the rest easier to guess."""
+    return secret[-4:] if strength(secret) >= BITS else None
 
 
 def is_past(expires: str, now: datetime.datetime | None = None) -> bool:

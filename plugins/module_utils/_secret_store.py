@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -15,8 +17,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
 
-# Long enough for every key, short enough for whatever else the file may be.
-_LONGEST = 4096
+# Long enough for what is stored, short enough for whatever else the file may be.
+_LONGEST = 1 << 20
+_LOCK = ".lock"
 
 
 class SecretStore:
@@ -44,6 +47,19 @@ class SecretStore:
 
     def load_from_checked(self, name: str) -> str | None:
         """As load, for one of many keys after a single look at the folder that they share."""
+        content = self._read_from_checked(name, "the stored key")
+        secret = None if content is None else content.strip()
+        if secret is not None and not _keys.verify(secret):
+            state = "damaged" if secret else "empty"
+            message = "%s: the stored key is %s; restore the file, or remove it to have a new key generated"
+            raise SecretStoreError(message % (self.path(name), state))
+        return secret
+
+    def read(self, name: str, what: str) -> str | None:
+        """The text of a file of the folder, None if there is none; raises SecretStoreError if it cannot be trusted."""
+        return self._read_from_checked(name, what) if self.is_there() else None
+
+    def _read_from_checked(self, name: str, what: str) -> str | None:
         path = self.path(name)
         try:
             with open(path, "rb", opener=_no_link) as f:
@@ -53,46 +69,70 @@ class SecretStore:
             return None
         except OSError as error:
             if error.errno == errno.ELOOP:
-                message = "%s: the stored key is a symbolic link; put the file itself there"
-                raise SecretStoreError(message % path) from None
-            raise SecretStoreError("%s: the stored key cannot be read: %s" % (path, error.strerror)) from None
-        _check_owner(path, "the stored key", status)
+                message = "%s: %s is a symbolic link; put the file itself there"
+                raise SecretStoreError(message % (path, what)) from None
+            raise SecretStoreError("%s: %s cannot be read: %s" % (path, what, error.strerror)) from None
+        _check_owner(path, what, status)
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            message = (
-                "%s: mode %04o lets others than its owner at the stored key; run chmod 600 on it, and replace the key"
-            )
-            raise SecretStoreError((message + " if they may have read it") % (path, stat.S_IMODE(status.st_mode)))
-        secret = content.decode("ascii", "replace").strip()
-        if not _keys.verify(secret):
-            state = "damaged" if secret else "empty"
-            message = "%s: the stored key is %s; restore the file, or remove it to have a new key generated"
-            raise SecretStoreError(message % (path, state))
-        return secret
+            message = "%s: mode %04o lets others than its owner at %s; run chmod 600 on it, and replace the key"
+            raise SecretStoreError((message + " if they may have read it") % (path, stat.S_IMODE(status.st_mode), what))
+        return content.decode("ascii", "replace")
 
-    def create(self, name: str) -> bool:
-        """Generate and keep a secret. False if another process was first: its secret stays, for all to use.
-
-        The file appears under its name complete or not at all, as a link to a temporary file: a process that finds it
-        can read it.
-        """
+    def write(self, name: str, text: str, what: str) -> None:
+        """Put `text` into a file of the folder, in place of what was there. Who finds it can read it completely."""
         path = self.path(name)
         try:
-            os.makedirs(self.directory, mode=0o700, exist_ok=True)
-            self._check_directory()
+            self._make_directory()
             fd, temporary = tempfile.mkstemp(prefix=".new-", dir=self.directory)  # mode 0600
             try:
                 with os.fdopen(fd, "w") as f:
-                    f.write(_keys.generate() + "\n")
+                    f.write(text)
                     f.flush()
                     os.fsync(f.fileno())
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-            finally:
+                os.replace(temporary, path)
+            except OSError:
                 os.unlink(temporary)
+                raise
         except OSError as error:
-            raise SecretStoreError("%s: the new key cannot be stored: %s" % (path, error.strerror)) from None
-        return True
+            raise SecretStoreError("%s: %s cannot be stored: %s" % (path, what, error.strerror)) from None
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, if it is there."""
+        try:
+            os.unlink(self.path(name))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SecretStoreError("%s: it cannot be removed: %s" % (self.path(name), error.strerror)) from None
+
+    def names(self) -> set[str]:
+        """The files of the folder."""
+        try:
+            return set(os.listdir(self.directory))
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            message = "%s: the folder of the keys cannot be read: %s"
+            raise SecretStoreError(message % (self.directory, error.strerror)) from None
+
+    @contextlib.contextmanager
+    def lock(self) -> t.Iterator[None]:
+        """Keep other processes from changing what is stored, as long as they ask for the lock as well."""
+        path = self.path(_LOCK)
+        try:
+            self._make_directory()
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SecretStoreError("%s: it cannot be locked: %s" % (path, error.strerror)) from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def _make_directory(self) -> None:
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        self._check_directory()
 
     def _check_directory(self) -> None:
         """Whoever could put or swap files in the folder could choose the keys. It may be a link, made by us or root."""

@@ -21,7 +21,7 @@ class Untouchable(GatehouseError):
 
 
 class Forgetting:
-    """Before each try the file at `path` is touched, which has the gateway forget its count. None: it does not count."""
+    """Before each try the file at `path` is touched, so that the gateway forgets its count; not with a limit of 0."""
 
     def __init__(self, path: str | None, limit: int) -> None:
         self._path = path if limit > 0 else None

@@ -17,13 +17,19 @@ description:
     M(gatehouse.ollama.htpasswd).
 extends_documentation_fragment:
   - gatehouse.ollama.clients
+  - gatehouse.ollama.clients.orders
   - gatehouse.ollama.clients.file
 options:
   secrets_dir:
     description:
       - Folder on the controller where generated keys are kept, each in a file named C(<client>.<id>) of mode 0600. Made
         with mode 0700 if missing. A relative path begins at the playbook's folder.
-      - Needed if a key has no secret.
+      - Needed if a key has no secret, and to rotate or revoke keys.
+      - The file C(<client>.<id>~old) notes the digests of a rotation and when the old key ends. It goes with a run
+        after that, unless the key has the state V(rotated), where it says that this is done.
+      - The file C(<client>.<id>~revoked) lists the digests that were revoked. While it is there, a key with one of them
+        is not written, and none is generated. Remove the file to let the same secret in again, or to have a new one
+        generated.
       - Folder and files must belong to the user that runs Ansible or to root, nobody else may write into the folder,
         and no file may be a symbolic link. A file that is empty, damaged or open to others is an error as well.
       - To have a new key generated, remove the file of the old one.
@@ -34,7 +40,18 @@ options:
       - Whoever reads the file of hashes, or the fingerprint in a diff, can then try to guess them.
     type: bool
     default: false
+  return_secrets:
+    description:
+      - V(true) returns the secrets of the keys that this very task generates. They are in no later result.
+      - Ansible then prints nothing of the result, as with C(no_log).
+    type: bool
+    default: false
 notes:
+  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=) and C(last4=) where there
+    is something to say. C(created) is when the secret was written first, C(last4) the end of one of 128 bits or more.
+    A line that lacks only the last two is left as it is.
+  - The old key of a rotation is the line C(alice.laptop~old), written at once with the new one. It goes when it ended,
+    with the next run; the gateway refuses it from that moment on by itself.
   - A generated key is C(ghk_), then 32 random bytes in base64url without padding (43 characters), then a checksum of 6
     characters. This is the CRC-32 of all characters before it, as a number in base 62 with the digits C(0-9A-Za-z),
     padded with C(0) on the left. A scanner for leaked secrets can tell such a key from chance by it.
@@ -61,7 +78,20 @@ EXAMPLES = r"""
             expires: "2027-01-01T00:00:00Z"
           - id: phone
 
-- name: Revoke one key and leave all others alone
+- name: Give alice a new key; the old one is good for a week
+  gatehouse.ollama.api_keys:
+    path: /opt/gatehouse/gateway/clients/api_keys
+    secrets_dir: "{{ inventory_dir }}/secrets"
+    clients:
+      - name: alice
+        keys:
+          - id: phone
+    rotate: [alice.phone]
+    grace: 7d
+    return_secrets: true
+  register: keys
+
+- name: Remove one key and leave all others alone
   gatehouse.ollama.api_keys:
     path: /opt/gatehouse/gateway/clients/api_keys
     purge: false
@@ -78,13 +108,13 @@ path:
   returned: success
   type: str
 added:
-  description: Keys that were not in the file, as C(<client>.<id>).
+  description: Keys that were not in the file, as C(<client>.<id>); C(<client>.<id>~old) is the old key of a rotation.
   returned: success
   type: list
   elements: str
   sample: [alice.phone]
 updated:
-  description: Keys whose secret or expiry changed.
+  description: Keys whose secret, expiry or beginning changed, be it in the list or by hand in the file.
   returned: success
   type: list
   elements: str
@@ -120,6 +150,39 @@ generated:
     - client: alice
       id: phone
       path: /home/ops/inventory/secrets/alice.phone
+rotated:
+  description: Keys of the file whose place a new one took by a rotation, or would in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [alice.phone]
+revoked:
+  description: Keys of the list that are refused because they were revoked, now or before.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+ends:
+  description: When the old keys of rotations end.
+  returned: success
+  type: dict
+  sample:
+    alice.phone~old: "2027-01-01T00:00:00Z"
+secrets:
+  description: The keys that this task generated. Empty in all other runs, and in check mode.
+  returned: with O(return_secrets=true)
+  type: list
+  elements: dict
+  contains:
+    client:
+      description: Name of the client.
+      type: str
+    id:
+      description: Id of the key.
+      type: str
+    secret:
+      description: The key.
+      type: str
 fingerprints:
   description: The first 8 hexadecimal digits of each key's SHA-256, to recognise it by.
   returned: success

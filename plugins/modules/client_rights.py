@@ -11,7 +11,8 @@ module: client_rights
 short_description: Manage what the clients of a gateway may do
 version_added: 0.1.0
 description:
-  - Writes a JSON file of the clients with their scopes and models, the whole list in one task.
+  - Writes a JSON file of the clients with their scopes and models, the whole list in one task. O(clients[].owner),
+    O(clients[].comment) and O(clients[].keys[].comment) stand there too, where they are given.
   - The gateway reads it again when it changed, and goes on with the last good state where it is damaged. A client that
     is not in it may do nothing.
 extends_documentation_fragment:
@@ -33,6 +34,8 @@ EXAMPLES = r"""
     group: "60880"
     clients:
       - name: alice
+        owner: alice@example.com
+        comment: pilot group
       - name: bob
         scopes: [inference, models_read, models_write]
 """
@@ -49,7 +52,7 @@ added:
   elements: str
   sample: [bob]
 updated:
-  description: Clients whose scopes or models changed.
+  description: Clients whose scopes, models or comments changed.
   returned: success
   type: list
   elements: str

@@ -12,11 +12,12 @@ description:
   - Checks what no single variable of the role C(gatehouse.ollama.ollama_gateway) tells, and reports all problems in one
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
-    client, whether stored keys can be used, whether the controller can hash passwords, and whether credentials would
-    travel unencrypted beyond the host.
+    client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
+    can hash passwords, and whether credentials would travel unencrypted beyond the host.
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.clients
+  - gatehouse.ollama.clients.orders
 options:
   auth:
     description: What the gateway accepts, as in O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_auth).
@@ -73,6 +74,9 @@ EXAMPLES = r"""
     engine: openresty
     clients: "{{ ollama_gateway_clients }}"
     password_scheme: "{{ ollama_gateway_password_scheme }}"
+    rotate: "{{ ollama_gateway_rotate_keys }}"
+    revoke: "{{ ollama_gateway_revoke_keys }}"
+    grace: "{{ ollama_gateway_rotate_grace }}"
     secrets_dir: "{{ ollama_gateway_secrets_dir }}"
     allow_weak_secrets: "{{ ollama_gateway_allow_weak_secrets }}"
     bind: "{{ ollama_gateway_bind }}"

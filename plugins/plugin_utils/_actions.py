@@ -14,6 +14,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
+from ansible_collections.gatehouse.ollama.plugins.module_utils._durations import DEFAULT_GRACE
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     DamagedFile,
     GatehouseError,
@@ -32,6 +33,13 @@ FILE_OPTIONS: Dict = {
 }
 # raw: Ansible's own checks of a list of dictionaries quote the values that they do not like.
 CLIENTS_OPTION: Dict = {"clients": {"type": "raw", "required": True}}
+# raw: the command line gives them as text, with commas or as JSON.
+ORDER_OPTIONS: Dict = {
+    "rotate": {"type": "raw", "default": []},
+    "revoke": {"type": "raw", "default": []},
+    "grace": {"type": "str", "default": DEFAULT_GRACE},
+}
+RAW_OPTIONS = {*CLIENTS_OPTION, *ORDER_OPTIONS}
 
 
 def plain(value: t.Any) -> t.Any:
@@ -53,9 +61,7 @@ class CredentialsAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Dict | None = None) -> Dict:
         result: Dict = super().run(tmp, task_vars)
         # Before the validation, which makes a deep copy, and of Ansible's own kinds one takes a second for 10,000 keys.
-        self._task.args.update(
-            plain({name: self._task.args[name] for name in CLIENTS_OPTION if name in self._task.args})
-        )
+        self._task.args.update(plain({name: self._task.args[name] for name in RAW_OPTIONS if name in self._task.args}))
         arguments: Dict = self.validate_argument_spec(self.ARGUMENTS)[1]
         try:
             result.update(self.apply(arguments, task_vars or {}))
@@ -68,6 +74,13 @@ class CredentialsAction(ActionBase):
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         raise NotImplementedError
+
+    def run_id(self) -> str:
+        """What all tasks of one ansible-playbook have in common, on every host and in every process, and no other has.
+
+        Ansible numbers what it reads of a playbook, behind a random prefix of the process.
+        """
+        return str(self._task._uuid).rpartition("-")[0]
 
     def controller_path(self, path: str) -> str:
         """A path on the controller; a relative one begins at the playbook's folder."""

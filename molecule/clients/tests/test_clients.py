@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,20 @@ ALICE, BOB = (client["keys"][0]["secret"] for client in CLIENTS)
 PASSWORD = CLIENTS[1]["password"]
 
 
-def write(clients: list[dict[str, Any]], folder: Path, *arguments: str) -> str:
+def write(clients: list[dict[str, Any]], folder: Path, *arguments: str, **variables: Any) -> str:
     """Run clients.yml with these clients and return what it printed."""
     extra = folder / "variables.json"
-    extra.write_text(json.dumps({"ollama_gateway_clients": clients}))
+    extra.write_text(json.dumps({"ollama_gateway_clients": clients, **variables}))
     done = playbook(SCENARIO.inventory, "clients", "--extra-vars", f"@{extra}", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
+
+
+def end_of_old_key(name: str) -> float:
+    """When the superseded key ends, as the host's file says, in seconds since the epoch."""
+    lines = SCENARIO.host("gate").file("/opt/gatehouse/gateway/clients/api_keys").content_string.splitlines()
+    (words,) = [line.split() for line in lines if line.startswith(f"{name}~old ")]
+    return datetime.strptime(f"{words[2]}+0000", "expires=%Y-%m-%dT%H:%M:%SZ%z").timestamp()
 
 
 def running_gateway() -> str:
@@ -73,6 +81,35 @@ def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Pat
     write([CLIENTS[0], {**CLIENTS[1], "password": "another"}], tmp_path)
     assert GATEWAY.status(auth=("bob", PASSWORD)) == 401
     assert GATEWAY.status(auth=("bob", "another")) == 200
+
+
+def test_who_changes_over_to_a_rotated_key_is_never_refused_and_the_old_key_ends_with_its_grace(tmp_path: Path) -> None:
+    clients = [*CLIENTS, {"name": "carol", "keys": [{"id": "laptop"}]}]
+    secrets = tmp_path / "secrets"
+    write(clients, tmp_path, ollama_gateway_secrets_dir=str(secrets))
+    old = (secrets / "carol.laptop").read_text().strip()
+    before = running_gateway()
+    rotate = {"ollama_gateway_rotate_keys": "carol.laptop", "ollama_gateway_rotate_grace": "10s"}
+    with Load(GATEWAY, old) as slow, Load(GATEWAY, BOB) as bob:
+        write(clients, tmp_path, ollama_gateway_secrets_dir=str(secrets), **rotate)
+        new = (secrets / "carol.laptop").read_text().strip()
+        with Load(GATEWAY, new) as quick:
+            end = end_of_old_key("carol.laptop")
+            time.sleep(max(0.0, end - time.time()) + 3)
+    assert new != old
+    # A second to and fro for requests on their way.
+    assert {status for begun, status in slow.answers if begun < end - 1} == {200}
+    assert slow.statuses(after=end + 1) == {401}
+    assert quick.statuses() == bob.statuses() == {200}
+    assert running_gateway() == before
+
+
+def test_a_revoked_key_stays_out_though_it_is_listed(tmp_path: Path) -> None:
+    for order in ({"ollama_gateway_revoke_keys": "alice.laptop"}, {}):
+        said = write(CLIENTS, tmp_path, ollama_gateway_secrets_dir=str(tmp_path / "secrets"), **order)
+        assert "the key was revoked" in " ".join(said.split())
+        assert GATEWAY.status(key=ALICE) == 401
+        assert GATEWAY.status(key=BOB) == 200
 
 
 def test_check_mode_tells_what_would_change_and_changes_nothing(tmp_path: Path) -> None:

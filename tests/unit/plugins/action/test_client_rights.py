@@ -74,6 +74,25 @@ def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: P
     assert run.only[0]["scopes"]["admin"] == ["carol"]
 
 
+def test_notes_for_people_are_written_where_they_are_given_and_others_stay_as_they_are(
+    playbook: Playbook, tmp_path: Path
+) -> None:
+    path = tmp_path / "clients.json"
+    keys = [{"id": "laptop", "comment": "red"}, {"id": "phone"}, {"id": "old", "comment": "blue", "state": "absent"}]
+    carol = {"name": "carol", "owner": "carol@example.com", "comment": "pilot", "keys": keys}
+    run = playbook.run([rights(path, [ALICE]), rights(path, [ALICE, carol]), rights(path, [ALICE, carol])])
+    assert [task["changed"] for task in run.only] == [True, True, False], run.output
+    assert json.loads(path.read_text()) == {
+        "alice": DEFAULT,
+        "carol": {
+            **DEFAULT,
+            "owner": "carol@example.com",
+            "comment": "pilot",
+            "keys": {"laptop": {"comment": "red"}},
+        },
+    }
+
+
 def test_check_mode_on_a_clean_host_tells_the_truth_and_makes_nothing(playbook: Playbook, tmp_path: Path) -> None:
     path, folder = tmp_path / "x" / "clients.json", tmp_path / "x" / "scopes"
     run = playbook.run([rights(path, [ALICE]), files(folder)], "--check", "--diff")

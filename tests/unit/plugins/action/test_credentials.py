@@ -101,8 +101,10 @@ def test_files_are_written_once_with_their_owner_and_mode_and_the_second_run_cha
     assert keys["generated"] == [
         {"client": "alice", "id": "phone", "path": str(playbook.folder / "secrets" / "alice.phone")}
     ]
+    created = next(word for word in (host / "api_keys").read_text().split() if word.startswith("created="))
     assert (host / "api_keys").read_text() == "".join(
-        f"alice.{key_id} sha256:{_keys.digest(value)}\n" for key_id, value in (("laptop", STRONG), ("phone", secret))
+        f"alice.{key_id} sha256:{_keys.digest(value)} {created} last4={value[-4:]}\n"
+        for key_id, value in (("laptop", STRONG), ("phone", secret))
     )
     assert keys["fingerprints"]["alice.phone"] == _keys.digest(secret)[:8]
     assert {path.name for path in host.iterdir()} == {"htpasswd", "api_keys"}
@@ -156,7 +158,7 @@ def test_no_secret_and_no_hash_is_in_anything_that_a_run_prints_or_returns(playb
     results = run.only
     assert [bool(result.get("failed")) for result in results] == [False] * 2 + [True] * 6 + [False] * 2, run.output
     hashes = [line.split(":")[1] for line in (host / "htpasswd").read_text().splitlines()]
-    digests = [line.split(":")[1] for line in (host / "api_keys").read_text().splitlines()]
+    digests = [line.split(":")[1].split()[0] for line in (host / "api_keys").read_text().splitlines()]
     generated = (playbook.folder / "secrets" / "alice.phone").read_text().strip()
     shown = run.output + str(run.results)
     planted = ["planted", STRONG, generated, foreign, "$6$", "$apr1$", *hashes, *digests]
@@ -241,7 +243,7 @@ def test_vaulted_strings_and_unquoted_moments_are_taken(playbook: Playbook, host
     )
     assert run.returncode == 0, run.output
     assert [result.get("changed") for result in run.only] == [True, True]
-    assert (host / "api_keys").read_text().endswith(" expires=2001-01-01T00:00:00Z\n")
+    assert (host / "api_keys").read_text().split()[2] == "expires=2001-01-01T00:00:00Z"
     assert "clients[0].keys[0] (alice.k): the key expired on 2001-01-01T00:00:00Z" in run.output
 
 

@@ -111,7 +111,8 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         ({"name": "bob", "key": []}, "clients[0] (bob): 'key' is unknown here; is keys meant?"),
         (
             {"name": "bob", "colour": 1},
-            "clients[0] (bob): 'colour' is unknown here; known are name, password, keys, scopes, models, state",
+            "clients[0] (bob): 'colour' is unknown here; "
+            "known are name, password, keys, scopes, models, owner, comment, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
@@ -176,13 +177,66 @@ def test_an_unknown_state_is_refused(state: object) -> None:
     expected = "state must be present or absent"
     assert problems({"name": "bob", "state": state}) == [f"clients[0] (bob): {expected}"]
     assert problems({"name": "bob", "keys": [{"id": "k", "state": state}]}) == [
-        f"clients[0].keys[0] (bob.k): {expected}"
+        "clients[0].keys[0] (bob.k): state must be present, absent or rotated"
     ]
 
 
 def test_a_bad_expiry_is_refused_with_the_form() -> None:
     (problem,) = problems({"name": "bob", "keys": [{"id": "k", "expires": "tomorrow"}]})
     assert problem == 'clients[0].keys[0] (bob.k): expires must be a moment in UTC such as "2027-01-01T00:00:00Z"'
+
+
+def test_a_beginning_is_a_moment_before_the_end() -> None:
+    def key(**more: Any) -> dict[str, Any]:
+        return {"name": "bob", "keys": [{"id": "k", **more}]}
+
+    place = "clients[0].keys[0] (bob.k)"
+    assert problems(key(not_before="2026-01-01T00:00:00Z", expires="2027-01-01T00:00:00Z")) == []
+    assert problems(key(not_before="2026-01-01T00:00:00Z")) == []
+    for end in ("2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z"):
+        assert problems(key(not_before="2026-01-01T00:00:00Z", expires=end)) == [
+            f"{place}: not_before must be before expires, or the key is never valid"
+        ]
+    assert problems(key(not_before="tomorrow")) == [
+        f'{place}: not_before must be a moment in UTC such as "2027-01-01T00:00:00Z"'
+    ]
+
+
+def test_a_rotated_key_is_present_and_has_a_grace_of_a_day_unless_told_otherwise() -> None:
+    given = [{"id": "a", "state": "rotated"}, {"id": "b", "state": "rotated", "grace": "0s"}, {"id": "c"}]
+    clients, wrong = read_clients([{"name": "bob", "keys": given}], "clients", ALL)
+    assert wrong == []
+    assert [(key.present, key.rotated, key.grace) for key in clients[0].keys] == [
+        (True, True, 86400),
+        (True, True, 0),
+        (True, False, 86400),
+    ]
+
+
+def test_a_grace_of_the_wrong_form_or_without_a_rotation_is_refused() -> None:
+    keys = [{"id": "a", "state": "rotated", "grace": 7}, {"id": "b", "grace": "7d"}]
+    form = 'the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most'
+    assert problems({"name": "bob", "keys": keys}) == [
+        f"clients[0].keys[0] (bob.a): {form}",
+        "clients[0].keys[1] (bob.b): grace counts with state rotated only; remove it, or set the state",
+    ]
+
+
+@pytest.mark.parametrize("note", ["", "Älice's phone ☎", "x" * 200])
+def test_notes_for_people_are_taken(note: str) -> None:
+    client = {"name": "bob", "owner": note, "comment": note, "keys": [{"id": "k", "comment": note}]}
+    clients, wrong = read_clients([client], "clients", ALL)
+    assert (wrong, clients[0].owner, clients[0].comment, clients[0].keys[0].comment) == ([], note, note, note)
+
+
+@pytest.mark.parametrize("note", [None, 7, ["planted"], "planted\nline", "planted\x1b[31m", "planted\u2028", "p" * 201])
+def test_notes_that_are_no_text_of_one_line_are_refused_and_not_quoted(note: object) -> None:
+    reason = "must be a text of one line, without control characters and 200 characters at most"
+    assert problems({"name": "bob", "owner": note, "comment": note, "keys": [{"id": "k", "comment": note}]}) == [
+        f"clients[0].keys[0] (bob.k): the comment {reason}",
+        f"clients[0] (bob): the owner {reason}",
+        f"clients[0] (bob): the comment {reason}",
+    ]
 
 
 def test_all_problems_are_told_at_once() -> None:

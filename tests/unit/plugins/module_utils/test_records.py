@@ -9,9 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _api_keys, _htpasswd, _keys
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _api_keys, _htpasswd, _key_lines, _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
+    Client,
+    Rules,
+    present_keys,
+    read_clients,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Verdict
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import Hasher, Scheme
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
 from hypothesis import given
@@ -20,6 +26,7 @@ from hypothesis import strategies as st
 HASHER = Hasher(Scheme("sha512_crypt", 1000))
 APR1 = Hasher(Scheme("apr1"))
 FOREIGN = "erin:$1$abcdefgh$0123456789012345678901"
+NOW = "2026-06-01T12:00:00Z"
 SECRETS = {
     "alice.laptop": "pXk29vQzLr4TnB8sWm1YcA",
     "alice.phone": "Qw7eRt5yUi3oPa1sDf9gHj",
@@ -38,11 +45,16 @@ def users(content: str | None, *entries: dict[str, Any], purge: bool = True, has
 
 
 def keys(content: str | None, *entries: dict[str, Any], purge: bool = True) -> Outcome:
-    return _api_keys.update(None if content is None else content.encode(), clients(*entries), SECRETS.get, purge)
+    found = clients(*entries)
+    verdicts = {key.name: Verdict(SECRETS.get(key.name)) for key in present_keys(found)}
+    return _api_keys.update(None if content is None else content.encode(), found, verdicts, purge, NOW)
 
 
 def key_line(name: str, expires: str = "") -> str:
-    return f"{name} sha256:{_keys.digest(SECRETS[name])}" + (f" expires={expires}" if expires else "")
+    """A line as it is written now."""
+    secret = SECRETS[name]
+    end = f" expires={expires}" if expires else ""
+    return f"{name} sha256:{_keys.digest(secret)}{end} created={NOW} last4={secret[-4:]}"
 
 
 def user(name: str, password: str = "pw") -> dict[str, Any]:
@@ -217,8 +229,11 @@ class TestApiKeys:
         old = f"alice.laptop sha256:{'0' * 64}\n{key_line('bob.k', '2027-01-01T00:00:00Z')}\n"
         outcome = keys(old, holder("alice", "laptop"), holder("bob", "k"))
         assert outcome.updated == ["alice.laptop", "bob.k"]
-        assert "(key changed)\n" in outcome.after
-        assert "(expiry changed)\n" in outcome.after
+        assert (
+            f"(edited: fingerprint was 00000000, will be {_keys.digest(SECRETS['alice.laptop'])[:8]})\n"
+            in outcome.after
+        )
+        assert "(edited: expires was 2027-01-01T00:00:00Z, will be none)\n" in outcome.after
 
     def test_hexadecimal_digits_and_spacing_of_a_hand_do_not_matter(self) -> None:
         line = "  alice.laptop   sha256:" + _keys.digest(SECRETS["alice.laptop"]).upper() + " \r\n"
@@ -282,7 +297,7 @@ class TestApiKeys:
         self, content: bytes, line: int, purge: bool
     ) -> None:
         with pytest.raises(DamagedFile, match=f"^line {line}: ") as caught:
-            _api_keys.update(content, clients(holder("alice", "laptop")), SECRETS.get, purge)
+            _api_keys.update(content, clients(holder("alice", "laptop")), {"alice.laptop": Verdict("x")}, purge, NOW)
         assert "planted" not in str(caught.value)
 
     def test_the_diff_shows_no_more_of_a_hash_than_a_fingerprint(self) -> None:
@@ -298,8 +313,8 @@ class TestApiKeys:
         st.none() | st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z"),
     )
     def test_what_is_written_is_read_again(self, client: str, key_id: str, digest: str, expires: str | None) -> None:
-        entry = _api_keys.Entry(f"{client}.{key_id}", digest, expires)
-        assert _api_keys.parse(1, _api_keys.serialise(entry)) == entry
+        entry = _key_lines.Entry(f"{client}.{key_id}", digest, expires)
+        assert _key_lines.parse(1, _key_lines.serialise(entry)) == entry
 
     @given(
         st.lists(
@@ -325,8 +340,12 @@ class TestApiKeys:
         names = [f"user{number // 10}.k{number % 10}" for number in range(10000)]
         secrets = {name: f"secret-of-{name}" for name in names}
         everybody = clients(*(holder(f"user{number}", *(f"k{key}" for key in range(10))) for number in range(1000)))
-        first = _api_keys.update(None, everybody, secrets.get, True)
-        assert first.text == "".join(f"{name} sha256:{_keys.digest(secrets[name])}\n" for name in names)
-        secrets["user7.k7"] = "another"
-        second = _api_keys.update(first.text.encode(), everybody, secrets.get, True)
+        verdicts = {name: Verdict(secret) for name, secret in secrets.items()}
+        first = _api_keys.update(None, everybody, verdicts, True, NOW)
+        there = _api_keys.named(first.text.encode())
+        assert [(name, entry.digest) for name, entry in there.items()] == [
+            (name, _keys.digest(secrets[name])) for name in names
+        ]
+        verdicts["user7.k7"] = Verdict("another")
+        second = _api_keys.update(first.text.encode(), everybody, verdicts, True, NOW)
         assert (second.updated, len(second.unchanged)) == (["user7.k7"], 9999)

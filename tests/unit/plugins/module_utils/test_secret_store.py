@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,26 @@ def store(tmp_path: Path) -> SecretStore:
     return SecretStore(str(tmp_path / "inventory" / "secrets"))
 
 
-def create(directory: str) -> bool:
-    return SecretStore(directory).create("alice.laptop")
+def generate(store: SecretStore, name: str = "alice.laptop") -> None:
+    store.write(name, _keys.generate() + "\n", "the new key")
+
+
+def rewrite(directory: str) -> None:
+    generate(SecretStore(directory))
+
+
+def count(directory: str) -> None:
+    """Not atomic, unless the lock makes it so."""
+    store = SecretStore(directory)
+    with store.lock():
+        number = int(store.read("count", "the count") or 0)
+        time.sleep(0.001)
+        store.write("count", str(number + 1), "the count")
+
+
+def enter(store: SecretStore) -> None:
+    with store.lock():
+        pass
 
 
 def put(store: SecretStore, text: str, mode: int = 0o600) -> str:
@@ -60,7 +80,7 @@ def key(key_id: str, secret: str | None = None) -> Key:
 
 def test_a_new_key_is_sound_private_and_read_again(store: SecretStore) -> None:
     assert store.load("alice.laptop") is None
-    assert store.create("alice.laptop")
+    generate(store)
     secret = store.load("alice.laptop")
     assert secret is not None
     assert _keys.verify(secret)
@@ -69,20 +89,30 @@ def test_a_new_key_is_sound_private_and_read_again(store: SecretStore) -> None:
     assert os.stat(store.path("alice.laptop")).st_mode & 0o777 == 0o600
 
 
-def test_a_key_that_is_there_is_never_replaced(store: SecretStore) -> None:
-    store.create("alice.laptop")
-    secret = store.load("alice.laptop")
-    assert not store.create("alice.laptop")
-    assert store.load("alice.laptop") == secret
+def test_whoever_reads_while_others_write_finds_a_whole_key(store: SecretStore) -> None:
+    generate(store)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        writes = pool.map_async(rewrite, [store.directory] * 50)
+        while not writes.ready():
+            assert store.load("alice.laptop") is not None
     assert os.listdir(store.directory) == ["alice.laptop"]
 
 
-def test_of_many_processes_at_once_exactly_one_makes_the_key(store: SecretStore) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        made = pool.map(create, [store.directory] * 16)
-    assert made.count(True) == 1
-    assert store.load("alice.laptop") is not None
-    assert os.listdir(store.directory) == ["alice.laptop"]
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_under_the_lock_one_works_at_a_time(store: SecretStore, kind: str) -> None:
+    make: Any = multiprocessing.get_context("fork").Pool if kind == "processes" else ThreadPool
+    with make(4) as pool:
+        pool.map(count, [store.directory] * 40)
+    assert store.read("count", "the count") == "40"
+    assert os.stat(store.path(".lock")).st_mode & 0o777 == 0o600
+
+
+def test_what_is_removed_is_gone_and_may_be_removed_again(store: SecretStore) -> None:
+    generate(store)
+    store.remove("alice.laptop")
+    store.remove("alice.laptop")
+    assert (store.load("alice.laptop"), store.names()) == (None, set())
+    assert SecretStore(f"{store.directory}/none").names() == set()
 
 
 def test_a_newline_at_the_end_of_a_stored_key_does_not_matter(store: SecretStore) -> None:
@@ -125,24 +155,23 @@ def test_a_stored_key_that_is_a_link_is_an_error_that_names_the_file(store: Secr
     os.symlink(tmp_path / "elsewhere", path)
     with pytest.raises(SecretStoreError, match=f"^{path}: the stored key is a symbolic link; put the file itself"):
         store.load("alice.laptop")
-    assert not store.create("alice.laptop")
 
 
 def test_a_folder_that_others_may_write_into_is_not_used(store: SecretStore) -> None:
     put(store, _keys.generate())
     os.chmod(store.directory, 0o777)
-    for use in (store.load, store.create):
+    for use in (lambda: store.load("alice.phone"), lambda: generate(store, "alice.phone"), lambda: enter(store)):
         with pytest.raises(SecretStoreError, match=f"^{store.directory}: .* chmod 700"):
-            use("alice.phone")
+            use()
     assert os.listdir(store.directory) == ["alice.laptop"]
 
 
 def test_a_folder_of_another_user_is_not_used(store: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store, _keys.generate())
     give_away(monkeypatch, store.directory)
-    for use in (store.load, store.create):
+    for use in (lambda: store.load("alice.phone"), lambda: generate(store, "alice.phone"), lambda: enter(store)):
         with pytest.raises(SecretStoreError, match=f"^{store.directory}: the folder of the keys belongs to uid"):
-            use("alice.phone")
+            use()
     assert os.listdir(store.directory) == ["alice.laptop"]
 
 
@@ -155,20 +184,22 @@ def test_a_link_to_the_folder_is_used_unless_it_is_another_users(
     linked = SecretStore(f"{link}/")
     assert linked.load("alice.laptop") == store.load("alice.laptop")
     give_away(monkeypatch, str(link))
-    for use in (linked.load, linked.create):
+    for use in (lambda: linked.load("alice.phone"), lambda: generate(linked, "alice.phone")):
         with pytest.raises(SecretStoreError, match=f"^{link}/: the link to the folder of the keys belongs to uid"):
-            use("alice.phone")
+            use()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = SecretStore(str(tmp_path / "file" / "secrets"))
     with pytest.raises(SecretStoreError, match=r"alice\.laptop: the new key cannot be stored: "):
-        store.create("alice.laptop")
+        generate(store)
+    with pytest.raises(SecretStoreError, match=r"\.lock: it cannot be locked: "):
+        enter(store)
 
 
 def test_given_and_stored_secrets_come_together_and_the_others_are_left_out(store: SecretStore) -> None:
-    store.create("alice.laptop")
+    generate(store)
     secrets, problems = stored_secrets([key("laptop"), key("given", "s"), key("new")], store, "secrets_dir")
     assert problems == []
     assert secrets == {"alice.laptop": store.load("alice.laptop"), "alice.given": "s"}
@@ -177,7 +208,7 @@ def test_given_and_stored_secrets_come_together_and_the_others_are_left_out(stor
 def test_the_folder_is_looked_at_once_for_ten_thousand_keys(
     store: SecretStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.create("alice.laptop")
+    generate(store)
     looks = []
     check = store._check_directory
     monkeypatch.setattr(store, "_check_directory", lambda: looks.append(check()))
@@ -199,7 +230,7 @@ def test_a_folder_that_is_not_used_is_one_problem_however_many_keys_there_are(st
 
 
 def test_a_stored_key_that_is_also_given_to_somebody_is_an_error(store: SecretStore) -> None:
-    store.create("alice.laptop")
+    generate(store)
     _, problems = stored_secrets([key("laptop"), key("given", store.load("alice.laptop"))], store, "secrets_dir")
     assert len(problems) == 1
     assert "is that of clients[0].keys[0] (alice.given) too" in problems[0]

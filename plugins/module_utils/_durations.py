@@ -1,0 +1,23 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Durations such as 90s, 30m, 24h and 7d."""
+
+from __future__ import annotations
+
+import re
+
+DEFAULT_GRACE = "24h"
+
+_DURATION = re.compile(r"(\d{1,8})([smhd])\Z", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 90 * _SECONDS["d"]
+
+
+def read_grace(value: object) -> tuple[int, str | None]:
+    """The seconds that an old key goes on, and what is wrong with the value."""
+    found = _DURATION.match(value) if isinstance(value, str) else None
+    seconds = int(found.group(1)) * _SECONDS[found.group(2)] if found else _LONGEST + 1
+    if seconds > _LONGEST:
+        return 0, 'the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most'
+    return seconds, None

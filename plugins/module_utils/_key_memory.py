@@ -1,0 +1,137 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller remembers of keys, beside their secrets: `alice.laptop~old` and `alice.laptop~revoked`.
+
+The first tells of the last rotation, the second lists the digests that were revoked. Neither holds a secret. Processes
+that rotate or revoke a key at the same time take turns, and each judges anew what is left to do: it is done once.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import (
+    Known,
+    Marker,
+    is_over,
+    judge,
+    load_marker,
+    rotation_problem,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Orders
+from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
+
+REVOKED = "~revoked"
+
+_REVOKED_LINE = re.compile(r"sha256:([0-9a-f]{64})\Z")
+
+
+class KeyMemory:
+    def __init__(self, store: SecretStore) -> None:
+        self.store = store
+
+    def known(self, key: Key) -> Known:
+        """What is known of a key now; raises SecretStoreError."""
+        # The secret first: of a rotation in between we then see what an unfinished one looks like, and not a new key
+        # that superseded none.
+        secret = self.store.load(key.name) if key.secret is None else key.secret
+        return Known(secret, self.marker(key.name), self.revoked(key.name))
+
+    def marker(self, name: str) -> Marker | None:
+        text = self.store.read(name + OLD, "the note of a rotation")
+        marker = None if text is None else load_marker(text)
+        if text is not None and marker is None:
+            message = (
+                "%s: the note of a rotation is damaged; restore the file, or remove it to have the old key refused"
+            )
+            raise SecretStoreError(message % self.store.path(name + OLD))
+        return marker
+
+    def revoked(self, name: str) -> frozenset[str]:
+        text = self.store.read(name + REVOKED, "the list of revoked keys")
+        lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+        found = [_REVOKED_LINE.match(line) for line in lines]
+        if text is not None and not (lines and all(found)):
+            message = "%s: the list of revoked keys is damaged; each line must be like sha256:<64 hexadecimal digits>"
+            raise SecretStoreError(message % self.store.path(name + REVOKED))
+        return frozenset(match.group(1) for match in found if match)
+
+    def act(self, key: Key, line: Entry | None, orders: Orders) -> bool:
+        """Generate the key or remember its rotation, if that is still to be done. Whether a key was generated."""
+        with self.store.lock():
+            known = self.known(key)
+            problem = rotation_problem(key, known, orders)
+            if problem:
+                raise BadInput([problem])
+            verdict = judge(key, known, line, orders)
+            if not verdict.acts:
+                return False
+            secret = verdict.secret or _keys.generate()
+            # First: were we to end here, the key goes on as if nothing had happened.
+            if verdict.marker and verdict.marker != known.marker:
+                marker = replace(verdict.marker, new=_keys.digest(secret))
+                self.store.write(key.name + OLD, marker.dump(), "the note of a rotation")
+            if key.secret is None:
+                self.store.write(key.name, secret + "\n", "the new key")
+            return key.secret is None
+
+    def revoke(self, key: Key, digests: t.Iterable[str]) -> None:
+        """Remember that the key was revoked: its secrets, and those with these digests."""
+        with self.store.lock():
+            known = self.known(key)
+            stored = self.store.load(key.name)
+            secrets = {_keys.digest(secret) for secret in (known.secret, stored) if secret is not None}
+            old = {known.marker.old} if known.marker and known.marker.old else set()
+            revoked = sorted({*known.revoked, *secrets, *old, *digests})
+            if revoked:
+                text = "".join("sha256:%s\n" % digest for digest in revoked)
+                self.store.write(key.name + REVOKED, text, "the list of revoked keys")
+            self.store.remove(key.name + OLD)
+            self.store.remove(key.name)
+
+    def forget(self, name: str, key: Key | None, orders: Orders) -> None:
+        """Forget a rotation that is over, or whose key is gone from a host."""
+        with self.store.lock():
+            marker = self.marker(name)
+            if marker and (key is None or is_over(key, marker, orders)):
+                self.store.remove(name + OLD)
+
+
+def recall(keys: t.Sequence[Key], store: SecretStore | None, orders: Orders) -> tuple[dict[str, Known], list[str]]:
+    """What is known of keys that the inventory wants, by their names, and the problems."""
+    variable = orders.names.secrets_dir
+    secrets, problems = stored_secrets(keys, store, variable)
+    if store is None:
+        places = [key.place for key in keys if key.rotated and key.secret is not None]
+        places += [orders.names.rotate] if orders.rotate else []
+        places += [orders.names.revoke] if orders.revoke else []
+        text = "%s: rotations and revocations are remembered on the controller, and %s does not say where"
+        problems += [text % (place, variable) for place in places]
+        return {name: Known(secret) for name, secret in secrets.items()}, problems
+    memory = KeyMemory(store)
+    found = {}
+    names: t.AbstractSet[str] = frozenset()
+    try:
+        names = store.names()
+    except SecretStoreError as error:
+        problems.append(str(error))
+    for key in keys:
+        known = Known(secrets.get(key.name))
+        try:
+            if key.name + OLD in names:
+                known = replace(known, marker=memory.marker(key.name))
+            if key.name + REVOKED in names:
+                known = replace(known, revoked=memory.revoked(key.name))
+        except SecretStoreError as error:
+            problems.append("%s: %s" % (key.place, error))
+        problem = rotation_problem(key, known, orders)
+        problems += [problem] if problem else []
+        found[key.name] = known
+    return found, problems

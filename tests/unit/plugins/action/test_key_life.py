@@ -1,0 +1,224 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a key as a user lives it: by ansible-playbook, against files in a folder, on several hosts at once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+
+from tests.unit.conftest import Playbook
+
+STRONG, OTHER = "pXk29vQzLr4TnB8sWm1YcA", "Qw7eRt5yUi3oPa1sDf9gHj"
+NAME, OLD = "alice.laptop", "alice.laptop~old"
+
+
+def alice(**more: Any) -> list[dict[str, Any]]:
+    return [{"name": "alice", "keys": [{"id": "laptop", **more}]}]
+
+
+ROTATED = alice(state="rotated", grace="1h")
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The folder on the hosts, in which each has a file of keys of its name."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    return folder
+
+
+def api_keys(host: Path, clients: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    path = str(host / "{{ inventory_hostname }}")
+    return {"gatehouse.ollama.api_keys": {"path": path, "clients": clients, "secrets_dir": "secrets", **options}}
+
+
+def validate(clients: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    options = {"auth": "bearer", "clients": clients, "secrets_dir": "secrets", **options}
+    return {"gatehouse.ollama.validate_clients": options}
+
+
+def begin(playbook: Playbook, host: Path, secret: str = "", hosts: int = 1) -> str:
+    """Hosts that have a key, the given one or one that is stored, as runs before would have left them."""
+    folder = playbook.folder / "secrets"
+    folder.mkdir(mode=0o700)
+    if not secret:
+        secret = _keys.generate()
+        (folder / NAME).write_text(secret)
+        (folder / NAME).chmod(0o600)
+    for number in range(hosts):
+        path = host / f"host{number}"
+        path.write_text(f"{NAME} sha256:{_keys.digest(secret)}\n")
+        path.chmod(0o640)
+    return _keys.digest(secret)
+
+
+def digests(path: Path) -> dict[str, str]:
+    """The digests of a file of keys, by the names."""
+    words = [line.split() for line in path.read_text().splitlines()]
+    return {name: digest.removeprefix("sha256:") for name, digest, *_ in words}
+
+
+def stored(playbook: Playbook) -> str:
+    return _keys.digest((playbook.folder / "secrets" / NAME).read_text().strip())
+
+
+def secrets(playbook: Playbook) -> list[str]:
+    return sorted(path.name for path in (playbook.folder / "secrets").iterdir() if path.name != ".lock")
+
+
+@pytest.mark.parametrize("way", ["inventory", "command line"])
+def test_hosts_in_parallel_rotate_once_and_all_have_both_keys(playbook: Playbook, host: Path, way: str) -> None:
+    """With the first pass in check mode, and the validation once more afterwards, as in the playbook deploy."""
+    ordered = way == "command line"
+    clients = alice() if ordered else ROTATED
+    options = {"rotate": f'["{NAME}"]', "grace": "1h"} if ordered else {}
+    old = begin(playbook, host, hosts=3)
+    steps = [validate(clients, **options), api_keys(host, clients, **options), validate(clients, **options)]
+    run = playbook.run([steps[0], {**steps[1], "check_mode": True}, *steps[1:]], hosts=3)
+    assert run.returncode == 0, run.output
+    for name, (_, before, after, _) in run.results.items():
+        for result in (before, after):
+            assert (result["changed"], result["rotated"], result["added"]) == (True, [NAME], [OLD])
+        assert digests(host / name) == {NAME: stored(playbook), OLD: old}
+    assert sum(len(results[2]["generated"]) for results in run.results.values()) == 1
+    assert len({results[2]["ends"][OLD] for results in run.results.values()}) == 1
+    assert len({path.read_text().split(f"{OLD} ")[1] for path in host.iterdir()}) == 1
+    assert secrets(playbook) == [NAME, OLD]
+    again = playbook.run([api_keys(host, clients)], hosts=3)
+    assert [results[0]["changed"] for results in again.results.values()] == [False] * 3, again.output
+
+
+def test_check_mode_tells_of_a_rotation_and_changes_nothing_anywhere(playbook: Playbook, host: Path) -> None:
+    old = begin(playbook, host)
+    before = (host / "host0").read_text()
+    tasks = [api_keys(host, ROTATED), api_keys(host, alice(), revoke=[NAME]), api_keys(host, [])]
+    run = playbook.run(tasks, "--check", "--diff")
+    rotation, revocation, purge = run.only
+    assert (rotation["rotated"], [key["id"] for key in rotation["generated"]]) == ([NAME], ["laptop"])
+    assert f"{NAME}: to be generated (rotated; the old key (fingerprint {old[:8]}) is valid until 20" in run.output
+    assert (revocation["revoked"], revocation["removed"], purge["removed"]) == ([NAME], [NAME], [NAME])
+    assert ((host / "host0").read_text(), stored(playbook), secrets(playbook)) == (before, old, [NAME])
+
+
+def test_the_old_key_goes_when_its_grace_is_over_and_a_run_after_that_changes_nothing(
+    playbook: Playbook, host: Path
+) -> None:
+    soon = alice(state="rotated", grace="1s")
+    begin(playbook, host)
+    (rotated,) = playbook.run([api_keys(host, soon)]).only
+    assert list(rotated["ends"]) == [OLD]
+    new = stored(playbook)
+    time.sleep(2)
+    over, again, present = playbook.run([*[api_keys(host, soon)] * 2, api_keys(host, alice())]).only
+    assert (over["changed"], over["removed"], over["ends"]) == (True, [OLD], {})
+    assert [result["changed"] for result in (again, present)] == [False] * 2
+    assert digests(host / "host0") == {NAME: new}
+    assert secrets(playbook) == [NAME], "the note of the rotation went with the state"
+
+
+def test_a_second_order_is_refused_before_anything_changes_unless_it_ends_the_old_keys(
+    playbook: Playbook, host: Path
+) -> None:
+    order = {"rotate": [NAME], "grace": "1h"}
+    begin(playbook, host)
+    playbook.run([api_keys(host, alice(), **order)])
+    before = digests(host / "host0")
+    check, refused = playbook.run([validate(alice(), **order), api_keys(host, alice(), **order)]).only
+    assert check["msg"].startswith(f"ollama_gateway_rotate_keys: {NAME} was rotated before, and the old key is valid")
+    assert refused["msg"].startswith(f"rotate: {NAME} was rotated before, and the old key is valid until 20")
+    assert (digests(host / "host0"), stored(playbook)) == (before, before[NAME])
+    (ended,) = playbook.run([api_keys(host, alice(), **{**order, "grace": "0s"})]).only
+    assert (ended["rotated"], ended["removed"], ended["ends"]) == ([NAME], [OLD], {})
+    assert digests(host / "host0") == {NAME: stored(playbook)}
+    assert stored(playbook) != before[NAME]
+
+
+def test_a_given_secret_is_rotated_to_on_all_hosts_with_one_end(playbook: Playbook, host: Path) -> None:
+    rotated = {"state": "rotated", "grace": "1h"}
+    begin(playbook, host, STRONG, hosts=2)
+    steps = [api_keys(host, alice(secret=secret, **rotated)) for secret in (STRONG, OTHER, OTHER)]
+    run = playbook.run(steps, hosts=2)
+    assert f"({NAME}): the host has this secret already, so there is nothing to rotate" in run.output
+    for name, (same, first, second) in run.results.items():
+        assert (same["changed"], first["rotated"], second["changed"]) == (False, [NAME], False)
+        assert digests(host / name) == {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
+    assert len({results[1]["ends"][OLD] for results in run.results.values()}) == 1
+
+
+def test_a_revoked_key_stays_out_until_it_is_new_or_its_note_is_removed(playbook: Playbook, host: Path) -> None:
+    revoked = playbook.folder / "secrets" / f"{NAME}~revoked"
+    begin(playbook, host)
+    run = playbook.run([api_keys(host, alice(), revoke=NAME), api_keys(host, alice()), api_keys(host, ROTATED)])
+    first, second, third = run.only
+    assert (first["revoked"], first["removed"]) == ([NAME], [NAME])
+    assert [(one["changed"], one["revoked"], one["generated"]) for one in (second, third)] == [(False, [NAME], [])] * 2
+    assert f"({NAME}): the key was revoked, and is refused; remove it from the list, give it a new secret" in run.output
+    assert (secrets(playbook), (host / "host0").read_text()) == ([revoked.name], "")
+    (given,) = playbook.run([api_keys(host, alice(secret=STRONG))]).only
+    assert (given["added"], given["revoked"]) == ([NAME], [])
+    revoked.unlink()
+    (generated,) = playbook.run([api_keys(host, alice())]).only
+    assert (generated["updated"], [key["id"] for key in generated["generated"]]) == ([NAME], ["laptop"])
+
+
+def test_a_revocation_reaches_the_old_key_and_hosts_that_come_later(playbook: Playbook, host: Path) -> None:
+    begin(playbook, host, STRONG, hosts=2)
+    playbook.run([api_keys(host, alice(secret=OTHER, state="rotated"))], hosts=2)
+    assert set(digests(host / "host1")) == {NAME, OLD}
+    playbook.run([{**api_keys(host, alice(secret=OTHER), revoke=[NAME]), "when": "inventory_hostname == 'host0'"}])
+    run = playbook.run([api_keys(host, alice(secret=secret), purge=False) for secret in (OTHER, STRONG)], hosts=2)
+    assert [path.read_text() for path in host.iterdir()] == ["", ""], run.output
+
+
+def test_with_a_key_the_note_of_its_rotation_goes(playbook: Playbook, host: Path) -> None:
+    begin(playbook, host)
+    rotated, removed = playbook.run([api_keys(host, alice(), rotate=[NAME]), api_keys(host, [])]).only
+    assert (rotated["added"], removed["removed"]) == ([OLD], [NAME, OLD])
+    assert (secrets(playbook), (host / "host0").read_text()) == ([NAME], "")
+
+
+def test_no_folder_is_made_where_there_is_nothing_to_remember(playbook: Playbook, host: Path) -> None:
+    given = alice(secret=STRONG)
+    run = playbook.run([api_keys(host, given), api_keys(host, alice(secret=OTHER)), api_keys(host, [])])
+    assert [result["changed"] for result in run.only] == [True] * 3, run.output
+    assert not (playbook.folder / "secrets").exists()
+
+
+def test_secrets_are_returned_once_where_they_are_asked_for_and_printed_nowhere(playbook: Playbook, host: Path) -> None:
+    tasks = [
+        {**api_keys(host, alice(), return_secrets=True), "check_mode": True},
+        api_keys(host, alice(), return_secrets=True),
+        api_keys(host, alice(), return_secrets=True),
+        api_keys(host, alice(), rotate=[NAME], return_secrets=True),
+    ]
+    run = playbook.run(tasks, "-vvv", "--diff")
+    check, first, second, rotated = run.only
+    assert (check["secrets"], second["secrets"]) == ([], [])
+    for result in (first, rotated):
+        ((client, key_id, secret),) = [(one["client"], one["id"], one["secret"]) for one in result["secrets"]]
+        assert (client, key_id, _keys.verify(secret)) == ("alice", "laptop", True)
+        assert secret not in run.output
+    assert _keys.digest(rotated["secrets"][0]["secret"]) == stored(playbook)
+    assert "fingerprints" in run.output.split("TASK")[3], "a result without secrets is shown"
+
+
+def test_all_that_is_wrong_with_orders_is_told_at_once_and_nothing_is_quoted(playbook: Playbook, host: Path) -> None:
+    orders = {"rotate": "alice.labtop", "revoke": ["planted"], "grace": "planted"}
+    check, module = playbook.run([validate(alice(), **orders), api_keys(host, alice(), **orders)]).only
+    said = [
+        "rotate{}[0]: it is no key of the clients; is alice.laptop meant?",
+        "revoke{}[0]: it is no key of the clients; a key is named <client>.<id>, such as alice.laptop",
+        'grace: the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most',
+    ]
+    assert module["msg"].splitlines() == [line.format("") for line in said]
+    prefix = "ollama_gateway_"
+    assert check["msg"].splitlines() == [
+        *(prefix + line.format("_keys") for line in said[:2]),
+        f"{prefix}rotate_{said[2]}",
+    ]

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A line of the file of keys: what may stand in it, in which order, and what is damage."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _key_lines, _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from hypothesis import given
+from hypothesis import strategies as st
+
+DIGEST = "0" * 64
+MOMENTS = st.none() | st.datetimes().map(_keys.moment)
+
+
+@given(
+    st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}\.[a-z0-9][a-z0-9_-]{0,8}(~old)?", fullmatch=True),
+    st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    *(MOMENTS, MOMENTS, MOMENTS),
+    st.none() | st.from_regex(r"[A-Za-z0-9._~+/=-]{4}", fullmatch=True),
+)
+def test_what_is_written_is_read_again(
+    name: str, digest: str, expires: str | None, not_before: str | None, created: str | None, last4: str | None
+) -> None:
+    entry = _key_lines.Entry(name, digest, expires, not_before, created, last4)
+    assert _key_lines.parse(1, _key_lines.serialise(entry)) == entry
+
+
+@given(st.permutations(["not_before=2026-01-01T00:00:00Z", "expires=2027-01-01T00:00:00Z", "last4=Xy12"]))
+def test_attributes_are_read_in_any_order_and_written_in_one(words: list[str]) -> None:
+    entry = _key_lines.parse(1, " ".join([f"alice.laptop sha256:{DIGEST}", *words]))
+    assert _key_lines.serialise(entry) == (
+        f"alice.laptop sha256:{DIGEST} not_before=2026-01-01T00:00:00Z expires=2027-01-01T00:00:00Z last4=Xy12"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("expires=2027-01-01T00:00:00Z expires=2027-01-01T00:00:00Z", "after the hash only"),
+        ("planted=1", "after the hash only"),
+        ("expires", "after the hash only"),
+        ("# planted", "after the hash only"),
+        ("Expires=2027-01-01T00:00:00Z", "after the hash only"),
+        ("expires=", "what follows expires= must be a moment"),
+        ("expires=2027-02-30T00:00:00Z", "what follows expires= must be a moment"),
+        ("created=2027-01-01t00:00:00Z", "what follows created= must be a moment"),
+        ("not_before=2027-01-01T00:00:00+00:00", "what follows not_before= must be a moment"),
+        ("last4=plant", "what follows last4= must be four characters"),
+        ("last4=ab\u00e4c", "what follows last4= must be four characters"),
+    ],
+)
+def test_anything_else_is_damage_with_the_line_and_without_its_text(rest: str, reason: str) -> None:
+    with pytest.raises(DamagedFile, match=f"^line 7: {reason}") as caught:
+        _key_lines.parse(7, f"alice.laptop sha256:{DIGEST} {rest}")
+    assert "plant" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["alice~old", "alice.laptop~", "alice.laptop~new", "alice~old.laptop", "a.b~old~old"])
+def test_only_the_old_key_of_a_rotation_has_a_tilde(name: str) -> None:
+    with pytest.raises(DamagedFile):
+        _key_lines.parse(1, f"{name} sha256:{DIGEST}")
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"), [("pXk29vQzLr4TnB8sWm1YcA", "1YcA"), ("short", None), ("correct-horse-battery", None)]
+)
+def test_the_end_of_a_secret_is_shown_only_if_the_rest_is_beyond_guessing(secret: str, shown: str | None) -> None:
+    assert _keys.last4(secret) == shown
