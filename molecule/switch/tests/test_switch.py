@@ -23,19 +23,21 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 }
 
 
-def deploy(auth: str, folder: Path) -> int:
+def deploy(auth: str, folder: Path, engine: str = "auto") -> int:
     """Deploy with this way to authenticate and return how many tasks changed something."""
     extra = folder / "variables.json"
     clients = [{"name": NAME, **CREDENTIALS[auth]}]
-    extra.write_text(json.dumps({"ollama_gateway_auth": auth, "ollama_gateway_clients": clients}))
+    variables = {"ollama_gateway_auth": auth, "ollama_gateway_engine": engine, "ollama_gateway_clients": clients}
+    extra.write_text(json.dumps(variables))
     done = playbook(SCENARIO.inventory, "deploy", "--extra-vars", f"@{extra}")
     assert done.returncode == 0, done.stdout + done.stderr
     return sum(int(count) for count in re.findall(r"changed=(\d+)", done.stdout.split("PLAY RECAP")[1]))
 
 
 def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_path: Path) -> None:
-    for auth in ("bearer", "basic", "both", "bearer"):
-        assert deploy(auth, tmp_path) > 0
+    changes = [("bearer", "auto"), ("basic", "auto"), ("basic", "openresty"), ("both", "auto"), ("bearer", "auto")]
+    for auth, engine in changes:
+        assert deploy(auth, tmp_path, engine) > 0
         seen = {
             "none": GATEWAY.status(),
             "wrong password": GATEWAY.status(auth=(NAME, "wrong")),
@@ -49,5 +51,5 @@ def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_pat
             "password": 401 if auth == "bearer" else 200,
             "wrong key": 401,
             "key": 401 if auth == "basic" else 200,
-        }, f"with {auth}"
+        }, f"with {auth} on {engine}"
     assert deploy("bearer", tmp_path) == 0, "a second run changed something"
