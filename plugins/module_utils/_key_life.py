@@ -93,8 +93,9 @@ def judge(key: Key, known: Known, line: Entry | None, orders: Orders) -> Verdict
     if not (ordered or key.rotated):
         return as_it_is
     if key.secret is not None:
-        if there in (None, known.digest) or (marker and marker.new == known.digest):
-            return replace(as_it_is, idle=there == known.digest and not (marker and marker.new == known.digest))
+        done = marker is not None and marker.new == known.digest
+        if done or there in (None, known.digest):
+            return replace(as_it_is, idle=not done and there is not None)
         old = there
     elif known.secret is None:
         old = there
