@@ -16,9 +16,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD
 
-# What the name of a key ends with after the key was superseded.
-OLD = "~old"
 # Nothing that the gateway logs is longer: it refuses larger requests. The rest of a longer line is not JSON.
 _LONGEST = 65536
 

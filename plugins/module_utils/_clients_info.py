@@ -16,20 +16,16 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
-from ansible_collections.gatehouse.ollama.plugins.module_utils._access_log import OLD, Credential, Uses
+from ansible_collections.gatehouse.ollama.plugins.module_utils._access_log import Credential, Uses
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import ALL_MODELS, DEFAULT_SCOPES
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry, parse
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import identify
 
 # As the gateway calls it in its log. No client can have this name.
 PLAIN_TEXT = "(plain text)"
 UNKNOWN_SCHEME = "another kind of hash"
 
-_KEY = re.compile(
-    r"([a-z0-9][a-z0-9._-]*)\.([a-z0-9][a-z0-9_-]*(?:~old)?)\s+sha256:([0-9A-Fa-f]{64})((?:\s+\S+)*)\Z", re.ASCII
-)
-_MOMENTS = ("created", "not_before", "expires")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
-_LAST4 = re.compile(r"[A-Za-z0-9._~+/=-]{4}\Z", re.ASCII)
 # So many numbers of lines are told; who repairs these finds the others.
 _TOLD = 10
 
@@ -84,11 +80,10 @@ def read_keys(content: bytes, problems: Problems) -> list[Key]:
     """The keys of the file `api_keys`."""
     keys = []
     for number, text in _records(content, problems):
-        key = _read_key(text)
-        if isinstance(key, str):
-            problems.add(key, number)
-        else:
-            keys.append(key)
+        try:
+            keys.append(_key(parse(number, text)))
+        except DamagedFile as error:
+            problems.add(error.reason, number)
     return keys
 
 
@@ -218,37 +213,12 @@ def _records(content: bytes, problems: Problems) -> t.Iterator[tuple[int, str]]:
             yield number, text
 
 
-def _read_key(text: str) -> Key | str:
-    """The key of a line, or what is wrong with it."""
-    if _keys.is_token(text):
-        fingerprint = _keys.fingerprint(_keys.digest(text))
+def _key(entry: Entry) -> Key:
+    fingerprint = _keys.fingerprint(entry.digest)
+    if entry.name is None:
         return Key(PLAIN_TEXT, "sha256:%s" % fingerprint, fingerprint)
-    found = _KEY.match(text)
-    if found is None:
-        return "it is neither like alice.laptop sha256:<64 hexadecimal digits> nor a single key in plain text"
-    client, key_id, digest, rest = found.groups()
-    attributes = [(name, value) for name, _sign, value in (one.partition("=") for one in rest.split())]
-    values = dict(attributes)
-    if len(values) < len(attributes):
-        return "an attribute stands there twice"
-    if not all(_is_moment(values[name]) for name in _MOMENTS if name in values):
-        return "created, not_before and expires must be moments such as 2027-01-01T00:00:00Z"
-    # Any other number of characters may be more of a key than people should see.
-    last4 = values.get("last4", "")
-    return Key(
-        client=client,
-        id=key_id,
-        fingerprint=_keys.fingerprint(digest.lower()),
-        last4=last4 if _LAST4.match(last4) else None,
-        **{name: values.get(name) for name in _MOMENTS},
-    )
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        return bool(_MOMENT.match(text) and datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
-    except ValueError:
-        return False
+    client, _dot, key_id = entry.name.rpartition(".")
+    return Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires)
 
 
 def _is_list(value: object) -> bool:

@@ -55,7 +55,7 @@ def test_what_is_returned_and_warned_of_holds_no_secret_and_no_hash(folder: Path
     text = json.dumps([returned, warnings])
     assert [one for one in PLANTED if one in text] == []
     assert [client["name"] for client in returned["clients"]] == ["(plain text)", "alice", "bob"]
-    assert len(warnings) == 4
+    assert len(warnings) == 5
 
 
 def test_a_credential_is_returned_with_all_that_is_known_of_it(folder: Path) -> None:
