@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import json
 import os
 import signal
-import subprocess
-import threading
 import typing as t
 from dataclasses import dataclass, field
 
@@ -20,6 +19,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import
 
 # Nothing that the gateway logs is longer: it refuses larger requests. The rest of a longer line is not JSON.
 _LONGEST = 65536
+
+T = t.TypeVar("T")
 
 # The name of a client and the id of a key; the id is empty for a password.
 Credential = t.Tuple[str, str]
@@ -59,41 +60,46 @@ def lines_of(command: t.Sequence[str], timeout: float) -> t.Iterator[bytes]:
 
     What it prints as errors is not told: it may be what the gateway wrote of a request.
     """
+    loop = asyncio.new_event_loop()
+    rest = b""
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        for piece in _pieces(loop, command, timeout):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+            rest = rest[:_LONGEST]
+    finally:
+        loop.close()
+    if rest:
+        yield rest
+
+
+def _pieces(loop: asyncio.AbstractEventLoop, command: t.Sequence[str], timeout: float) -> t.Iterator[bytes]:
+    deadline = loop.time() + timeout
+    null, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    try:
+        process = loop.run_until_complete(
+            asyncio.create_subprocess_exec(
+                *command, stdin=null, stdout=pipe, stderr=null, start_new_session=True, limit=_LONGEST
+            )
         )
     except OSError as error:
         raise LogError("cannot be run: %s" % (error.strerror or "OSError")) from None
-    late = threading.Event()
+    stdout = t.cast(asyncio.StreamReader, process.stdout)
 
-    def end() -> None:
-        # The whole group: a child of it would hold the pipe open.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    def wait_for(what: t.Coroutine[t.Any, t.Any, T]) -> T:
+        return loop.run_until_complete(asyncio.wait_for(what, max(0.0, deadline - loop.time())))
 
-    def give_up() -> None:
-        late.set()
-        end()
-
-    timer = threading.Timer(timeout, give_up)
-    timer.start()
-    stdout = t.cast("t.IO[bytes]", process.stdout)
     try:
-        yield from iter(lambda: stdout.readline(_LONGEST), b"")
-        code = process.wait()
+        yield from iter(lambda: wait_for(stdout.read(_LONGEST)), b"")
+        code = wait_for(process.wait())
+    except asyncio.TimeoutError:
+        raise LogError("took longer than %g seconds" % timeout) from None
     finally:
-        timer.cancel()
         if process.returncode is None:
-            end()
-            process.wait()
-        stdout.close()
-    if late.is_set():
-        raise LogError("took longer than %g seconds" % timeout)
+            # The whole group: a child of it would hold the pipe open.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            loop.run_until_complete(process.wait())
     if code != 0:
         raise LogError("ended with %d" % code)
 

@@ -172,7 +172,7 @@ def describe(
                 scopes=right.scopes,
                 models=right.models,
                 password=password,
-                keys=[_describe_key(key, right, uses, now) for key in ordered],
+                api_keys=[_describe_key(key, right, uses, now) for key in ordered],
                 last_use=told(last.get(name)),
             )
         )

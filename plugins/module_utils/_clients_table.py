@@ -25,7 +25,7 @@ _SHOWN = 4
 def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> list[str]:
     """A line for each credential, in the form of what the module returns, then what they are in numbers."""
     rows = [row for client in clients for row in _rows(client, log_since is not None)]
-    keys = sum(len(client["keys"]) for client in clients)
+    keys = sum(len(client["api_keys"]) for client in clients)
     passwords = sum(client["password"] is not None for client in clients)
     numbers = ", ".join([_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")])
     log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
@@ -40,7 +40,7 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
         used = _moment(password["last_use"], never)
         state = UNKNOWN if password["scheme"] == UNKNOWN_SCHEME else "valid"
         yield (client["name"], "password", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, state)
-    for key in client["keys"]:
+    for key in client["api_keys"]:
         yield (
             client["name"],
             key["id"],
@@ -52,7 +52,7 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
             _moment(key["last_use"], never),
             key["state"].replace(" ", "-"),
         )
-    if not password and not client["keys"]:
+    if not password and not client["api_keys"]:
         used = _moment(client["last_use"], never)
         yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
 

@@ -43,7 +43,7 @@ def sha512_crypt() -> Crypt | None:
 
 def sha512_setting(rounds: int) -> str:
     """A setting with a new random salt. 5000 rounds, the default of the scheme, are left unsaid as passlib does."""
-    salt = "".join(secrets.choice(_SALT_ALPHABET) for _ in range(_SALT_LENGTH))
+    salt = "".join(secrets.choice(_SALT_ALPHABET) for _number in range(_SALT_LENGTH))
     return "$6$%s%s$" % ("" if rounds == 5000 else "rounds=%d$" % rounds, salt)
 
 

@@ -64,7 +64,7 @@ EXAMPLES = r"""
 - name: Show the keys that expired
   ansible.builtin.debug:
     msg: "{{ item.0.name }}.{{ item.1.id }}"
-  loop: "{{ info.clients | subelements('keys') }}"
+  loop: "{{ info.clients | subelements('api_keys') }}"
   when: item.1.state == 'expired'
 """
 
@@ -109,7 +109,7 @@ clients:
           description: When a request with it was logged last, null if none was or the log is unknown.
           type: str
           sample: '2026-11-25T13:21:11Z'
-    keys:
+    api_keys:
       description: The client's keys, by id.
       type: list
       elements: dict

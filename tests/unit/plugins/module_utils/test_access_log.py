@@ -85,11 +85,11 @@ class TestRead:
 class TestCommand:
     def test_what_a_command_prints_comes_line_by_line(self) -> None:
         program = "print('one'); print('two', end='')"
-        assert list(_access_log.lines_of(python(program), 30)) == [b"one\n", b"two"]
+        assert list(_access_log.lines_of(python(program), 30)) == [b"one", b"two"]
 
     def test_what_it_prints_as_errors_is_no_part_of_the_log(self) -> None:
         program = "import sys; print('an error', file=sys.stderr); print('one')"
-        assert list(_access_log.lines_of(python(program), 30)) == [b"one\n"]
+        assert list(_access_log.lines_of(python(program), 30)) == [b"one"]
 
     def test_a_command_that_fails_is_an_error_that_quotes_nothing_of_what_it_printed(self) -> None:
         program = "import sys; print('secret'); sys.exit('secret')"

@@ -196,7 +196,7 @@ class TestDescribe:
     def test_clients_and_keys_are_in_the_order_of_their_names(self) -> None:
         text = "".join(f"{name} sha256:{DIGEST}\n" for name in ("bob.a", "alice.b~old", "alice.a", "alice.b"))
         found = describe(text, carol=dict(scopes=["admin"], models=["*"]))
-        assert [(client["name"], [key["id"] for key in client["keys"]]) for client in found] == [
+        assert [(client["name"], [key["id"] for key in client["api_keys"]]) for client in found] == [
             ("alice", ["a", "b", "b~old"]),
             ("bob", ["a"]),
             ("carol", []),
@@ -213,13 +213,13 @@ class TestDescribe:
     def test_a_superseded_key_has_the_comment_of_its_successor(self) -> None:
         entry = dict(scopes=[], models=[], keys={"laptop": {"comment": "the blue one"}})
         (client,) = describe(f"alice.laptop sha256:{DIGEST}\nalice.laptop~old sha256:{DIGEST}", alice=entry)
-        assert [key["comment"] for key in client["keys"]] == ["the blue one", "the blue one"]
+        assert [key["comment"] for key in client["api_keys"]] == ["the blue one", "the blue one"]
 
     def test_a_client_was_last_seen_with_any_credential_be_it_gone(self) -> None:
         moments = [datetime.datetime(2026, 11, day, tzinfo=datetime.timezone.utc) for day in (1, 2)]
         uses = Uses(moments[0], {("alice", "laptop"): moments[0], ("alice", "gone"): moments[1]})
         (client,) = describe(f"alice.laptop sha256:{DIGEST}", uses)
-        assert client["keys"][0]["last_use"] == "2026-11-01T00:00:00Z"
+        assert client["api_keys"][0]["last_use"] == "2026-11-01T00:00:00Z"
         assert client["last_use"] == "2026-11-02T00:00:00Z"
 
 

@@ -62,7 +62,7 @@ def test_a_credential_is_returned_with_all_that_is_known_of_it(folder: Path) -> 
     returned, _warnings = module.look(options(folder), NOW)
     alice = returned["clients"][1]
     assert alice["password"] == {"scheme": "sha512_crypt with rounds 5000", "last_use": None}
-    assert alice["keys"][0] == dict(
+    assert alice["api_keys"][0] == dict(
         id="laptop",
         fingerprint=DIGEST[:8],
         last4="6789",
@@ -107,7 +107,7 @@ def test_ten_thousand_keys_and_their_uses_are_told_apart(tmp_path: Path) -> None
     )
     (tmp_path / "log").write_text(log)
     returned, warnings = module.look(options(tmp_path, log_command=["cat", str(tmp_path / "log")]), NOW)
-    keys = [key for client in returned["clients"] for key in client["keys"]]
+    keys = [key for client in returned["clients"] for key in client["api_keys"]]
     assert {key["fingerprint"] for key in keys} == {digest[:8] for digest in digests}
     assert {key["last_use"] for key in keys} == {"2026-11-25T12:00:00Z"}
     assert (len(returned["table"]), warnings) == (10003, [])
