@@ -7,6 +7,7 @@
 local apr1 = require "gatehouse.apr1"
 local authorization = require "gatehouse.authorization"
 local ffi = require "ffi"
+local keyfile = require "gatehouse.keyfile"
 local password = require "gatehouse.password"
 local timestamps = require "gatehouse.timestamps"
 
@@ -28,6 +29,7 @@ local calls = {
         end
         return "basic " .. hex(credential.user) .. " " .. hex(credential.password)
     end,
+    keys = function(text) return keyfile.parse(text) and "accepted" or "refused" end,
     apr1 = function(given, setting) return hex(apr1.crypt(given, setting)) end,
     verify = function(given, hash) return tostring(password.verify(given, hash)) end,
     time = function(text)

@@ -13,7 +13,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import read as read_keys
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from passlib.hash import apr_md5_crypt, sha512_crypt
 
@@ -133,3 +135,38 @@ def test_what_is_no_time_is_refused(lua: Lua, text: str) -> None:
         datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except (AssertionError, ValueError):
         assert lua.call("time", text.encode()) == "nil"
+
+
+hashes = st.sampled_from(["a" * 64, "B" * 64, "0" * 64, "a" * 63, "a" * 65, "g" * 64, ""])
+names = st.sampled_from(
+    ["alice.laptop", "a.b.c", "a.b~old", "a-1._.x-", "alice", "A.b", "a.", ".b", "a.~old", "~old", "a.b~new"]
+)
+moments = st.sampled_from(["2027-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2027-02-29T00:00:00Z", "2027-01-01", ""])
+attributes = st.one_of(
+    st.builds(lambda name, moment: f"{name}={moment}", st.sampled_from(["expires", "not_before", "created"]), moments),
+    st.sampled_from(["last4=ab-_", "last4=abc", "last4=abcde", "later=1", "flag", "=", "#"]),
+)
+records = st.builds(
+    lambda name, hashed, words, gap: gap.join([name, "sha256:" + hashed, *words]),
+    names,
+    hashes,
+    st.lists(attributes, max_size=4),
+    st.sampled_from([" ", "  ", "\t", ""]),
+)
+words = st.text("ABab01-._~+/=# \t", max_size=12)
+lines = st.builds(
+    "".join, st.tuples(st.sampled_from(["", " "]), st.one_of(records, words), st.sampled_from(["", " ", "\r"]))
+)
+
+
+@quick
+@given(file=st.lists(lines, max_size=4).map("\n".join))
+def test_a_file_of_keys_is_taken_by_the_gateway_exactly_if_the_module_would_take_it(lua: Lua, file: str) -> None:
+    try:
+        read_keys(file.encode())
+        expected = "accepted"
+    except DamagedFile as error:
+        # Two lines of one name are the module's own business.
+        assume("same name" not in str(error))
+        expected = "refused"
+    assert lua.call("keys", file.encode()) == expected
