@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from passlib.hash import sha512_crypt
@@ -113,3 +115,17 @@ def test_the_log_says_who_was_told_to_wait(server: Gateway) -> None:
     line = server.log_of(reply.header("X-Request-Id"))
     assert line["status"] == 429
     assert line["client"] == ""
+
+
+def test_plain_nginx_refuses_passwords_that_come_too_fast_and_nothing_else(upstream: Echo, tmp_path: Path) -> None:
+    with gateway(tmp_path, "basic", upstream.address, ollama_gateway_nginx_password_rate=2) as nginx:
+        assert nginx.status(ALICE) == 200
+        seen = [nginx.status(basic("alice", f"guess-{number}")) for number in range(20)]
+        assert set(seen) == {401, 429}
+        assert seen.count(401) < 10
+        reply = ask(nginx, ALICE)
+        assert (status(reply), reply.header("Retry-After")) == (429, "1")
+        assert reply.header("WWW-Authenticate") is None
+        assert {nginx.status() for _ in range(20)} == {401}
+        time.sleep(1.1)
+        assert nginx.status(ALICE) == 200
