@@ -109,7 +109,7 @@ def test_ollama_for_javascript_works_and_is_told_why_it_is_refused(entrance: Gat
         environment = {**os.environ, "HOST": f"http://{entrance.address}", "AUTHORIZATION": credential}
         run = subprocess.run([BIN / "node", javascript], env=environment, capture_output=True, timeout=60, check=True)
         said = json.loads(run.stdout)
-        assert said["list"] == (["tiny:latest"] if limited else ["tiny:latest", "tiny-loop:latest"])
+        assert set(said["list"]) == ({"tiny:latest"} if limited else {"tiny:latest", "tiny-loop:latest"})
         assert said["show"]["family"]
         assert said["chat"]
         assert said["generate"]
