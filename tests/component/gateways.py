@@ -163,6 +163,11 @@ class Gateway:
         assert self.container is not None
         self.container.kill("HUP")
 
+    def processes(self, name: str = "") -> list[int]:
+        """The ids of the processes of the container, on this machine; of those with `name` in their command."""
+        assert self.container is not None
+        return [int(row[1]) for row in self.container.top()["Processes"] if name in row[-1]]
+
     def answers(self) -> bool:
         with contextlib.suppress(OSError, ValueError, IndexError):
             return status(self.ask("/healthz")) == 200

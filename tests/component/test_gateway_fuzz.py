@@ -61,15 +61,10 @@ def answer(server: Gateway, data: bytes) -> int | None:
     return int(head[9:12]) if head.startswith(b"HTTP/1.1 ") else None
 
 
-def workers(server: Gateway) -> list[str]:
-    assert server.container is not None
-    return [row[1] for row in server.container.top()["Processes"]]
-
-
 def test_no_garbage_gets_in_or_makes_a_worker_fall(any_gateway: Gateway) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    before = workers(any_gateway)
+    before = any_gateway.processes()
     seen: Counter[int | None] = Counter()
     for number in range(REQUESTS):
         data = request(chance)
@@ -78,4 +73,4 @@ def test_no_garbage_gets_in_or_makes_a_worker_fall(any_gateway: Gateway) -> None
         open_to_all = status == 200 and b"/healthz" in data.split(b"\r\n")[0]
         assert status is None or 300 <= status < 500 or open_to_all, (seed, number, status, data)
     assert seen[401] > 0
-    assert workers(any_gateway) == before, seen
+    assert any_gateway.processes() == before, seen

@@ -111,9 +111,7 @@ def test_a_worker_with_100_000_keys_stays_small_however_often_they_change(server
     for first in range(4):
         server.write("api_keys", many(first, 100_000))
         assert {server.status(f"Bearer secret-{first}") for _ in range(8)} == {200}
-    assert server.container is not None
-    pids = [process[1] for process in server.container.top()["Processes"] if "worker process" in process[-1]]
-    for pid in pids:
+    for pid in server.processes("worker process"):
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
             found = re.search(r"^RssAnon:\s+(\d+) kB$", file.read(), re.MULTILINE)
         assert found
