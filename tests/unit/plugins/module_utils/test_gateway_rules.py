@@ -75,7 +75,7 @@ def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
     problem = bind_problem(bind, allow_plaintext=False)
     assert problem is not None
     assert problem.startswith(f"ollama_gateway_bind: {bind} can be reached from other hosts")
-    assert "keep ollama_gateway_bind on 127.0.0.1" in problem
+    assert "set ollama_gateway_tls (self_signed, provided or acme)" in problem
     assert "ollama_gateway_allow_plaintext: true" in problem
     assert bind_problem(bind, allow_plaintext=True) is None
 
