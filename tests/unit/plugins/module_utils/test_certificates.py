@@ -374,3 +374,34 @@ def test_a_list_with_which_nginx_would_refuse_everybody_is_refused(
     (problem,) = judge_ca(authorities, lists)
     assert problem.startswith("ollama_gateway_client_crl: ")
     assert said in problem
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+@pytest.mark.parametrize(
+    ("authorities", "lists"),
+    [
+        (ROOT.pem, None),
+        (ROOT.pem, crl(ROOT)),
+        (MIDDLE.pem, None),
+        (ROOT.pem + MIDDLE.pem, None),
+        (ROOT.pem + MIDDLE.pem, crl(MIDDLE)),
+        (ROOT.pem + MIDDLE.pem, crl(ROOT)),
+        (ROOT.pem + MIDDLE.pem, crl(ROOT) + crl(MIDDLE)),
+        (ROOT.pem, crl(ROOT, (-9, -2))),
+        (ROOT.pem, crl(ROOT, (2, 9))),
+        (authority("Root", key=ROOT.key, may={"key_cert_sign"}).pem, crl(ROOT)),
+        (authority("Root", key=ROOT.key, may={"crl_sign"}).pem, None),
+    ],
+)
+def test_openssl_with_the_flags_of_nginx_agrees(tmp_path: Path, authorities: bytes, lists: bytes | None) -> None:
+    """What is judged as sound lets in a client of each CA, and what is not refuses one."""
+    (tmp_path / "ca").write_bytes(authorities)
+    (tmp_path / "crl").write_bytes(lists or b"")
+    command = ["openssl", "verify", "-purpose", "sslclient", "-CAfile", str(tmp_path / "ca")]
+    command += ["-crl_check", "-crl_check_all", "-CRLfile", str(tmp_path / "crl")] if lists else []
+    answers = []
+    for issuer in [one for one in (ROOT, MIDDLE) if one is ROOT or MIDDLE.pem in authorities]:
+        client = tmp_path / "client"
+        client.write_bytes(make("client", issuer, usages=[ExtendedKeyUsageOID.CLIENT_AUTH]).pem)
+        answers.append(subprocess.run([*command, str(client)], capture_output=True, check=False).returncode == 0)
+    assert all(answers) == (judge_ca(authorities, lists) == [])
