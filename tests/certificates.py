@@ -146,7 +146,7 @@ def _write(folder: Path, name: str, issued: Issued, *chain: str) -> None:
 
 
 def write(folder: Path, names: Sequence[str]) -> None:
-    """What scenarios present, below `folder`: certificates of servers for these names, and of clients; good and bad ones.
+    """What scenarios present, below `folder`: certificates of servers for these names, and of clients; good and bad.
 
     ca.pem is what signed those of servers, by way of another CA; client_ca.pem signed those of clients.
     """
@@ -160,21 +160,21 @@ def write(folder: Path, names: Sequence[str]) -> None:
         future=between.issue(*names, begin=now() + DAY),
         other_name=between.issue("other.example"),
     )
-    for name, issued in servers.items():
-        _write(folder, name, issued, between.pem)
+    for name, one in servers.items():
+        _write(folder, name, one, between.pem)
     (folder / "disorder.pem").write_text(root.pem + between.pem + servers["next"].pem)
     (folder / "ca.pem").write_text(root.pem)
     clients = Authority("Test client CA")
-    issued = dict(
+    users = dict(
         alice=clients.issue(subject="CN=alice,O=Example", client=True),
         revoked=clients.issue(subject="CN=alice,O=Example", client=True),
         gone=clients.issue(subject="CN=alice,O=Example", client=True, end=now() - timedelta(hours=1)),
         nobody=clients.issue(subject="CN=nobody,O=Example", client=True),
         foreign=Authority("Test client CA").issue(subject="CN=alice,O=Example", client=True),
     )
-    for name, one in issued.items():
+    for name, one in users.items():
         _write(folder, name, one)
-    clients.revoked.append(issued["revoked"].certificate.serial_number)
+    clients.revoked.append(users["revoked"].certificate.serial_number)
     (folder / "client_ca.pem").write_text(clients.pem)
     (folder / "client_crl.pem").write_text(clients.crl())
 

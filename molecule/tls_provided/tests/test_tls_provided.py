@@ -99,7 +99,8 @@ def test_an_outside_judge_finds_nothing_high_or_worse() -> None:
         "tmpfs": {"/out": ""},
         "entrypoint": ["bash", "-c"],
     }
-    script = f"testssl --quiet --color 0 --warnings off --add-ca /pki/ca.pem --jsonfile /out/found.json {ADDRESS}:443 >&2; cat /out/found.json"
+    judge = f"testssl --quiet --color 0 --warnings off --add-ca /pki/ca.pem --jsonfile /out/found.json {ADDRESS}:443"
+    script = f"{judge} >&2; cat /out/found.json"
     printed = engine.client().containers.run(image, [script], remove=True, **options)
     found = json.loads(printed)
     assert len(found) > 100
