@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, Request
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_link import Link
 
 # What the gateway itself says, and Ollama does not: who sees it was not let through.
 GATEWAY_MESSAGES = (
@@ -39,7 +40,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Attack:
-    """One request. `route` and `column` say where it stands in the table, if it does."""
+    """One request, or what is none. `route` and `column` say where it stands in the table, if it does."""
 
     kind: str
     name: str
@@ -47,6 +48,8 @@ class Attack:
     expects: Expectation
     route: str = ""
     column: str = ""
+    # How to connect, where that is not the usual way.
+    link: Link | None = None
 
 
 def _is_401(answer: Answer) -> bool:
@@ -54,7 +57,7 @@ def _is_401(answer: Answer) -> bool:
 
 
 def _is_refused(answer: Answer) -> bool:
-    return not answer.timed_out and all(status in (400, 401, 413, 414, 431) for status in answer.statuses)
+    return not answer.timed_out and all(status in (400, 401, 413, 414, 421, 431) for status in answer.statuses)
 
 
 def _is_judged(answer: Answer) -> bool:
