@@ -14,13 +14,17 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_link import
 # What the gateway itself says, and Ollama does not: who sees it was not let through.
 GATEWAY_MESSAGES = (
     b"the request is malformed",
+    b"this port speaks HTTPS only",
+    b"the client certificate is not valid",
     b"this client may not do this",
     b"there is no such route",
     b"this method is not allowed",
     b"the request did not arrive in time",
+    b"a Content-Length is needed",
     b"the request body is too large",
     b"the request line is too long",
     b"a body with a Content-Encoding cannot be judged",
+    b"this gateway does not go by that name",
     b"there are too many requests",
     b"the request headers are too large",
     b"the gateway has a fault that its log tells about",

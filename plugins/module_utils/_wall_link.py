@@ -48,14 +48,14 @@ class Link:
         assert self.context is not None
         # Python itself leaves out an address, which is no name for SNI (RFC 6066, section 3).
         wrapped = self.context.wrap_socket(sock, server_hostname=self.name)
-        if self.certificate is not None and _certificate(wrapped) != self.certificate:
+        if self.certificate is not None and _certificate(wrapped) != (self.certificate or None):
             wrapped.close()
             raise OSError("the server presents another certificate")
         return wrapped
 
 
 def _certificate(sock: ssl.SSLSocket) -> bytes:
-    return sock.getpeercert(binary_form=True) or _NOBODY
+    return sock.getpeercert(binary_form=True) or b""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ def first_certificate(path: str) -> bytes:
         with open(path, encoding="utf-8") as file:
             text = file.read()
         inside = text[text.index(begin) : text.index(end) + len(end)]
-        return ssl.PEM_cert_to_DER_cert(inside)
+        found = ssl.PEM_cert_to_DER_cert(inside)
+        if not found:
+            raise ValueError
+        return found
     except OSError as error:
         raise Unusable("certificate: %s: it cannot be read: %s" % (path, error.strerror)) from None
     except ValueError:
