@@ -79,8 +79,9 @@ def names(link: Link, name: str, credentials: t.Sequence[Credential]) -> t.Itera
     """Who asks for another server, or speaks no TLS, is not let in even with a credential that is valid."""
     unnamed = replace(link, name=None)
     yield _attack("no SNI and no credential", request("GET", "/api/tags", host=host(name)), UNAUTHORIZED, unnamed)
-    # Of other servers: one that is foreign, two that only look like this one, and none.
-    foreign = {FOREIGN: FOREIGN, "the name and more": "%s.%s" % (name, FOREIGN), "more and the name": "x" + name}
+    # One that is foreign, and two that only look like this one; no wildcard that this one may come from has them.
+    dotless = "-".join(name.rsplit(".", 1)) if "." in name else "x" + name
+    foreign = {FOREIGN: FOREIGN, "the name and more": "%s.%s" % (name, FOREIGN), dotless: dotless}
     for credential in admins(credentials):
         given, kind = [credential.header()], credential.kind
         yield _attack(

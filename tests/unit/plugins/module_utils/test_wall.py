@@ -164,7 +164,6 @@ class TestAttacks:
             error["message"] for error in VARIABLES["__ollama_gateway_errors"] if error["status"] not in (400, 401)
         }
         template = (ROLE / "templates/errors.conf.j2").read_text(encoding="utf-8")
-        assert words <= {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
         reasons = {"the request is malformed", "this port speaks HTTPS only", "the client certificate is not valid"}
         assert [reason for reason in reasons if reason not in template] == []
         assert words | reasons == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
