@@ -77,7 +77,7 @@ def _is_unknown(answer: Answer) -> bool:
     """Said by the gateway: Ollama has its own 400, 404 and 405. An answer to HEAD has no body to tell them apart."""
     if answer.statuses == [404]:
         return _is_gateways(answer) or answer.raw.endswith(b"\r\n\r\n")
-    return _is_gateways(answer) and answer.statuses in ([400], [405])
+    return _is_gateways(answer) and answer.statuses in ([400], [405], [421])
 
 
 def _is_served(answer: Answer) -> bool:
@@ -97,7 +97,7 @@ FORBIDDEN = Expectation("403", lambda answer: answer.statuses == [403])
 SERVED = Expectation("an answer of Ollama", _is_served)
 
 TURNED_AWAY = Expectation(
-    "400, 401, 404 or 405", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405)
+    "400, 401, 404, 405 or 421", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405, 421)
 )
 
 CLOSED = Expectation(
