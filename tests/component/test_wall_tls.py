@@ -44,7 +44,9 @@ def attacked(folder: Path, auth: str, server: Standin, **variables: Any) -> Iter
     authority = Authority()
     names = [NAME, "127.0.0.1", "*.wild.example"]
     one = Gateway(
-        *(folder, auth, server.address),
+        folder,
+        auth,
+        server.address,
         **with_tls(names),
         __ollama_gateway_routes=rendering.value("__ollama_gateway_routes"),
         ollama_gateway_http_port=80,
