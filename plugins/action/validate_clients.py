@@ -40,6 +40,7 @@ class ActionModule(CredentialsAction):
         "password_scheme": {"type": "str", "default": "sha512_crypt", "choices": list(SCHEMES)},
         "secrets_dir": {"type": "path"},
         "allow_weak_secrets": {"type": "bool", "default": False},
+        "client_certificates": {"type": "str", "default": "none", "choices": ["none", "any", "all"]},
         "bind": {"type": "str", "default": "127.0.0.1"},
         "allow_plaintext": {"type": "bool", "default": False},
     }
@@ -48,7 +49,7 @@ class ActionModule(CredentialsAction):
         auth, scheme = arguments["auth"], arguments["password_scheme"]
         rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
-        problems += auth_problems(clients, auth, arguments["engine"])
+        problems += auth_problems(clients, auth, arguments["engine"], arguments["client_certificates"])
         now = datetime.datetime.now(datetime.timezone.utc)
         orders, more = read_orders(arguments, clients, self.run_id(), now, NAMES)
         problems += more

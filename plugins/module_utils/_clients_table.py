@@ -27,7 +27,13 @@ def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> 
     rows = [row for client in clients for row in _rows(client, log_since is not None)]
     keys = sum(len(client["api_keys"]) for client in clients)
     passwords = sum(client["password"] is not None for client in clients)
-    numbers = ", ".join([_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")])
+    certificates = sum(len(client["certificates"]) for client in clients)
+    numbers = ", ".join(
+        [
+            *(_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")),
+            *([_count(certificates, "certificate")] if certificates else []),
+        ]
+    )
     log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
     return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
 
@@ -52,7 +58,11 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
             _moment(key["last_use"], never),
             key["state"].replace(" ", "-"),
         )
-    if not password and not client["api_keys"]:
+    for certificate in client["certificates"]:
+        # Of the log nobody can tell which one it was. A blank is written as RFC 4514 allows.
+        name = "certificate:" + certificate["subject"].replace(" ", "\\20")
+        yield (client["name"], name, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, UNKNOWN, certificate["state"])
+    if not password and not client["api_keys"] and not client["certificates"]:
         used = _moment(client["last_use"], never)
         yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
 

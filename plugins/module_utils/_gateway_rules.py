@@ -13,8 +13,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import C
 PREFIX = "ollama_gateway_"
 
 
-def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[str]:
-    """Clients with a credential that the gateway does not accept, or without one that it does."""
+def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certificates: str = "none") -> list[str]:
+    """Clients with a credential that the gateway does not accept, or without one that it does.
+
+    `certificates`: none are accepted, any is enough, or all requests need one beside something else.
+    """
     problems = []
     for client in clients:
         if not client.present:
@@ -29,13 +32,22 @@ def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[s
         if "*" not in client.models and engine == "nginx":
             text = "models need %sengine openresty, since nginx reads no bodies; remove the models or change %sengine"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
-        if not has_password and not client.has_keys:
+        if client.certificates and certificates == "none":
+            text = "certificates need %sclient_ca, the CA that signs them; remove the certificates or set %sclient_ca"
+            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+        if not client.certificates and certificates == "all":
+            text = 'with %sclient_certificates all a client needs a certificate, such as certificates: ["CN=%s"]'
+            problems.append("%s: %s" % (client.place, text % (PREFIX, client.name)))
+        # With none, the certificates are a problem already.
+        is_known = client.certificates and certificates != "all"
+        if not has_password and not client.has_keys and not is_known:
             need = {
                 "basic": "needs a password",
                 "bearer": "needs at least one key, such as keys: [{id: main}]",
                 "both": "needs a password, or at least one key such as keys: [{id: main}]",
             }[auth]
-            problems.append("%s: with %sauth %s a client %s" % (client.place, PREFIX, auth, need))
+            more = ", or a certificate" if certificates == "any" else ""
+            problems.append("%s: with %sauth %s a client %s%s" % (client.place, PREFIX, auth, need, more))
     return problems
 
 

@@ -41,6 +41,13 @@ options:
     description: As O(gatehouse.ollama.api_keys#module:allow_weak_secrets).
     type: bool
     default: false
+  client_certificates:
+    description:
+      - Whether clients may present certificates. With V(none) none has one, with V(any) one is enough, and with V(all)
+        each client needs one beside a key or password.
+    type: str
+    choices: [none, any, all]
+    default: none
   bind:
     description: Address that the gateway listens on.
     type: str
@@ -79,6 +86,7 @@ EXAMPLES = r"""
     grace: "{{ ollama_gateway_rotate_grace }}"
     secrets_dir: "{{ ollama_gateway_secrets_dir }}"
     allow_weak_secrets: "{{ ollama_gateway_allow_weak_secrets }}"
+    client_certificates: "{{ ollama_gateway_client_certificates if ollama_gateway_client_ca else 'none' }}"
     bind: "{{ ollama_gateway_bind }}"
     allow_plaintext: "{{ ollama_gateway_allow_plaintext }}"
 """
