@@ -60,8 +60,8 @@ def read(content: bytes) -> Rights:
     for name, entry in rights.items():
         if not _is_sound(entry):
             reason = (
-                "a client must have scopes and models, each a list of names; its certificates are a list of subjects, its "
-                "owner and all comments are texts"
+                "a client must have scopes and models, each a list of names; its certificates are a list of subjects, "
+                "its owner and all comments are texts"
             )
             raise DamagedFile(_line(content, name), reason)
     for name in _disputed(rights):

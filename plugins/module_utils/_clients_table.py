@@ -8,6 +8,7 @@ No cell has a blank: callbacks that print YAML fold long lines at single ones.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_info import UNKNOWN_SCHEME
@@ -59,12 +60,17 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
             key["state"].replace(" ", "-"),
         )
     for certificate in client["certificates"]:
-        # Of the log nobody can tell which one it was. A blank is written as RFC 4514 allows.
-        name = "certificate:" + certificate["subject"].replace(" ", "\\20")
+        # The log does not tell which one it was.
+        name = "certificate:" + _unbroken(certificate["subject"])
         yield (client["name"], name, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, UNKNOWN, certificate["state"])
     if not password and not client["api_keys"] and not client["certificates"]:
         used = _moment(client["last_use"], never)
         yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
+
+
+def _unbroken(subject: str) -> str:
+    """The same subject without blanks, as RFC 4514, section 2.4 allows."""
+    return re.sub(b"[^!-~]", lambda sign: b"\\%02X" % sign[0][0], subject.encode("utf-8", "replace")).decode()
 
 
 def _some(items: t.Sequence[str]) -> str:

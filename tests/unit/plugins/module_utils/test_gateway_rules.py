@@ -15,11 +15,12 @@ PASSWORD = {"name": "bob", "password": "x"}
 KEYS = {"name": "bob", "keys": [{"id": "k"}]}
 BOTH = {**PASSWORD, **KEYS}
 NEITHER = {"name": "bob", "keys": []}
+CERTIFIED = {"name": "bob", "certificates": ["CN=bob"]}
 
 
-def problems(auth: str, client: dict[str, Any], engine: str = "") -> list[str]:
+def problems(auth: str, client: dict[str, Any], engine: str = "", certificates: str = "none") -> list[str]:
     clients, _ = read_clients([client], "ollama_gateway_clients", Rules(scheme="sha512_crypt", keys=True))
-    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"))
+    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"), certificates)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,45 @@ def test_a_client_with_anything_else_is_refused_by_name_and_variable(
     assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
 
 
+@pytest.mark.parametrize(
+    ("certificates", "client"),
+    [
+        ("any", CERTIFIED),
+        ("any", KEYS),
+        ("any", {**CERTIFIED, **KEYS}),
+        ("all", {**CERTIFIED, **KEYS}),
+        ("all", {**CERTIFIED, **PASSWORD}),
+    ],
+)
+def test_a_certificate_is_enough_or_needed_as_the_variable_says(certificates: str, client: dict[str, Any]) -> None:
+    assert problems("both", client, certificates=certificates) == []
+
+
+@pytest.mark.parametrize(
+    ("certificates", "client", "reason"),
+    [
+        (
+            "none",
+            CERTIFIED,
+            "certificates need ollama_gateway_client_ca, the CA that signs them; remove the certificates",
+        ),
+        ("none", {**CERTIFIED, **KEYS}, "certificates need ollama_gateway_client_ca"),
+        (
+            "any",
+            NEITHER,
+            "with ollama_gateway_auth bearer a client needs at least one key, such as keys: [{id: main}], or",
+        ),
+        ("all", CERTIFIED, "with ollama_gateway_auth bearer a client needs at least one key"),
+        ("all", KEYS, "with ollama_gateway_client_certificates all a client needs a certificate, such as certificates"),
+    ],
+)
+def test_a_certificate_too_many_or_too_few_is_told_with_its_variable(
+    certificates: str, client: dict[str, Any], reason: str
+) -> None:
+    (problem,) = problems("bearer", client, certificates=certificates)
+    assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
+
+
 def test_models_of_a_client_with_a_password_need_openresty_only() -> None:
     assert problems("basic", {**PASSWORD, "models": ["tiny"]}, "openresty") == []
 
@@ -75,7 +115,7 @@ def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
     problem = bind_problem(bind, allow_plaintext=False)
     assert problem is not None
     assert problem.startswith(f"ollama_gateway_bind: {bind} can be reached from other hosts")
-    assert "keep ollama_gateway_bind on 127.0.0.1" in problem
+    assert "set ollama_gateway_tls (self_signed, provided or acme)" in problem
     assert "ollama_gateway_allow_plaintext: true" in problem
     assert bind_problem(bind, allow_plaintext=True) is None
 
