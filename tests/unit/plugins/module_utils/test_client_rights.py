@@ -82,13 +82,13 @@ class TestCertificates:
         assert "CN=bob" not in last.after
 
     def test_a_file_in_which_two_clients_have_the_same_is_damaged(self) -> None:
-        with pytest.raises(DamagedFile, match="^line 12: a certificate of this client is that of another one too"):
+        with pytest.raises(DamagedFile, match=r"^line 14: a certificate of this client is that of another one too"):
             read(self.file(alice=["CN=a", "CN=b"], bob=["CN=b"]))
 
     def test_a_client_that_stays_keeps_its_own(self) -> None:
         content = self.file(alice=["CN=a"])
         bob = {"name": "bob", "certificates": ["CN=a"]}
-        with pytest.raises(DamagedFile, match="^line 2: a certificate of this client is to be that of another one"):
+        with pytest.raises(DamagedFile, match=r"^line 2: a certificate of this client is to be that of another one"):
             update(content, self.clients(bob), purge=False)
         for clients, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
             assert list(update(content, self.clients(*clients), purge)[1]) == ["bob"]

@@ -269,11 +269,8 @@ def test_each_module_looks_at_its_own_part_only() -> None:
 
 class TestCertificates:
     def test_subjects_are_read_in_the_form_in_which_the_gateway_sees_them(self) -> None:
-        clients, found = read_clients(
-            [{"name": "alice", "certificates": ["cn=alice, o=Example", "CN=Schmidt\\, Al"]}, {"name": "bob"}],
-            "clients",
-            ALL,
-        )
+        alice = {"name": "alice", "certificates": ["cn=alice, o=Example", "CN=Schmidt\\, Al"]}
+        clients, found = read_clients([alice, {"name": "bob"}], "clients", ALL)
         assert found == []
         assert clients[0].certificates == ("CN=alice,O=Example", "CN=Schmidt\\, Al")
         assert clients[1].certificates == ()
