@@ -94,6 +94,7 @@ def test_a_certificate_too_many_or_too_few_is_told_with_its_variable(
 ) -> None:
     (problem,) = problems("bearer", client, certificates=certificates)
     assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
+    assert problem.endswith(", or a certificate") is (certificates == "any")
 
 
 def test_models_of_a_client_with_a_password_need_openresty_only() -> None:
