@@ -37,7 +37,7 @@ TLS_OPTIONS: Dict = {
     # raw: YAML reads an unquoted off as false.
     "tls": {"type": "raw", "default": "off"},
     "server_names": {"type": "list", "elements": "str", "default": []},
-    "port": {"type": "int", "default": 11434},
+    "port": {"type": "int", "default": 8880},
     "http_port": {"type": "int", "default": 0},
     "hsts": {"type": "int", "default": 0},
     "http3": {"type": "bool", "default": False},

@@ -66,7 +66,13 @@ def subject(text: str) -> str:
 
 def _split(text: str, sign: str) -> list[str]:
     """Cut at each `sign` that has no backslash before it."""
-    return [match.group(0) for match in re.finditer(r"(?:^|(?<=%s))(?:\\.|[^\\%s])*" % (re.escape(sign), sign), text)]
+    parts = [""]
+    for piece in re.findall(r"\\.?|[^\\]", text, re.DOTALL):
+        if piece == sign:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
 
 
 def _attribute(text: str) -> tuple[bytes, str]:

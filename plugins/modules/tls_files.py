@@ -12,8 +12,7 @@ description:
   - Reads a certificate with its private key, and the CAs and revocation lists of client certificates. All problems are
     reported in one message, one a line. Each begins with its variable, such as C(ollama_gateway_tls_certificate).
   - Refused is what nginx could not use and what clients would not trust, such as a key that does not belong to the
-    certificate, an expired certificate, one without a needed name, an RSA key of less than 2048 bits or a signature with
-    SHA-1.
+    certificate, an expired certificate, one without a needed name, an RSA key of less than 2048 bits, or SHA-1.
   - A chain in the wrong order is put right, and a root at its end is left out, with a warning.
   - Each O(client_ca) must lead to a root that is among them, and with O(client_crl) each must have a list that is in
     time, or nginx would refuse every client certificate.

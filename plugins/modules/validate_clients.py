@@ -62,7 +62,7 @@ options:
   port:
     description: Port that the gateway listens on.
     type: int
-    default: 11434
+    default: 8880
   http_port:
     description: Port of plain HTTP that leads to HTTPS and proves the names to an ACME server. V(0) is none.
     type: int
