@@ -79,7 +79,7 @@ def tls_mode(value: object) -> str | None:
     return str(value) if value in TLS_MODES else None
 
 
-def tls_problems(options: t.Mapping[str, t.Any], clients: t.Iterable[Client] = ()) -> list[str]:
+def tls_problems(options: t.Mapping[str, t.Any]) -> list[str]:
     """Variables of TLS that do not go together. `options` are those variables without their prefix."""
     mode = tls_mode(options["tls"])
     if mode is None:
@@ -92,7 +92,7 @@ def tls_problems(options: t.Mapping[str, t.Any], clients: t.Iterable[Client] = (
                 problems.append(_problem(variable, text))
     if mode == "acme":
         problems += _acme_problems(options)
-    return problems + _client_problems(options, mode, clients)
+    return problems + _client_problems(options, mode)
 
 
 def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
@@ -149,7 +149,7 @@ def _acme_problems(options: t.Mapping[str, t.Any]) -> list[str]:
     return problems
 
 
-def _client_problems(options: t.Mapping[str, t.Any], mode: str, clients: t.Iterable[Client]) -> list[str]:
+def _client_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:
     problems = []
     if options["client_ca"]:
         if mode == "off":
@@ -162,16 +162,7 @@ def _client_problems(options: t.Mapping[str, t.Any], mode: str, clients: t.Itera
         problems.append(_problem("client_crl", need))
     if options["client_certificates"] == "all":
         problems.append(_problem("client_certificates", "all: %s" % need))
-    for client in clients:
-        if client.present and _certificates(client):
-            text = "certificates need %sclient_ca, the CA that signs them" % PREFIX
-            problems.append("%s: %s" % (client.place, text))
     return problems
-
-
-def _certificates(client: Client) -> t.Sequence[str]:
-    found: t.Sequence[str] = getattr(client, "certificates", ())
-    return found
 
 
 def _problem(variable: str, text: str) -> str:

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
     auth_problems,
     bind_problem,
@@ -262,20 +261,3 @@ def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: d
 def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
     (problem,) = tls_problems({**PROVIDED, "server_names": [name]})
     assert problem == f"ollama_gateway_server_names: {name} is neither a DNS name nor an IP address{hint}"
-
-
-@dataclass(frozen=True)
-class Certified(Client):
-    certificates: tuple[str, ...] = ("CN=bob",)
-
-
-def test_clients_with_certificates_need_a_client_ca_and_then_nothing_else() -> None:
-    bob = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, True)
-    (problem,) = tls_problems(SELF_SIGNED, [bob])
-    assert problem.startswith("ollama_gateway_clients[0] (bob): certificates need ollama_gateway_client_ca")
-    assert tls_problems({**SELF_SIGNED, "client_ca": "x"}, [bob]) == []
-    absent = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, False)
-    assert tls_problems(SELF_SIGNED, [absent]) == []
-    for auth in ("basic", "bearer", "both"):
-        assert auth_problems([bob], auth, "openresty", certificates_suffice=True) == []
-        assert len(auth_problems([bob], auth, "openresty")) == 1
