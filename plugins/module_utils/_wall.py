@@ -18,7 +18,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tls 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tricks as tricks
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, valid
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins, valid
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_failures import Forgetting
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import (
     HOST,
@@ -32,6 +32,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
 
 _ROUTES = Path("/proc/net/route")
+_UNTRIED = "No credential counts, so it was not tried who is let in, what they may do, and what is passed on."
 
 Options = t.Mapping[str, t.Any]
 Mirror = t.Callable[[bytes], Answer]
@@ -78,8 +79,10 @@ class Wall:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
         allowed = [one.name for one in valid(self._credentials)]
-        columns = list(dict.fromkeys(["none", "wrong", *ended, "malformed", *allowed]))
-        return table(results, [route.name for route in self._routes], columns)
+        malformed = ["malformed"] if admins(self._credentials) else []
+        columns = list(dict.fromkeys(["none", "wrong", *ended, *malformed, *allowed]))
+        untried = [] if allowed else ["", _UNTRIED]
+        return [*table(results, [route.name for route in self._routes], columns), *untried]
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
         for file in self._options["files"]:
@@ -100,7 +103,8 @@ class Wall:
         return run(found, lambda attack: send(doors[attack.name], attack.request.raw, timeout), budget, self._secrets)
 
     def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
-        if self._mirror is None:
+        # Without a credential that is let in, nothing arrives.
+        if self._mirror is None or not admins(self._credentials):
             return iter(())
         mirror = self._mirror
         sent = named(tricks.mirrored(self._credentials), tls.host(self._name))

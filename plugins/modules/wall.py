@@ -102,6 +102,8 @@ options:
     description:
       - Credentials to attack with. They should be short-lived, as those that M(gatehouse.ollama.wall_clients) makes up.
       - Of each kind that the gateway accepts, one with the scope C(admin) is needed. Malformed ones are made from it.
+      - Where none is valid, as where all requests need a client certificate, all of them must be refused, and what
+        takes a valid one is not tried.
     type: list
     elements: dict
     default: []
@@ -125,7 +127,7 @@ options:
         elements: str
         default: []
       valid:
-        description: Whether it counts. One that expired or was revoked does not.
+        description: Whether it counts. One that expired, was revoked or lacks the certificate that it needs does not.
         type: bool
         default: true
   side_doors:
