@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import grp
 import os
+import re
 from pathlib import Path
 from typing import Any
 
