@@ -16,10 +16,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._subjects import subject
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_clients import make_up
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget
 
 from tests.certificates import DAY, Authority, Issued, now
+from tests.component import rendering
 from tests.component.contract.replay import Reply, connect, send
-from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, status, with_tls
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, record, status, with_tls
 from tests.component.upstreams import Echo
 
 ALICE, BOB = "CN=alice,O=Example", "CN=bob"
@@ -402,3 +407,26 @@ def test_where_no_ca_is_given_nobody_is_asked_for_a_certificate(upstream: Echo, 
     for server in started(prepared(tmp_path, upstream, people, **variables)):
         assert asked(server, people.alice) == 401
         assert asked(server, people.alice, BOBS_KEY) == 200
+
+
+def test_where_all_need_certificates_the_attack_sees_each_credential_without_one_refused(
+    upstream: Echo, people: People, tmp_path: Path
+) -> None:
+    variables = {"ollama_gateway_client_certificates": "all", "__ollama_gateway_names": []}
+    made = make_up(["basic", "bearer"], now(), DAY, "all")
+    for server in started(prepared(tmp_path, upstream, people, **variables)):
+        server.write("api_keys", [record(f"{one['name']}.wall", one["keys"][0]["secret"]) for one in made["clients"]])
+        write(server, {one["name"]: {"scopes": one["scopes"], "models": ["*"]} for one in made["clients"]})
+        host, _colon, port = server.address.rpartition(":")
+        options: dict[str, Any] = {
+            **dict(url=f"https://{server.address}", routes=rendering.value("__ollama_gateway_routes"), files=[]),
+            **dict(credentials=made["credentials"], side_doors=[], request_timeout=10, allow_account_routes=False),
+            **dict(touch=None, auth_failures=0),
+        }
+        wall = Wall(Address(host, int(port), tls=True), options, None)
+        results = wall.attack(Budget(10_000, 400, 120))
+        assert [one for one in results if not one.held] == []
+        tried = {one.column for one in results if one.kind == "credential that does not count"}
+        assert tried == {"inference", "models_read", "models_write", "admin", "expired", "revoked"}
+        assert "what is allowed" not in {one.kind for one in results}
+        assert wall.table(results)[-1].startswith("No credential counts")
