@@ -121,7 +121,7 @@ _ADVICE: t.Tuple[t.Tuple[str, str, str], ...] = (
     (
         r"(?i)refused|timed? ?out|unreachable|resolve|Name or service|Max retries|ConnectionError|Requesting ",
         "ollama_gateway_acme_directory",
-        "Check that the URL is right and that this host reaches it: `curl -v` with it, on the host, tells. If the server "
+        "Check that the URL is right and that this host reaches it: `curl -v` with it, on the host, tells. If it "
         "is down, try again later.",
     ),
     (

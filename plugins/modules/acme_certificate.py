@@ -17,6 +17,10 @@ description:
     more than 30 days or a third of its life left.
   - Where the server refuses, the certificate that is there stays.
 options:
+  program:
+    description: The program certbot.
+    type: path
+    default: /usr/bin/certbot
   path:
     description:
       - The folder with certbot's C(config), C(work) and C(logs).
@@ -162,13 +166,12 @@ class Certbot:
     def issue(self) -> None:
         """Ask for a certificate."""
         params = self.module.params
-        program = self.module.get_bin_path("certbot", opt_dirs=["/snap/bin"])
-        if program is None:
-            raise AcmeError("certbot is not installed on this host.")
+        if not os.path.exists(params["program"]):
+            raise AcmeError("certbot is not installed on this host: there is no %s." % params["program"])
         environment = {"LC_ALL": "C.UTF-8"}
         if params["ca_file"]:
             environment["REQUESTS_CA_BUNDLE"] = params["ca_file"]
-        rc, stdout, stderr = self.module.run_command([program, *self.arguments()], environ_update=environment)
+        rc, stdout, stderr = self.module.run_command([params["program"], *self.arguments()], environ_update=environment)
         if rc != 0:
             raise AcmeError(_acme.refusal(params["directory"], stdout, stderr))
 
@@ -267,6 +270,7 @@ def check(params: dict[str, t.Any]) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            program=dict(type="path", default="/usr/bin/certbot"),
             path=dict(type="path", required=True),
             name=dict(type="str", default="gatehouse"),
             directory=dict(type="str", required=True),
