@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client of a gateway, as the scenarios use it: plain HTTP from outside, and what it saw in words."""
+"""A client of a gateway, as the scenarios use it: HTTP or HTTPS from outside, and what it saw in words."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass
 class Gateway:
-    """The gateway at `url`, for example http://10.213.0.10:8880."""
+    """The gateway at `url`, for example http://10.213.0.10:8880; with HTTPS its certificate must be of the CA `ca`."""
 
     url: str
     timeout: float = 30.0
+    ca: Path | None = None
+
+    @property
+    def verify(self) -> str | bool:
+        return str(self.ca) if self.ca else True
 
     def get(self, path: str = "/api/tags", **options: Any) -> requests.Response:
         """GET `path`; options are those of requests, such as headers or auth."""
-        return requests.get(self.url + path, timeout=self.timeout, **options)
+        return requests.get(self.url + path, timeout=self.timeout, **{"verify": self.verify, **options})
 
     def status(self, path: str = "/api/tags", *, key: str | None = None, auth: tuple[str, str] | None = None) -> int:
         """The status that `path` answers with a Bearer key, or a name and password, or neither."""
@@ -40,7 +45,7 @@ class Gateway:
         body = {"model": model, "prompt": "hi"}
         start = time.monotonic()
         with requests.post(
-            self.url + "/api/generate", json=body, stream=True, timeout=self.timeout, **options
+            self.url + "/api/generate", json=body, stream=True, timeout=self.timeout, verify=self.verify, **options
         ) as answer:
             answer.raise_for_status()
             return [(time.monotonic() - start, piece) for piece in answer.iter_content(chunk_size=None)]
@@ -61,11 +66,15 @@ def playbook(inventory: Path, name: str, *arguments: str) -> subprocess.Complete
 
 @dataclass
 class Load:
-    """Requests in a loop, in a thread of their own, until the block ends: `with Load(...) as load`."""
+    """Requests in a loop, in a thread of their own, until the block ends: `with Load(...) as load`.
+
+    All on one connection, or with `keep_alive` false each on its own.
+    """
 
     gateway: Gateway
     key: str
     pause: float = 0.02
+    keep_alive: bool = True
     answers: list[tuple[float, int]] = field(default_factory=list)
 
     def __enter__(self) -> Load:
@@ -81,6 +90,9 @@ class Load:
     def _run(self) -> None:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self.key}"
+            session.verify = self.gateway.verify
+            if not self.keep_alive:
+                session.headers["Connection"] = "close"
             while not self._stop.wait(self.pause):
                 begun = time.time()
                 try:

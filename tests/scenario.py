@@ -44,4 +44,6 @@ class Scenario:
 
     def url(self, name: str) -> str:
         """Where the gateway of a host answers."""
-        return f"http://{self.address(name)}:{self.variables(name).get('ollama_gateway_port', 8880)}"
+        variables = self.variables(name)
+        scheme = "http" if variables.get("ollama_gateway_tls", "off") == "off" else "https"
+        return f"{scheme}://{self.address(name)}:{variables.get('ollama_gateway_port', 8880)}"

@@ -9,7 +9,12 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, present_keys, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX, auth_problems, bind_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
+    PREFIX,
+    auth_problems,
+    bind_problem,
+    tls_problems,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import recall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Names, read_orders
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import SCHEMES, Hasher, choose_scheme
@@ -28,6 +33,24 @@ NAMES = Names(
     secrets_dir=PREFIX + "secrets_dir",
 )
 
+TLS_OPTIONS: Dict = {
+    # raw: YAML reads an unquoted off as false.
+    "tls": {"type": "raw", "default": "off"},
+    "server_names": {"type": "list", "elements": "str", "default": []},
+    "port": {"type": "int", "default": 8880},
+    "http_port": {"type": "int", "default": 0},
+    "hsts": {"type": "int", "default": 0},
+    "http3": {"type": "bool", "default": False},
+    "tls_certificate": {"type": "str", "default": ""},
+    "tls_private_key": {"type": "str", "default": ""},
+    "acme_terms_agreed": {"type": "bool", "default": False},
+    "acme_eab_key_id": {"type": "str", "default": ""},
+    "acme_eab_hmac_key": {"type": "str", "default": ""},
+    "client_ca": {"type": "str", "default": ""},
+    "client_crl": {"type": "str", "default": ""},
+    "client_certificates": {"type": "str", "default": "any", "choices": ["any", "all"]},
+}
+
 
 class ActionModule(CredentialsAction):
     TRANSFERS_FILES = False
@@ -42,13 +65,15 @@ class ActionModule(CredentialsAction):
         "allow_weak_secrets": {"type": "bool", "default": False},
         "bind": {"type": "str", "default": "127.0.0.1"},
         "allow_plaintext": {"type": "bool", "default": False},
+        **TLS_OPTIONS,
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         auth, scheme = arguments["auth"], arguments["password_scheme"]
         rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
-        problems += auth_problems(clients, auth, arguments["engine"])
+        suffice = bool(arguments["client_ca"]) and arguments["client_certificates"] == "any"
+        problems += auth_problems(clients, auth, arguments["engine"], suffice)
         now = datetime.datetime.now(datetime.timezone.utc)
         orders, more = read_orders(arguments, clients, self.run_id(), now, NAMES)
         problems += more
@@ -61,7 +86,8 @@ class ActionModule(CredentialsAction):
                 Hasher(choose_scheme(scheme))
             except MissingLibrary as error:
                 problems.append("%spassword_scheme: %s" % (PREFIX, error))
-        bind = bind_problem(arguments["bind"], arguments["allow_plaintext"])
+        problems += tls_problems(arguments, clients)
+        bind = bind_problem(arguments["bind"], arguments["allow_plaintext"], arguments["tls"])
         problems += [bind] if bind else []
         if problems:
             raise BadInput(problems)

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _server_names
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client
 
 PREFIX = "ollama_gateway_"
+TLS_MODES = ("off", "self_signed", "provided", "acme")
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}\Z")
 
 
-def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[str]:
+def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certificates_suffice: bool = False) -> list[str]:
     """Clients with a credential that the gateway does not accept, or without one that it does."""
     problems = []
     for client in clients:
@@ -29,7 +34,7 @@ def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[s
         if "*" not in client.models and engine == "nginx":
             text = "models need %sengine openresty, since nginx reads no bodies; remove the models or change %sengine"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
-        if not has_password and not client.has_keys:
+        if not has_password and not client.has_keys and not (certificates_suffice and _certificates(client)):
             need = {
                 "basic": "needs a password",
                 "bearer": "needs at least one key, such as keys: [{id: main}]",
@@ -39,17 +44,123 @@ def auth_problems(clients: t.Iterable[Client], auth: str, engine: str) -> list[s
     return problems
 
 
-def bind_problem(bind: str, allow_plaintext: bool) -> str | None:
+def bind_problem(bind: str, allow_plaintext: bool, tls: object = "off") -> str | None:
     """Whether credentials would travel unencrypted beyond this host, or the address is none."""
     variable = PREFIX + "bind"
     try:
         address = ipaddress.ip_address(bind)
     except ValueError:
         return "%s: it must be an IP address, such as 127.0.0.1; Docker takes no host names here" % variable
-    if address.is_loopback or allow_plaintext:
+    if address.is_loopback or allow_plaintext or tls_mode(tls) != "off":
         return None
     return (
-        "%s: %s can be reached from other hosts, and passwords and keys would travel unencrypted, since the gateway "
-        "does not speak TLS yet. Either keep %s on 127.0.0.1 and put a TLS proxy or a tunnel in front of it, or, on a "
-        "network that you trust, set %sallow_plaintext: true" % (variable, bind, variable, PREFIX)
+        "%s: %s can be reached from other hosts, and passwords and keys would travel unencrypted. Either set %stls "
+        "(self_signed, provided or acme), or, on a network that you trust, %sallow_plaintext: true"
+        % (variable, bind, PREFIX, PREFIX)
     )
+
+
+def tls_mode(value: object) -> str | None:
+    """The way of TLS, None if it is unknown. YAML reads an unquoted off as false, which a template may make text."""
+    if value is False or str(value).lower() in ("off", "false", "no", ""):
+        return "off"
+    return str(value) if value in TLS_MODES else None
+
+
+def tls_problems(options: t.Mapping[str, t.Any], clients: t.Iterable[Client] = ()) -> list[str]:
+    """Variables of TLS that do not go together. `options` are those variables without their prefix."""
+    mode = tls_mode(options["tls"])
+    if mode is None:
+        return [_problem("tls", "it must be off, self_signed, provided or acme")]
+    problems = [*_name_problems(options["server_names"], mode), *_port_problems(options, mode)]
+    if mode == "provided":
+        for variable in ("tls_certificate", "tls_private_key"):
+            if not options[variable]:
+                text = "%stls provided needs it: a path on the controller, or PEM" % PREFIX
+                problems.append(_problem(variable, text))
+    if mode == "acme":
+        problems += _acme_problems(options)
+    return problems + _client_problems(options, mode, clients)
+
+
+def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
+    texts = []
+    for name in names:
+        kind = _server_names.kind(name)
+        if kind is None:
+            texts.append(_server_names.problem(name))
+        elif mode == "acme" and kind != "dns":
+            what = "an IP address" if kind == "address" else "a wildcard"
+            texts.append("%s is %s, for which %stls acme gets no certificate here; leave it out" % (name, what, PREFIX))
+        elif kind == "wildcard" and mode != "provided":
+            texts.append("%s is a wildcard, which only %stls provided can have; name each host" % (name, PREFIX))
+    texts += ["%s is there twice" % name for name in _server_names.doubles(names)]
+    if mode == "acme" and not names:
+        texts.append("%stls acme needs the DNS names that the certificate is to be for" % PREFIX)
+    return [_problem("server_names", text) for text in texts]
+
+
+def _port_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:
+    problems = []
+    http_port, hsts = options["http_port"], options["hsts"]
+    if not 0 <= http_port <= 65535:
+        problems.append(_problem("http_port", "it must be from 0 (none) to 65535"))
+    elif http_port and http_port == options["port"]:
+        text = "it is %d as %sport is; plain HTTP and TLS need a port each" % (http_port, PREFIX)
+        problems.append(_problem("http_port", text))
+    elif http_port and mode == "off":
+        problems.append(_problem("http_port", "it leads to HTTPS, which %stls off has not; set it to 0" % PREFIX))
+    elif not http_port and mode == "acme":
+        problems.append(_problem("http_port", "%stls acme needs it, 80 as a rule, to prove who you are" % PREFIX))
+    if hsts < 0:
+        problems.append(_problem("hsts", "it must be a number of seconds, or 0 for no header"))
+    elif hsts and mode == "off":
+        problems.append(_problem("hsts", "browsers heed it over TLS only; set %stls, or leave it 0" % PREFIX))
+    if options["http3"] and mode == "off":
+        problems.append(_problem("http3", "HTTP/3 is always encrypted; set %stls, or leave it false" % PREFIX))
+    return problems
+
+
+def _acme_problems(options: t.Mapping[str, t.Any]) -> list[str]:
+    problems = []
+    if not options["acme_terms_agreed"]:
+        text = "it must be true, which says that you agree to the terms of the ACME server"
+        problems.append(_problem("acme_terms_agreed", text))
+    pair = ("acme_eab_key_id", "acme_eab_hmac_key")
+    for one, other in (pair, pair[::-1]):
+        if options[one] and not options[other]:
+            problems.append(_problem(other, "%s%s needs it; the ACME server's operator gives out both" % (PREFIX, one)))
+    key = options["acme_eab_hmac_key"]
+    # Four signs are three bytes, so that one left over is none.
+    if key and (not _BASE64URL.match(key) or len(key.rstrip("=")) % 4 == 1):
+        problems.append(_problem("acme_eab_hmac_key", "it must be base64url, of A-Z, a-z, 0-9, - and _"))
+    return problems
+
+
+def _client_problems(options: t.Mapping[str, t.Any], mode: str, clients: t.Iterable[Client]) -> list[str]:
+    problems = []
+    if options["client_ca"]:
+        if mode == "off":
+            problems.append(_problem("client_ca", "client certificates need TLS; set %stls" % PREFIX))
+        if options["engine"] != "openresty":
+            problems.append(_problem("client_ca", "client certificates need %sengine openresty" % PREFIX))
+        return problems
+    need = "it needs %sclient_ca, the CA that signs client certificates" % PREFIX
+    if options["client_crl"]:
+        problems.append(_problem("client_crl", need))
+    if options["client_certificates"] == "all":
+        problems.append(_problem("client_certificates", "all: %s" % need))
+    for client in clients:
+        if client.present and _certificates(client):
+            text = "certificates need %sclient_ca, the CA that signs them" % PREFIX
+            problems.append("%s: %s" % (client.place, text))
+    return problems
+
+
+def _certificates(client: Client) -> t.Sequence[str]:
+    found: t.Sequence[str] = getattr(client, "certificates", ())
+    return found
+
+
+def _problem(variable: str, text: str) -> str:
+    return "%s%s: %s" % (PREFIX, variable, text)

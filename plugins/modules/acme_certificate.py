@@ -111,7 +111,6 @@ reason:
 import datetime
 import http.client
 import os
-import re
 import secrets
 import tempfile
 import time
@@ -213,7 +212,7 @@ def read(path: str) -> bytes:
         return b""
 
 
-def probe(webroot: str, url: str, name: str, patience: float = 20.0) -> None:
+def probe(webroot: str, url: str, names: list[str], patience: float = 20.0) -> None:
     """Find out whether challenges are answered at all, before a server far away is asked, which may count failures."""
     token = "gatehouse-" + secrets.token_hex(8)
     folder = os.path.join(webroot, CHALLENGES)
@@ -223,7 +222,8 @@ def probe(webroot: str, url: str, name: str, patience: float = 20.0) -> None:
     # Like certbot's own: whoever may enter the folder may read it.
     os.chmod(path, 0o644)
     try:
-        wait_for_answer(url, "/%s/%s" % (CHALLENGES, token), name, token, time.monotonic() + patience)
+        for name in names:
+            wait_for_answer(url, "/%s/%s" % (CHALLENGES, token), name, token, time.monotonic() + patience)
     finally:
         os.unlink(path)
 
@@ -255,18 +255,6 @@ def answer(url: str, path: str, name: str) -> str:
         connection.close()
 
 
-def check(params: dict[str, t.Any]) -> None:
-    """Refuse what certbot would take for something else, or quote."""
-    key_id, hmac_key = params["eab_key_id"], params["eab_hmac_key"]
-    both = "ollama_gateway_acme_eab_key_id and ollama_gateway_acme_eab_hmac_key: "
-    if bool(key_id) != bool(hmac_key):
-        raise AcmeError(both + "one without the other is of no use. Set both or none.")
-    if not re.match(r"[!-~]*\Z", key_id) or not re.match(r"[A-Za-z0-9_-]*=*\Z", hmac_key):
-        raise AcmeError(both + "these are a word and a key in base64url. Copy both as the authority shows them.")
-    if not params["names"]:
-        raise AcmeError("ollama_gateway_server_names: a certificate needs at least one name.")
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -289,12 +277,11 @@ def main() -> None:
     certbot = Certbot(module)
     params = module.params
     try:
-        check(params)
         reason = certbot.why_due()
         changed = bool(reason) or not certbot.installed()
         if reason and not module.check_mode:
             if params["probe_url"]:
-                probe(params["webroot"], params["probe_url"], params["names"][0])
+                probe(params["webroot"], params["probe_url"], params["names"])
             certbot.issue()
         if changed and not module.check_mode:
             certbot.install()

@@ -13,7 +13,8 @@ description:
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
     client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
-    can hash passwords, and whether credentials would travel unencrypted beyond the host.
+    can hash passwords, whether credentials would travel unencrypted beyond the host, and whether the variables of TLS
+    go together. What is in certificates is judged by M(gatehouse.ollama.tls_files).
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.clients
@@ -49,6 +50,64 @@ options:
     description: V(true) allows an O(bind) beyond loopback without TLS.
     type: bool
     default: false
+  tls:
+    description: V(off), V(self_signed), V(provided) or V(acme). V(false) is V(off), as which YAML reads it.
+    type: raw
+    default: "off"
+  server_names:
+    description: DNS names and IP addresses by which clients reach the gateway.
+    type: list
+    elements: str
+    default: []
+  port:
+    description: Port that the gateway listens on.
+    type: int
+    default: 8880
+  http_port:
+    description: Port of plain HTTP that leads to HTTPS and proves the names to an ACME server. V(0) is none.
+    type: int
+    default: 0
+  hsts:
+    description: Seconds for which browsers shall take nothing but HTTPS. V(0) says nothing to them.
+    type: int
+    default: 0
+  http3:
+    description: Whether HTTP/3 is spoken.
+    type: bool
+    default: false
+  tls_certificate:
+    description: As O(gatehouse.ollama.tls_files#module:certificate). Looked at is whether it was given.
+    type: str
+    default: ""
+  tls_private_key:
+    description: As O(gatehouse.ollama.tls_files#module:private_key). Looked at is whether it was given.
+    type: str
+    default: ""
+  acme_terms_agreed:
+    description: Whether you agree to the terms of the ACME server.
+    type: bool
+    default: false
+  acme_eab_key_id:
+    description: What the ACME server knows your account by, with O(acme_eab_hmac_key).
+    type: str
+    default: ""
+  acme_eab_hmac_key:
+    description: Key that binds the account, in base64url.
+    type: str
+    default: ""
+  client_ca:
+    description: As O(gatehouse.ollama.tls_files#module:client_ca). Looked at is whether it was given.
+    type: str
+    default: ""
+  client_crl:
+    description: As O(gatehouse.ollama.tls_files#module:client_crl). Looked at is whether it was given.
+    type: str
+    default: ""
+  client_certificates:
+    description: Whether a client certificate is one way to be known, or needed beside a key or password.
+    type: str
+    choices: [any, all]
+    default: any
 attributes:
   check_mode:
     description: Checks the same in check mode.
@@ -62,6 +121,7 @@ attributes:
 seealso:
   - module: gatehouse.ollama.htpasswd
   - module: gatehouse.ollama.api_keys
+  - module: gatehouse.ollama.tls_files
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -81,6 +141,20 @@ EXAMPLES = r"""
     allow_weak_secrets: "{{ ollama_gateway_allow_weak_secrets }}"
     bind: "{{ ollama_gateway_bind }}"
     allow_plaintext: "{{ ollama_gateway_allow_plaintext }}"
+    tls: "{{ ollama_gateway_tls }}"
+    server_names: "{{ ollama_gateway_server_names }}"
+    port: "{{ ollama_gateway_port }}"
+    http_port: "{{ ollama_gateway_http_port }}"
+    hsts: "{{ ollama_gateway_hsts }}"
+    http3: "{{ ollama_gateway_http3 }}"
+    tls_certificate: "{{ ollama_gateway_tls_certificate }}"
+    tls_private_key: "{{ ollama_gateway_tls_private_key }}"
+    acme_terms_agreed: "{{ ollama_gateway_acme_terms_agreed }}"
+    acme_eab_key_id: "{{ ollama_gateway_acme_eab_key_id }}"
+    acme_eab_hmac_key: "{{ ollama_gateway_acme_eab_hmac_key }}"
+    client_ca: "{{ ollama_gateway_client_ca }}"
+    client_crl: "{{ ollama_gateway_client_crl }}"
+    client_certificates: "{{ ollama_gateway_client_certificates }}"
 """
 
 RETURN = r"""

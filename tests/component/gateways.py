@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any
 from docker.models.containers import Container
 from passlib.hash import sha512_crypt
 
+from tests.certificates import Authority, Issued
 from tests.component import rendering
 from tests.component.contract.replay import Reply, connect, send
 from tests.component.contract.standins import free_port, until
@@ -50,6 +52,16 @@ def record(name: str, secret: str, *rest: str) -> str:
     return " ".join([name, "sha256:" + hashlib.sha256(secret.encode()).hexdigest(), *rest])
 
 
+def with_tls(names: list[str]) -> dict[str, Any]:
+    """The variables of a gateway that speaks HTTPS and goes by these names."""
+    return {
+        "ollama_gateway_tls": "provided",
+        "ollama_gateway_server_names": names,
+        "__ollama_gateway_inside_listen": f"127.0.0.1:{free_port()}",
+        "__ollama_gateway_http_listen": f"127.0.0.1:{free_port()}",
+    }
+
+
 class Gateway:
     """A gateway in front of `upstreams`; its files are in `folder`, laid out as the role does."""
 
@@ -68,8 +80,10 @@ class Gateway:
             **variables,
         }
         self.container: Container | None = None
+        # How to speak to it with HTTPS; None is plain HTTP.
+        self.tls: ssl.SSLContext | None = None
         folder.mkdir(exist_ok=True)
-        for name in ("conf", "clients"):
+        for name in ("conf", "clients", "tls"):
             self._own(folder / name, 0o750, (folder / name).mkdir)
         shutil.copytree(rendering.ROLE / "files" / "lua", folder / "lua")
         for path in (folder / "lua").rglob("*"):
@@ -122,6 +136,16 @@ class Gateway:
         """Replace a file of clients."""
         self.put(self.folder / "clients" / name, "".join(line + "\n" for line in lines))
 
+    def present(self, issued: Issued, authority: Authority) -> None:
+        """Show this certificate from the next connection on; speak to the gateway as somebody who trusts the CA."""
+        path = self.folder / "tls" / "server.pem"
+        new = path.with_suffix(".new")
+        new.write_text(issued.key_pem + issued.pem)
+        os.chown(new, USER, USER)
+        new.chmod(0o600)
+        new.rename(path)
+        self.tls = ssl.create_default_context(cadata=authority.pem)
+
     @property
     def image(self) -> str:
         return str(rendering.value("__ollama_gateway_engine", **self.variables))
@@ -142,7 +166,7 @@ class Gateway:
             security_opt=["no-new-privileges:true"],
             volumes={
                 str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
-                for name in ("conf", "lua", "clients")
+                for name in ("conf", "lua", "clients", "tls")
             },
             labels={LABEL: "component"},
             detach=True,
@@ -204,7 +228,7 @@ class Gateway:
         self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None
     ) -> Reply:
         """Send one request with exactly these header lines."""
-        return send(self.address, self.wire(path, *headers, method=method, body=body), method)
+        return send(self.address, self.wire(path, *headers, method=method, body=body), method, tls=self.tls)
 
     def wire(self, path: str, *headers: str | bytes, method: str = "GET", body: bytes | None = None) -> bytes:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address}", *headers]

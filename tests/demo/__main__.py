@@ -47,7 +47,8 @@ def write_inventory(address: str) -> Path:
         "ollama_gateway_auth": "both",
         "ollama_gateway_bind": "0.0.0.0",
         "ollama_gateway_port": PORT,
-        "ollama_gateway_allow_plaintext": True,
+        "ollama_gateway_tls": "self_signed",
+        "ollama_gateway_server_names": [address, HOST],
         "ollama_gateway_clients": [
             {
                 "name": USER,
@@ -74,25 +75,28 @@ def up() -> int:
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode != 0:
         return done.returncode
-    url = f"http://{address}:{PORT}"
+    url = f"https://{address}:{PORT}"
+    ca_file = str((FOLDER / "ca" / "ca.pem").relative_to(ROOT))
     key = (FOLDER / "secrets" / f"{USER}.{KEY_ID}").read_text().strip()
     result = {
         "url": url,
+        "ca_file": ca_file,
         "basic": {"user": USER, "password": secret},
         "bearer": {"key": key},
         "inventory": str(inventory.relative_to(ROOT)),
     }
     RESULT.touch(mode=0o600)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    generate = f"""curl -N {url}/api/generate -d '{{"model": "tiny", "prompt": "hi"}}'"""
+    curl = f"curl --cacert {ca_file}"
+    generate = f"""{curl} -N {url}/api/generate -d '{{"model": "tiny", "prompt": "hi"}}'"""
     print(
         f"""
 The demo is up at {url}, for the client {USER}. build/demo.json has the same for programs. Paste:
 
-curl -i {url}/api/tags                                  # 401: no credential
-curl -i {url}/api/tags -u {USER}:wrong                  # 401: wrong password
-curl -i {url}/api/tags -u {USER}:{secret}               # 200
-curl -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
+{curl} -i {url}/api/tags                                  # 401: no credential
+{curl} -i {url}/api/tags -u {USER}:wrong                  # 401: wrong password
+{curl} -i {url}/api/tags -u {USER}:{secret}               # 200
+{curl} -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
 {generate} -H 'Authorization: Bearer {key}'
 
 `make demo-down` removes it."""
@@ -106,7 +110,7 @@ def down() -> int:
     if engine.running():
         hosts.destroy(engine.client(), HOST)
         others = bool(hosts.addresses(engine.client()))
-    for file in [RESULT, *FOLDER.glob("secrets/*"), *FOLDER.glob("*.yml")]:
+    for file in [RESULT, *FOLDER.glob("secrets/*"), *FOLDER.glob("ca/*"), *FOLDER.glob("*.yml")]:
         file.unlink(missing_ok=True)
     if not others:
         lab.down()

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Run by bash in a throw-away container of the gateway's image, without a network: the deployed configuration, but with a
 # mirror in place of Ollama, which answers with the headers that should not arrive. Requests come in at standard input, the
-# answers go to standard output. Argument: the program.
+# answers go to standard output. Arguments: the program, and the port at which it takes plain HTTP.
 set -eu
 program=$1
+port=$2
 mirror=127.0.0.1:18434
 
 cp /deployed/* /etc/gatehouse/conf/
@@ -40,10 +41,10 @@ CONFIGURATION
 mirror_pid=$!
 "$program" -c /etc/gatehouse/conf/nginx.conf >/dev/null &
 for _ in {1..150}; do
-    (exec 3<>"/dev/tcp/${mirror/:/\/}" 4<>/dev/tcp/127.0.0.1/8080) 2>/dev/null && break
+    (exec 3<>"/dev/tcp/${mirror/:/\/}" 4<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
     kill -0 $! $mirror_pid
     sleep 0.1
 done
-exec 3<>/dev/tcp/127.0.0.1/8080
+exec 3<>"/dev/tcp/127.0.0.1/$port"
 cat >&3
 timeout 20 cat <&3

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -122,14 +123,15 @@ def _request(command: str, uploads: dict[str, bytes]) -> tuple[Request, bool]:
     return request, raw
 
 
-def connect(address: str) -> socket.socket:
+def connect(address: str, tls: ssl.SSLContext | None = None) -> socket.socket:
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), TIMEOUT)
+    connection = socket.create_connection((host, int(port)), TIMEOUT)
+    return tls.wrap_socket(connection, server_hostname=host) if tls else connection
 
 
-def send(address: str, data: bytes, method: str = "GET") -> Reply:
+def send(address: str, data: bytes, method: str = "GET", *, tls: ssl.SSLContext | None = None) -> Reply:
     """Send raw bytes on a connection of their own and read one answer; anything after it is an error."""
-    with connect(address) as connection:
+    with connect(address, tls) as connection:
         connection.sendall(data)
         stream = connection.makefile("rb")
         status_line = stream.readline().decode().rstrip("\r\n")

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import auth_problems, bind_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
+    auth_problems,
+    bind_problem,
+    tls_mode,
+    tls_problems,
+)
 
 PASSWORD = {"name": "bob", "password": "x"}
 KEYS = {"name": "bob", "keys": [{"id": "k"}]}
@@ -75,7 +81,7 @@ def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
     problem = bind_problem(bind, allow_plaintext=False)
     assert problem is not None
     assert problem.startswith(f"ollama_gateway_bind: {bind} can be reached from other hosts")
-    assert "keep ollama_gateway_bind on 127.0.0.1" in problem
+    assert "set ollama_gateway_tls (self_signed, provided or acme)" in problem
     assert "ollama_gateway_allow_plaintext: true" in problem
     assert bind_problem(bind, allow_plaintext=True) is None
 
@@ -83,3 +89,152 @@ def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
 @pytest.mark.parametrize("bind", ["", "localhost", "gateway.example.org", "[::1]", "127.0.0.1:80", "eth0"])
 def test_what_docker_does_not_take_as_an_address_is_refused(bind: str) -> None:
     assert "must be an IP address" in str(bind_problem(bind, allow_plaintext=True))
+
+
+@pytest.mark.parametrize("tls", ["self_signed", "provided", "acme"])
+def test_with_tls_any_address_needs_no_permission(tls: str) -> None:
+    assert bind_problem("0.0.0.0", False, tls) is None
+    assert "must be an IP address" in str(bind_problem("eth0", False, tls))
+
+
+@pytest.mark.parametrize("tls", ["off", False, "False", "no"])
+def test_tls_off_in_any_spelling_of_yaml_protects_nothing(tls: object) -> None:
+    assert tls_mode(tls) == "off"
+    assert bind_problem("0.0.0.0", False, tls) is not None
+
+
+OFF: dict[str, Any] = {
+    "tls": "off",
+    "server_names": [],
+    "engine": "openresty",
+    "port": 8880,
+    "http_port": 0,
+    "hsts": 0,
+    "http3": False,
+    "tls_certificate": "",
+    "tls_private_key": "",
+    "acme_terms_agreed": False,
+    "acme_eab_key_id": "",
+    "acme_eab_hmac_key": "",
+    "client_ca": "",
+    "client_crl": "",
+    "client_certificates": "any",
+}
+SELF_SIGNED = {**OFF, "tls": "self_signed"}
+PROVIDED = {**OFF, "tls": "provided", "tls_certificate": "x", "tls_private_key": "x"}
+ACME = {**OFF, "tls": "acme", "server_names": ["a.example.org"], "http_port": 80, "acme_terms_agreed": True}
+EAB = {
+    "acme_eab_key_id": "kid-1",
+    "acme_eab_hmac_key": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        OFF,
+        {**OFF, "tls": False},
+        {**OFF, "tls_certificate": "ignored", "acme_terms_agreed": True, "server_names": ["a.example.org"]},
+        SELF_SIGNED,
+        {**SELF_SIGNED, "hsts": 60, "http3": True, "http_port": 80, "port": 443, "server_names": ["gateway", "::1"]},
+        {**SELF_SIGNED, "client_ca": "x", "client_crl": "x", "client_certificates": "all"},
+        PROVIDED,
+        {**PROVIDED, "server_names": ["*.example.org", "192.0.2.7", "xn--bcher-kva.example", "A1.example"]},
+        ACME,
+        {**ACME, **EAB},
+        {**ACME, **EAB, "acme_eab_hmac_key": "AAA="},
+    ],
+)
+def test_variables_of_tls_that_go_together_are_fine(options: dict[str, Any]) -> None:
+    assert tls_problems(options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({**OFF, "tls": "on"}, "tls: it must be off, self_signed, provided or acme"),
+        ({**OFF, "tls": True}, "tls: it must be off, self_signed"),
+        ({**OFF, "tls": None}, "tls: it must be off, self_signed"),
+        ({**OFF, "hsts": 60}, "hsts: browsers heed it over TLS only"),
+        ({**SELF_SIGNED, "hsts": -1}, "hsts: it must be a number of seconds"),
+        ({**OFF, "http3": True}, "http3: HTTP/3 is always encrypted"),
+        ({**OFF, "http_port": 80}, "http_port: it leads to HTTPS"),
+        ({**SELF_SIGNED, "http_port": 8880}, "http_port: it is 8880 as ollama_gateway_port is"),
+        ({**SELF_SIGNED, "http_port": 65536}, "http_port: it must be from 0"),
+        ({**SELF_SIGNED, "http_port": -1}, "http_port: it must be from 0"),
+        ({**OFF, "client_ca": "x"}, "client_ca: client certificates need TLS"),
+        (
+            {**SELF_SIGNED, "client_ca": "x", "engine": "nginx"},
+            "client_ca: client certificates need ollama_gateway_engine",
+        ),
+        ({**SELF_SIGNED, "client_crl": "x"}, "client_crl: it needs ollama_gateway_client_ca"),
+        ({**SELF_SIGNED, "client_certificates": "all"}, "client_certificates: all: it needs ollama_gateway_client_ca"),
+        ({**PROVIDED, "tls_certificate": ""}, "tls_certificate: ollama_gateway_tls provided needs it"),
+        ({**PROVIDED, "tls_private_key": ""}, "tls_private_key: ollama_gateway_tls provided needs it"),
+        ({**ACME, "server_names": []}, "server_names: ollama_gateway_tls acme needs the DNS names"),
+        ({**ACME, "server_names": ["a.example", "*.b.example"]}, "server_names: *.b.example is a wildcard"),
+        ({**ACME, "server_names": ["a.example", "192.0.2.7"]}, "server_names: 192.0.2.7 is an IP address"),
+        ({**ACME, "http_port": 0}, "http_port: ollama_gateway_tls acme needs it"),
+        ({**ACME, "acme_terms_agreed": False}, "acme_terms_agreed: it must be true"),
+        ({**ACME, "acme_eab_key_id": "x"}, "acme_eab_hmac_key: ollama_gateway_acme_eab_key_id needs it"),
+        ({**ACME, "acme_eab_hmac_key": "AAAA"}, "acme_eab_key_id: ollama_gateway_acme_eab_hmac_key needs it"),
+        ({**ACME, **EAB, "acme_eab_hmac_key": "se+ret/x"}, "acme_eab_hmac_key: it must be base64url, of A-Z"),
+        ({**ACME, **EAB, "acme_eab_hmac_key": "AAAAA"}, "acme_eab_hmac_key: it must be base64url, of A-Z"),
+        ({**SELF_SIGNED, "server_names": ["*.example.org"]}, "server_names: *.example.org is a wildcard"),
+        ({**OFF, "server_names": ["*.example.org"]}, "server_names: *.example.org is a wildcard"),
+        ({**PROVIDED, "server_names": ["a.example", "A.example"]}, "server_names: A.example is there twice"),
+        ({**PROVIDED, "server_names": ["::1", "0:0::1"]}, "server_names: 0:0::1 is there twice"),
+    ],
+)
+def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: dict[str, Any], reason: str) -> None:
+    (problem,) = tls_problems(options)
+    assert problem.startswith(f"ollama_gateway_{reason}")
+    assert "se+ret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("", ""),
+        ("a..b", ""),
+        ("-a.example", ""),
+        ("a_b.example", ""),
+        ("a b", ""),
+        ("192.0.2.256", ""),
+        ("192.0.2", ""),
+        ("*", ""),
+        ("*.example", ""),
+        ("*.*.example.org", ""),
+        ("a*.example.org", ""),
+        ("x" * 64 + ".example", ""),
+        (".".join(["x" * 50] * 6), ""),
+        ("a.example;", ""),
+        ("a.example\n", ""),
+        ("a.example.", "; leave out the dot at its end"),
+        ("bücher.example", "; write it as DNS has it, with xn--"),
+        ("a.example:443", "; leave out the scheme, the port, the path and brackets"),
+        ("https://a.example", "; leave out the scheme, the port, the path and brackets"),
+        ("[::1]", "; leave out the scheme, the port, the path and brackets"),
+        ("fe80::1%eth0", "; leave out the scheme, the port, the path and brackets"),
+    ],
+)
+def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
+    (problem,) = tls_problems({**PROVIDED, "server_names": [name]})
+    assert problem == f"ollama_gateway_server_names: {name} is neither a DNS name nor an IP address{hint}"
+
+
+@dataclass(frozen=True)
+class Certified(Client):
+    certificates: tuple[str, ...] = ("CN=bob",)
+
+
+def test_clients_with_certificates_need_a_client_ca_and_then_nothing_else() -> None:
+    bob = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, True)
+    (problem,) = tls_problems(SELF_SIGNED, [bob])
+    assert problem.startswith("ollama_gateway_clients[0] (bob): certificates need ollama_gateway_client_ca")
+    assert tls_problems({**SELF_SIGNED, "client_ca": "x"}, [bob]) == []
+    absent = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, False)
+    assert tls_problems(SELF_SIGNED, [absent]) == []
+    for auth in ("basic", "bearer", "both"):
+        assert auth_problems([bob], auth, "openresty", certificates_suffice=True) == []
+        assert len(auth_problems([bob], auth, "openresty")) == 1

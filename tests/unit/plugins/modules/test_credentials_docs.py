@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation of the credential modules and what their actions take are the same."""
+"""The documentation of the modules for credentials and certificates, and what their actions take, are the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def arguments(module: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [*MODULES, "tls_files"])
 def test_options_types_defaults_and_choices_are_documented_as_they_are(module: str) -> None:
     said = documented(module)
     real = arguments(module)
@@ -37,7 +37,7 @@ def test_options_types_defaults_and_choices_are_documented_as_they_are(module: s
         for aspect in ("default", "choices", "required"):
             assert said[name].get(aspect) == option.get(aspect), (name, aspect)
         if name != "clients":  # taken raw, for Ansible's own check would quote it
-            assert said[name]["type"] == option["type"], name
+            assert (said[name]["type"], said[name].get("elements")) == (option["type"], option.get("elements")), name
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PEM (RFC 7468): certificates, revocation lists and keys out of text, for people who paste it. Pure functions.
+
+No message quotes what was read, since it may be a private key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+except ImportError:
+    x509 = None  # type: ignore[assignment]
+
+BEGIN = "-----BEGIN "
+KEY_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+
+# White space may be of any kind: text in YAML loses its line breaks easily.
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_NAMES = {"CERTIFICATE": "a certificate", "X509 CRL": "a revocation list"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One BEGIN ... END; `content` is None if it cannot be decoded."""
+
+    label: str
+    content: t.Optional[bytes] = field(repr=False)
+    encrypted: bool
+
+
+def require_cryptography() -> None:
+    """Raise MissingLibrary where the library cannot be used."""
+    if x509 is None or not hasattr(x509.Certificate, "not_valid_after_utc"):
+        raise MissingLibrary(
+            "Reading certificates needs the Python library cryptography, 42 or newer, on the controller. ansible-core "
+            "needs it too; update it there: pip install --upgrade cryptography"
+        )
+
+
+def read_blocks(data: bytes) -> list[Block]:
+    return [_block(match.group(1).decode(), match.group(2)) for match in _BLOCK.finditer(data)]
+
+
+def _block(label: str, body: bytes) -> Block:
+    encrypted = b"ENCRYPTED" in body or label.startswith("ENCRYPTED")
+    try:
+        return Block(label, base64.b64decode(b"".join(body.split()), validate=True), encrypted)
+    except binascii.Error:
+        return Block(label, None, encrypted)
+
+
+def wrap(label: str, content: bytes) -> str:
+    text = base64.b64encode(content).decode()
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN %s-----" % label, *lines, "-----END %s-----" % label, ""])
+
+
+def read_certificates(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
+    """The certificates, in the order of the text; a private key beside them is left alone."""
+    require_cryptography()
+    return _read(data, variable, "CERTIFICATE", _load_certificate)
+
+
+def read_crls(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
+    require_cryptography()
+    return _read(data, variable, "X509 CRL", x509.load_der_x509_crl)
+
+
+def _load_certificate(content: bytes) -> t.Any:
+    certificate = x509.load_der_x509_certificate(content)
+    certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return certificate
+
+
+def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.Any]) -> tuple[list[t.Any], list[str]]:
+    blocks = read_blocks(data)
+    wanted = [block for block in blocks if block.label == label]
+    problem = _no_pem(data, blocks)
+    if problem or not wanted:
+        problem = problem or "it holds %s, and not %s" % (_what(blocks[0].label), _NAMES[label])
+        return [], ["%s: %s" % (variable, problem)]
+    found = []
+    problems = []
+    for number, block in enumerate(wanted, 1):
+        try:
+            item = load(block.content or b"")
+            # Fields are read late; what is damaged shall be seen here.
+            str([item.issuer, getattr(item, "subject", ""), [one.value for one in item.extensions]])
+            found.append(item)
+        except Exception:  # cryptography has many kinds of it
+            place = "" if len(wanted) == 1 else " number %d" % number
+            problems.append("%s: %s%s is damaged and cannot be read" % (variable, _NAMES[label], place))
+    return found, problems
+
+
+def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
+    """The only private key of the text; certificates beside it are left alone."""
+    require_cryptography()
+    blocks = read_blocks(data)
+    keys = [block for block in blocks if block.label in KEY_LABELS]
+    problem = _no_pem(data, blocks)
+    if problem:
+        pass
+    elif not keys:
+        problem = "it holds %s, and not a private key" % _what(blocks[0].label)
+    elif len(keys) > 1:
+        problem = "it holds %d private keys; leave the one that belongs to the certificate" % len(keys)
+    elif keys[0].encrypted:
+        problem = "the private key has a passphrase, and must be without one, since nginx starts unattended; remove it "
+        problem += "with openssl pkey, and protect the file with ansible-vault instead"
+    else:
+        try:
+            return load_der_private_key(keys[0].content or b"", None), []
+        except Exception:  # cryptography has many kinds of it
+            problem = "the private key is damaged, or of a kind that is unknown here"
+    return None, ["%s: %s" % (variable, problem)]
+
+
+def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
+    if len(blocks) < data.count(BEGIN.encode()):
+        return "it is damaged: a line -----BEGIN ...----- has no -----END ...----- of its own"
+    if blocks:
+        return None
+    if not data.strip():
+        return "it is empty"
+    # DER and PKCS #12 begin with an ASN.1 sequence.
+    hint = "; it may be DER or PKCS #12, which openssl can convert" if data[:1] == b"\x30" else ""
+    return "it is not PEM, which begins with -----BEGIN%s" % hint
+
+
+def _what(label: str) -> str:
+    if label in _NAMES:
+        return _NAMES[label]
+    if label in KEY_LABELS:
+        return "a private key"
+    return {"CERTIFICATE REQUEST": "a request for a certificate", "PUBLIC KEY": "a public key"}.get(
+        label, "PEM of another kind"
+    )

@@ -1,0 +1,214 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tls_files and the TLS part of validate_clients as a user runs them: by ansible-playbook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.parsing.vault import VaultLib, VaultSecret
+from cryptography.hazmat.primitives.serialization import PrivateFormat
+
+from tests.unit.certificates import authority, crl, make
+from tests.unit.conftest import Playbook
+
+ROOT = authority("Root")
+MIDDLE = authority("Middle", ROOT)
+LEAF = make("gateway", MIDDLE, ("gateway.example.org", "192.0.2.7"))
+SHORT = make("short", MIDDLE, ("gateway.example.org",), days=(-1, 10.5))
+CHAIN = LEAF.pem + MIDDLE.pem
+SECRETS = [
+    line
+    for pair in (LEAF, SHORT)
+    for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
+    for line in pair.key_as(form).decode().splitlines()
+    if "-----" not in line
+]
+
+
+def files(**options: Any) -> dict[str, Any]:
+    return {"gatehouse.ollama.tls_files": {"certificate": "{{ chain }}", "private_key": "{{ key }}", **options}}
+
+
+def assert_no_secret(text: str) -> None:
+    for secret in SECRETS:
+        assert secret not in text
+
+
+def test_text_and_files_come_back_as_what_nginx_reads(playbook: Playbook) -> None:
+    (playbook.folder / "tls").mkdir()
+    (playbook.folder / "tls" / "chain.pem").write_bytes(CHAIN)
+    (playbook.folder / "tls" / "key.pem").write_bytes(LEAF.key_as(PrivateFormat.TraditionalOpenSSL))
+    (playbook.folder / "crl.pem").write_bytes(crl(ROOT))
+    run = playbook.run(
+        [
+            files(),
+            files(certificate="tls/chain.pem", private_key="tls/key.pem", names=["gateway.example.org"]),
+            files(certificate="~/tls/chain.pem", private_key=str(playbook.folder / "tls" / "key.pem")),
+            files(check_only=True),
+            files(certificate="", private_key="", client_ca="{{ ca }}", client_crl="crl.pem"),
+            files(certificate="", private_key=""),
+        ],
+        chain=CHAIN.decode(),
+        key=LEAF.key_pem.decode(),
+        ca=ROOT.pem.decode(),
+    )
+    assert run.returncode == 0, run.output
+    text, path, home, check, clients, nothing = run.only
+    assert text["pem"].encode() == path["pem"].encode() == home["pem"].encode() == LEAF.key_pem + CHAIN
+    assert text["names"] == ["gateway.example.org", "192.0.2.7"]
+    assert path["names"] == ["gateway.example.org"]
+    assert "pem" not in check
+    for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl", "changed"):
+        assert check[name] == text[name]
+    assert not text["changed"]
+    assert (clients["client_ca"].encode(), clients["client_crl"].encode()) == (ROOT.pem, crl_of(playbook))
+    assert {name: nothing[name] for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl")} == {
+        "names": [],
+        **dict.fromkeys(("not_after", "fingerprint", "client_ca", "client_crl"), ""),
+    }
+    assert "pem" not in clients
+    assert "pem" not in nothing
+
+
+def crl_of(playbook: Playbook) -> bytes:
+    return (playbook.folder / "crl.pem").read_bytes()
+
+
+def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: Playbook) -> None:
+    vault = VaultLib([("default", VaultSecret(b"vault-password"))])
+    (playbook.folder / "key.pem").write_bytes(vault.encrypt(LEAF.key_pem))
+    (playbook.folder / "other.pem").write_bytes(VaultLib([("x", VaultSecret(b"other"))]).encrypt(LEAF.key_pem))
+    lines = "\n".join("  " + line for line in vault.encrypt(LEAF.key_pem).decode().splitlines())
+    (playbook.folder / "more.yml").write_text(f"key: !vault |\n{lines}\n")
+    (playbook.folder / "vault").write_text("vault-password")
+    options = ("-e", "@more.yml", "--vault-password-file", "vault", "-vvv")
+    tasks = [files(private_key="key.pem", check_only=True), files(check_only=True), files(private_key="other.pem")]
+    run = playbook.run(tasks, *options, chain=CHAIN.decode())
+    file, text, other = run.only
+    assert file["fingerprint"] == text["fingerprint"] != ""
+    assert other["msg"] == (
+        f"ollama_gateway_tls_private_key: {playbook.folder / 'other.pem'} cannot be read, or not be decrypted with the "
+        "vault passwords of this run"
+    )
+    assert_no_secret(run.output)
+    left = [path for path in (playbook.folder / ".ansible").rglob("*") if path.is_file()]
+    assert_no_secret("".join(path.read_text(errors="replace") for path in left))
+
+
+def test_all_problems_are_reported_at_once_and_readable_without_no_log(playbook: Playbook) -> None:
+    options = {"check_only": True, "names": ["other.example.org"]}
+    run = playbook.run(
+        [
+            files(**options, certificate="{{ leaf }}", client_ca="{{ leaf }}", client_crl="{{ crl }}"),
+            files(**options, private_key="tls/missing.pem", client_crl="missing.crl"),
+            files(**options, private_key=""),
+            files(**options, certificate=""),
+        ],
+        chain=CHAIN.decode(),
+        key=ROOT.key_pem.decode(),
+        leaf=LEAF.pem.decode(),
+        crl=crl(ROOT).decode(),
+    )
+    several, missing, keyless, certless = [result["msg"].splitlines() for result in run.only]
+    assert [line.split(": ")[0] for line in several] == [
+        "ollama_gateway_tls_private_key",
+        "ollama_gateway_server_names",
+        "ollama_gateway_client_ca",
+        "ollama_gateway_client_crl",
+        "ollama_gateway_client_crl",
+    ]
+    assert missing[0].startswith(
+        f"ollama_gateway_tls_private_key: there is no file {playbook.folder / 'tls' / 'missing.pem'}; it must be PEM or"
+    )
+    assert missing[1].startswith(f"ollama_gateway_client_crl: there is no file {playbook.folder / 'missing.crl'}")
+    assert missing[2] == "ollama_gateway_client_ca: it is needed with ollama_gateway_client_crl"
+    assert keyless == ["ollama_gateway_tls_private_key: it is needed with ollama_gateway_tls_certificate"]
+    assert certless == ["ollama_gateway_tls_certificate: it is needed with ollama_gateway_tls_private_key"]
+
+
+def test_no_secret_is_in_any_message_however_the_key_was_spoilt(playbook: Playbook) -> None:
+    body = "".join(LEAF.key_pem.decode().splitlines()[1:-1])
+    spoilt: dict[str, Any] = {
+        "body": body,
+        "lines": "\n".join(LEAF.key_pem.decode().splitlines()[1:-1]),
+        "dashes": LEAF.key_pem.decode().replace("-----", "----"),
+        "cut": LEAF.key_pem.decode()[:-20],
+        "escaped": LEAF.key_pem.decode().replace("\n", "\\n"),
+        "strange": body + "\0",
+        "hexadecimal": LEAF.key_pem.hex(),
+    }
+    (playbook.folder / "body").write_text(body)
+    tasks = [files(private_key=f"{{{{ {name} }}}}", check_only=check) for name in spoilt for check in (True, False)]
+    tasks.append(files(private_key="body"))
+    tasks.append(files(private_key="{{ key }}", check_only=True))
+    run = playbook.run(tasks, "-vvv", "--diff", chain=CHAIN.decode(), key=LEAF.key_pem.decode(), **spoilt)
+    *failed, last = run.only
+    assert all(result["msg"].startswith("ollama_gateway_tls_private_key: ") for result in failed)
+    assert last["not_after"]
+    assert_no_secret(run.output)
+    assert body not in run.output
+    assert LEAF.key_pem.hex() not in run.output
+
+
+def test_without_check_only_no_log_hides_the_key_also_when_it_is_used(playbook: Playbook) -> None:
+    use = {"ansible.builtin.debug": {"msg": "{{ result_0.pem | length }}"}}
+    run = playbook.run([{**files(), "no_log": True}, use], "-vvv", chain=CHAIN.decode(), key=LEAF.key_pem.decode())
+    assert run.returncode == 0, run.output
+    assert run.only[1]["msg"] == len(LEAF.key_pem + CHAIN)
+    assert_no_secret(run.output)
+
+
+def test_warnings_are_shown(playbook: Playbook) -> None:
+    run = playbook.run(
+        [files(check_only=True), files(certificate="{{ long }}", private_key="{{ long_key }}", required_days=100)],
+        "--check",
+        chain=(MIDDLE.pem + SHORT.pem + ROOT.pem).decode(),
+        key=SHORT.key_pem.decode(),
+        long=CHAIN.decode(),
+        long_key=LEAF.key_pem.decode(),
+    )
+    assert run.returncode == 0, run.output
+    output = " ".join(run.output.split())
+    assert "the order of its certificates was repaired" in output
+    assert "CN=Root is a root" in output
+    assert "CN=short expires on" in output
+    assert "in 10 days" in output
+    assert "CN=gateway expires on" in output
+
+
+SERVED = {"tls": "provided", "tls_certificate": "x", "tls_private_key": "y"}
+
+
+def validate(**options: Any) -> dict[str, Any]:
+    clients = [{"name": "alice", "password": "x"}]
+    return {"gatehouse.ollama.validate_clients": {"auth": "basic", "clients": clients, **options}}
+
+
+def test_variables_of_tls_are_checked_with_the_clients(playbook: Playbook) -> None:
+    run = playbook.run(
+        [
+            validate(tls=False, bind="0.0.0.0"),
+            validate(**SERVED, bind="0.0.0.0", server_names=["*.example.org", "2001:db8::1"], hsts=1, http3=True),
+            validate(tls="{{ off }}", hsts=60, http3=True, server_names=["a:443"]),
+            validate(tls="acme", engine="nginx", client_ca="x", acme_eab_hmac_key="planted+secret", client_crl="x"),
+        ],
+        off=False,
+    )
+    plain, served, off, acme = run.only
+    assert "set ollama_gateway_tls (self_signed, provided or acme)" in plain["msg"]
+    assert not served.get("failed", False), run.output
+    variables = [[line.split(": ")[0] for line in result["msg"].splitlines()] for result in (off, acme)]
+    assert variables == [
+        ["ollama_gateway_server_names", "ollama_gateway_hsts", "ollama_gateway_http3"],
+        [
+            "ollama_gateway_server_names",
+            "ollama_gateway_http_port",
+            "ollama_gateway_acme_terms_agreed",
+            "ollama_gateway_acme_eab_key_id",
+            "ollama_gateway_acme_eab_hmac_key",
+            "ollama_gateway_client_ca",
+        ],
+    ]
+    assert "planted" not in run.output
