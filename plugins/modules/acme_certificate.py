@@ -114,7 +114,6 @@ import os
 import secrets
 import tempfile
 import time
-import typing as t
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
