@@ -1,13 +1,20 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates for tests: a CA, what it issues, and what it revokes. Keys are of the curve P-256, which is fast."""
+"""Certificates for tests: a CA, what it issues, and what it revokes. Keys are of the curve P-256, which is fast.
+
+Usage: python -m tests.certificates FOLDER NAME...
+"""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -121,7 +128,56 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         )
         if names:
+            # Where it could be looked up whether it was revoked, as real ones say; outside judges miss it otherwise.
+            place = x509.UniformResourceIdentifier("http://ca.example/revoked.crl")
+            point = x509.DistributionPoint([place], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
             builder = builder.add_extension(x509.SubjectAlternativeName([alternative(one) for one in names]), False)
         if usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         return Issued(builder.sign(signer.key if signer else key, hashes.SHA256()), key)
+
+
+def _write(folder: Path, name: str, issued: Issued, *chain: str) -> None:
+    (folder / f"{name}.pem").write_text(issued.pem + "".join(chain))
+    key = folder / f"{name}.key"
+    key.touch(mode=0o600)
+    key.write_text(issued.key_pem)
+
+
+def write(folder: Path, names: Sequence[str]) -> None:
+    """What scenarios present, below `folder`: certificates of servers for these names, and of clients; good and bad.
+
+    ca.pem is what signed those of servers, by way of another CA; client_ca.pem signed those of clients.
+    """
+    folder.mkdir(parents=True)
+    root = Authority("Test root")
+    between = Authority("Test CA between", issuer=root)
+    servers = dict(
+        server=between.issue(*names, end=now() + 90 * DAY),
+        next=between.issue(*names, end=now() + 91 * DAY),
+        expired=between.issue(*names, end=now() - timedelta(hours=1)),
+        future=between.issue(*names, begin=now() + DAY),
+        other_name=between.issue("other.example"),
+    )
+    for name, one in servers.items():
+        _write(folder, name, one, between.pem)
+    (folder / "disorder.pem").write_text(root.pem + between.pem + servers["next"].pem)
+    (folder / "ca.pem").write_text(root.pem)
+    clients = Authority("Test client CA")
+    users = dict(
+        alice=clients.issue(subject="CN=alice,O=Example", client=True),
+        revoked=clients.issue(subject="CN=alice,O=Example", client=True),
+        gone=clients.issue(subject="CN=alice,O=Example", client=True, end=now() - timedelta(hours=1)),
+        nobody=clients.issue(subject="CN=nobody,O=Example", client=True),
+        foreign=Authority("Test client CA").issue(subject="CN=alice,O=Example", client=True),
+    )
+    for name, one in users.items():
+        _write(folder, name, one)
+    clients.revoked.append(users["revoked"].certificate.serial_number)
+    (folder / "client_ca.pem").write_text(clients.pem)
+    (folder / "client_crl.pem").write_text(clients.crl())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), sys.argv[2:])

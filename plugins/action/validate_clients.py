@@ -72,8 +72,8 @@ class ActionModule(CredentialsAction):
         auth, scheme = arguments["auth"], arguments["password_scheme"]
         rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], PREFIX + "clients", rules)
-        suffice = bool(arguments["client_ca"]) and arguments["client_certificates"] == "any"
-        problems += auth_problems(clients, auth, arguments["engine"], suffice)
+        certificates = arguments["client_certificates"] if arguments["client_ca"] else "none"
+        problems += auth_problems(clients, auth, arguments["engine"], certificates)
         now = datetime.datetime.now(datetime.timezone.utc)
         orders, more = read_orders(arguments, clients, self.run_id(), now, NAMES)
         problems += more
@@ -86,7 +86,7 @@ class ActionModule(CredentialsAction):
                 Hasher(choose_scheme(scheme))
             except MissingLibrary as error:
                 problems.append("%spassword_scheme: %s" % (PREFIX, error))
-        problems += tls_problems(arguments, clients)
+        problems += tls_problems(arguments)
         bind = bind_problem(arguments["bind"], arguments["allow_plaintext"], arguments["tls"])
         problems += [bind] if bind else []
         if problems:

@@ -76,6 +76,17 @@ options:
               - Counts from the rotation; a change of it later has no effect. The old key's own expiry holds.
             type: str
             default: 24h
+      certificates:
+        description:
+          - Subjects of the certificates by which the client is known, in the form of RFC 4514, such as
+            V(CN=alice,O=Example). C(openssl x509 -noout -subject -nameopt RFC2253) shows that of a certificate.
+          - They must be signed by the CA of O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_client_ca). No
+            subject may be listed twice.
+          - Whether a certificate is enough, or is needed beside a key or password, says
+            O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_client_certificates).
+        type: list
+        elements: str
+        default: []
       scopes:
         description:
           - What the client may do. V(inference) is to use models, V(models_read) to list and look at them,

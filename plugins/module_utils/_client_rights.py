@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file of what clients may do: `{"alice": {"models": ["*"], "scopes": ["inference"]}}`. Pure functions.
 
-Where the inventory has them, texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and
+A client that is known by certificates has their subjects there, `"certificates": ["CN=alice,O=Example"]`. Where the
+inventory has them, texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and
 `"keys": {"laptop": {"comment": "…"}}`.
 """
 
@@ -21,7 +22,7 @@ Rights = t.Dict[str, t.Dict[str, t.Any]]
 # What a route may need: a client may do what needs `any` whatever its scopes, and what needs `account` with admin only.
 NEEDS = ("any", *SCOPES, "account")
 
-_MEMBERS = {"models", "scopes", "owner", "comment", "keys"}
+_MEMBERS = {"models", "scopes", "certificates", "owner", "comment", "keys"}
 
 
 def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
@@ -31,6 +32,8 @@ def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> t
     absent = {client.name for client in clients if not client.present}
     kept = {} if purge else {name: rights for name, rights in there.items() if name not in absent}
     rights = {**kept, **wanted}
+    for name in _disputed({**wanted, **{name: kept[name] for name in kept if name not in wanted}}):
+        raise DamagedFile(_line(content, name), "a certificate of this client is to be that of another one")
     changed = content is None or rights != there
     outcome = Outcome(
         text=_text(rights) if changed else (content or b"").decode("utf-8"),
@@ -56,10 +59,28 @@ def read(content: bytes) -> Rights:
         raise DamagedFile(1, "it is not a JSON object of clients")
     for name, entry in rights.items():
         if not _is_sound(entry):
-            line = next((n for n, one in enumerate(text.split("\n"), 1) if '"%s"' % name in one), 1)
-            reason = "a client must have scopes and models, each a list of names; its owner and all comments are texts"
-            raise DamagedFile(line, reason)
+            reason = (
+                "a client must have scopes and models, each a list of names; its certificates are a list of subjects, "
+                "its owner and all comments are texts"
+            )
+            raise DamagedFile(_line(content, name), reason)
+    for name in _disputed(rights):
+        raise DamagedFile(_line(content, name), "a certificate of this client is that of another one too")
     return rights
+
+
+def _line(content: bytes | None, name: str) -> int:
+    """Where the client stands."""
+    lines = split_lines(content or b"")
+    return next((number for number, line in enumerate(lines, 1) if '"%s"' % name in line), 1)
+
+
+def _disputed(rights: Rights) -> t.Iterator[str]:
+    """The clients with a certificate of one that stands before them: the gateway takes no such file."""
+    owners: dict[str, str] = {}
+    for name, entry in rights.items():
+        if any(owners.setdefault(subject, name) != name for subject in entry.get("certificates", [])):
+            yield name
 
 
 def clients_by_need(rights: Rights) -> dict[str, list[str]]:
@@ -73,6 +94,8 @@ def _allows(scopes: t.Sequence[str], need: str) -> bool:
 
 def _entry(client: Client) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {"models": list(client.models), "scopes": list(client.scopes)}
+    if client.certificates:
+        entry["certificates"] = list(client.certificates)
     notes = {"owner": client.owner, "comment": client.comment}
     entry.update({name: note for name, note in notes.items() if note is not None})
     keys = {key.id: {"comment": key.comment} for key in client.keys if key.present and key.comment is not None}
@@ -86,6 +109,9 @@ def _is_sound(entry: object) -> bool:
     if not isinstance(keys, dict) or any(not isinstance(key, dict) or set(key) != {"comment"} for key in keys.values()):
         return False
     notes = [entry.get("owner", ""), entry.get("comment", ""), *(key["comment"] for key in keys.values())]
+    certificates = entry.get("certificates", [])
+    if not _are_texts(certificates) or "" in certificates:
+        return False
     texts = _are_texts(notes) and _are_texts(entry["models"]) and _are_texts(entry["scopes"])
     return texts and set(entry["scopes"]) <= set(SCOPES)
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._durations import DEFAULT_GRACE, read_grace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import password_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._subjects import subject
 
-CLIENT_KEYS = ("name", "password", "keys", "scopes", "models", "owner", "comment", "state")
+CLIENT_KEYS = ("name", "password", "keys", "certificates", "scopes", "models", "owner", "comment", "state")
 KEY_KEYS = ("id", "secret", "not_before", "expires", "comment", "state", "grace")
 CLIENT_STATES = ("present", "absent")
 KEY_STATES = ("present", "absent", "rotated")
@@ -66,7 +67,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Client:
-    """A client whose entry is sound. `has_keys` is true as soon as keys are listed, even absent ones."""
+    """A client whose entry is sound. `has_keys` is true as soon as keys are listed, even absent ones.
+
+    `certificates` are subjects as OpenSSL writes them by RFC 2253.
+    """
 
     place: str
     name: str
@@ -78,6 +82,7 @@ class Client:
     models: t.Tuple[str, ...] = ALL_MODELS
     owner: t.Optional[str] = None
     comment: t.Optional[str] = None
+    certificates: t.Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,11 @@ class _Reader:
         self.problems: list[str] = []
         self._names: dict[str, str] = {}
         self._secrets: dict[str, str] = {}
+        self._subjects: dict[str, str] = {}
 
     def client(self, entry: object, place: str) -> Client | None:
         if not isinstance(entry, dict):
-            self._problem(place, "it must be a dictionary with a name, and a password or keys")
+            self._problem(place, "it must be a dictionary with a name, and a password, keys or certificates")
             return None
         name = self._name(entry, "name", _NAME, place)
         place = place if name is None else "%s (%s)" % (place, name)
@@ -132,13 +138,37 @@ class _Reader:
             if problem:
                 self._problem(place, problem)
         keys = self._keys(entry, place, name, present) if self.rules.keys else []
+        certificates = self._certificates(entry, place) if present else ()
         scopes = self._scopes(entry, place)
         models = self._models(entry, place)
         notes = self._note(entry, "owner", place), self._note(entry, "comment", place)
         if name is None:
             return None
         text = str(password) if "password" in entry else None
-        return Client(place, name, text, tuple(keys), bool(entry.get("keys")), present, scopes, models, *notes)
+        has_keys = bool(entry.get("keys"))
+        return Client(place, name, text, tuple(keys), has_keys, present, scopes, models, *notes, certificates)
+
+    def _certificates(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
+        value = entry.get("certificates", [])
+        if not isinstance(value, (list, tuple)):
+            self._problem(place, 'certificates must be a list of subjects, such as ["CN=alice,O=Example"]')
+            return ()
+        index, blank, name = place.partition(" ")
+        subjects = [
+            self._subject(item, "%s.certificates[%d]%s%s" % (index, number, blank, name))
+            for number, item in enumerate(value)
+        ]
+        return tuple(one for one in subjects if one is not None)
+
+    def _subject(self, value: t.Any, place: str) -> str | None:
+        try:
+            read = subject(value)
+        except ValueError as error:
+            self._problem(place, str(error))
+            return None
+        message = "the subject is that of %s too, so nobody could tell them apart; list it once"
+        self._once(self._subjects, read, place, message)
+        return read
 
     def _scopes(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
         value = entry.get("scopes", list(DEFAULT_SCOPES))

@@ -26,6 +26,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import
 PLAIN_TEXT = "(plain text)"
 UNKNOWN_SCHEME = "another kind of hash"
 
+# What a client has lists of, and what it has where there is none.
+_LISTS: t.Tuple[t.Tuple[str, t.Optional[t.List[str]]], ...] = (("scopes", None), ("models", None), ("certificates", []))
+
 # So many numbers of lines are told; who repairs these finds the others.
 _TOLD = 10
 
@@ -60,6 +63,7 @@ class Rights:
     owner: t.Optional[str] = None
     comment: t.Optional[str] = None
     key_comments: t.Dict[str, str] = field(default_factory=dict)
+    certificates: t.List[str] = field(default_factory=list)
 
 
 @dataclass
@@ -114,13 +118,14 @@ def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
     rights = {}
     damaged = []
     for name, entry in entries.items():
-        if isinstance(entry, dict) and _is_list(entry.get("scopes")) and _is_list(entry.get("models")):
+        if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
             rights[name] = Rights(
                 scopes=entry["scopes"],
                 models=entry["models"],
                 owner=_text(entry.get("owner")),
                 comment=_text(entry.get("comment")),
                 key_comments=_key_comments(entry.get("keys")),
+                certificates=entry.get("certificates", []),
             )
         else:
             damaged.append(name)
@@ -128,7 +133,8 @@ def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
     for number, line in enumerate(content.split(b"\n") if damaged else (), 1):
         begins.setdefault(line.decode("utf-8").strip().partition(": ")[0], number)
     for name in damaged:
-        problems.add("a client must have scopes and models, each a list of names", begins.get('"%s"' % name, 1))
+        reason = "a client must have scopes and models, and may have certificates, each a list of texts"
+        problems.add(reason, begins.get('"%s"' % name, 1))
     return rights
 
 
@@ -172,6 +178,7 @@ def describe(
                 scopes=right.scopes,
                 models=right.models,
                 password=password,
+                certificates=[dict(subject=subject, state="valid") for subject in right.certificates],
                 api_keys=[_describe_key(key, right, uses, now) for key in ordered],
                 last_use=told(last.get(name)),
             )

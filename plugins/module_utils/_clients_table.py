@@ -8,6 +8,7 @@ No cell has a blank: callbacks that print YAML fold long lines at single ones.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_info import UNKNOWN_SCHEME
@@ -27,7 +28,13 @@ def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> 
     rows = [row for client in clients for row in _rows(client, log_since is not None)]
     keys = sum(len(client["api_keys"]) for client in clients)
     passwords = sum(client["password"] is not None for client in clients)
-    numbers = ", ".join([_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")])
+    certificates = sum(len(client["certificates"]) for client in clients)
+    numbers = ", ".join(
+        [
+            *(_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")),
+            *([_count(certificates, "certificate")] if certificates else []),
+        ]
+    )
     log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
     return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
 
@@ -52,9 +59,18 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
             _moment(key["last_use"], never),
             key["state"].replace(" ", "-"),
         )
-    if not password and not client["api_keys"]:
+    for certificate in client["certificates"]:
+        # The log does not tell which one it was.
+        name = "certificate:" + _unbroken(certificate["subject"])
+        yield (client["name"], name, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, UNKNOWN, certificate["state"])
+    if not password and not client["api_keys"] and not client["certificates"]:
         used = _moment(client["last_use"], never)
         yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
+
+
+def _unbroken(subject: str) -> str:
+    """The same subject without blanks, as RFC 4514, section 2.4 allows."""
+    return re.sub(b"[^!-~]", lambda sign: b"\\%02X" % sign[0][0], subject.encode("utf-8", "replace")).decode()
 
 
 def _some(items: t.Sequence[str]) -> str:

@@ -18,8 +18,11 @@ TLS_MODES = ("off", "self_signed", "provided", "acme")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}\Z")
 
 
-def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certificates_suffice: bool = False) -> list[str]:
-    """Clients with a credential that the gateway does not accept, or without one that it does."""
+def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certificates: str = "none") -> list[str]:
+    """Clients with a credential that the gateway does not accept, or without one that it does.
+
+    `certificates`: none are accepted, any is enough, or all requests need one beside something else.
+    """
     problems = []
     for client in clients:
         if not client.present:
@@ -34,13 +37,22 @@ def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certifica
         if "*" not in client.models and engine == "nginx":
             text = "models need %sengine openresty, since nginx reads no bodies; remove the models or change %sengine"
             problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
-        if not has_password and not client.has_keys and not (certificates_suffice and _certificates(client)):
+        if client.certificates and certificates == "none":
+            text = "certificates need %sclient_ca, the CA that signs them; remove the certificates or set %sclient_ca"
+            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+        if not client.certificates and certificates == "all":
+            text = 'with %sclient_certificates all a client needs a certificate, such as certificates: ["CN=%s"]'
+            problems.append("%s: %s" % (client.place, text % (PREFIX, client.name)))
+        # With none, the certificates are a problem already.
+        is_known = client.certificates and certificates != "all"
+        if not has_password and not client.has_keys and not is_known:
             need = {
                 "basic": "needs a password",
                 "bearer": "needs at least one key, such as keys: [{id: main}]",
                 "both": "needs a password, or at least one key such as keys: [{id: main}]",
             }[auth]
-            problems.append("%s: with %sauth %s a client %s" % (client.place, PREFIX, auth, need))
+            more = ", or a certificate" if certificates == "any" else ""
+            problems.append("%s: with %sauth %s a client %s%s" % (client.place, PREFIX, auth, need, more))
     return problems
 
 
@@ -67,7 +79,7 @@ def tls_mode(value: object) -> str | None:
     return str(value) if value in TLS_MODES else None
 
 
-def tls_problems(options: t.Mapping[str, t.Any], clients: t.Iterable[Client] = ()) -> list[str]:
+def tls_problems(options: t.Mapping[str, t.Any]) -> list[str]:
     """Variables of TLS that do not go together. `options` are those variables without their prefix."""
     mode = tls_mode(options["tls"])
     if mode is None:
@@ -80,7 +92,7 @@ def tls_problems(options: t.Mapping[str, t.Any], clients: t.Iterable[Client] = (
                 problems.append(_problem(variable, text))
     if mode == "acme":
         problems += _acme_problems(options)
-    return problems + _client_problems(options, mode, clients)
+    return problems + _client_problems(options, mode)
 
 
 def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
@@ -137,7 +149,7 @@ def _acme_problems(options: t.Mapping[str, t.Any]) -> list[str]:
     return problems
 
 
-def _client_problems(options: t.Mapping[str, t.Any], mode: str, clients: t.Iterable[Client]) -> list[str]:
+def _client_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:
     problems = []
     if options["client_ca"]:
         if mode == "off":
@@ -150,16 +162,7 @@ def _client_problems(options: t.Mapping[str, t.Any], mode: str, clients: t.Itera
         problems.append(_problem("client_crl", need))
     if options["client_certificates"] == "all":
         problems.append(_problem("client_certificates", "all: %s" % need))
-    for client in clients:
-        if client.present and _certificates(client):
-            text = "certificates need %sclient_ca, the CA that signs them" % PREFIX
-            problems.append("%s: %s" % (client.place, text))
     return problems
-
-
-def _certificates(client: Client) -> t.Sequence[str]:
-    found: t.Sequence[str] = getattr(client, "certificates", ())
-    return found
 
 
 def _problem(variable: str, text: str) -> str:

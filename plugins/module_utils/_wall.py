@@ -9,19 +9,30 @@ import ipaddress
 import itertools
 import socket
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_link
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_routes as routes
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tls as tls
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tricks as tricks
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, valid
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins, valid
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_failures import Forgetting
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer, request, send
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import (
+    HOST,
+    Address,
+    Answer,
+    named,
+    request,
+    send,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
 
 _ROUTES = Path("/proc/net/route")
+_UNTRIED = "No credential counts, so it was not tried who is let in, what they may do, and what is passed on."
 
 Options = t.Mapping[str, t.Any]
 Mirror = t.Callable[[bytes], Answer]
@@ -37,6 +48,8 @@ class Wall:
     def __init__(self, address: Address | None, options: Options, mirror: Mirror | None) -> None:
         self._address = address
         self._options = options
+        # What the gateway is asked by. Without TLS it has no name of its own.
+        self._name = options.get("server_name") or (address.host if address and address.tls else HOST)
         self._mirror = mirror
         self._routes = [
             routes.Route(
@@ -66,8 +79,10 @@ class Wall:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
         allowed = [one.name for one in valid(self._credentials)]
-        columns = list(dict.fromkeys(["none", "wrong", *ended, "malformed", *allowed]))
-        return table(results, [route.name for route in self._routes], columns)
+        malformed = ["malformed"] if admins(self._credentials) else []
+        columns = list(dict.fromkeys(["none", "wrong", *ended, *malformed, *allowed]))
+        untried = [] if allowed else ["", _UNTRIED]
+        return [*table(results, [route.name for route in self._routes], columns), *untried]
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
         for file in self._options["files"]:
@@ -88,10 +103,11 @@ class Wall:
         return run(found, lambda attack: send(doors[attack.name], attack.request.raw, timeout), budget, self._secrets)
 
     def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
-        if self._mirror is None:
+        # Without a credential that is let in, nothing arrives.
+        if self._mirror is None or not admins(self._credentials):
             return iter(())
         mirror = self._mirror
-        sent = tricks.mirrored(self._credentials)
+        sent = named(tricks.mirrored(self._credentials), tls.host(self._name))
         forbidden = [*self._secrets, tricks.COOKIE, tricks.ORIGIN]
         count = sent.raw.count(b"HTTP/1.1\r\n")
 
@@ -107,7 +123,8 @@ class Wall:
         if address is None:
             return iter(())
         timeout = self._options["request_timeout"]
-        health = send(address, request("GET", "/healthz").raw, timeout)
+        links = self._links(address, timeout)
+        health = links.asked.send(request("GET", "/healthz", host=tls.host(self._name)).raw, timeout)
         if health.status != 200:
             text = "%s does not answer /healthz as a gateway does (%s)"
             raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
@@ -115,22 +132,37 @@ class Wall:
 
         def try_one(attack: Attack) -> Answer:
             with forgetting.one_try():
-                return send(address, attack.request.raw, timeout)
+                return (attack.link or links.usual).send(attack.request.raw, timeout)
 
+        made = itertools.chain(self._on_tls(address, links) if address.tls else (), self._on_routes())
+        by_name = (replace(one, request=named(one.request, tls.host(self._name))) for one in made)
+        return run(by_name, try_one, budget, self._secrets)
+
+    def _links(self, address: Address, timeout: float) -> _wall_link.Links:
+        if not address.tls:
+            return _wall_link.plain(address)
+        options = self._options
+        return _wall_link.secure(address, self._name, options.get("certificate"), options.get("ca_file"), timeout)
+
+    def _on_tls(self, address: Address, links: _wall_link.Links) -> t.Iterator[Attack]:
+        """Before all others: should something else than the gateway listen there, no valid credential goes to it."""
+        options = self._options
+        yield from tls.handshakes(links)
+        yield from tls.names(links.usual, self._name, self._credentials)
+        pem = options.get("client_certificate")
+        yield from tls.client_certificates(links.usual, self._name, pem, self._credentials)
+        if options.get("http_port"):
+            beside = Address(address.host, options["http_port"])
+            yield from tls.plain_port(beside, self._name, self._routes, self._credentials)
+
+    def _on_routes(self) -> t.Iterator[Attack]:
         served = [one for one in self._routes if one.scope != "account" or self._options["allow_account_routes"]]
-        return run(
-            itertools.chain(
-                routes.without_right(self._routes, self._credentials),
-                tricks.path_tricks(self._credentials),
-                tricks.unlisted(self._credentials),
-                tricks.smuggling(self._credentials),
-                routes.without_scope(self._routes, served, self._credentials),
-                routes.with_scope(served, self._credentials),
-            ),
-            try_one,
-            budget,
-            self._secrets,
-        )
+        yield from routes.without_right(self._routes, self._credentials)
+        yield from tricks.path_tricks(self._credentials)
+        yield from tricks.unlisted(self._credentials)
+        yield from tricks.smuggling(self._credentials)
+        yield from routes.without_scope(self._routes, served, self._credentials)
+        yield from routes.with_scope(served, self._credentials)
 
 
 def is_own_address(host: str) -> bool:

@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, Request
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_link import Link
 
 # What the gateway itself says, and Ollama does not: who sees it was not let through.
 GATEWAY_MESSAGES = (
@@ -42,7 +43,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Attack:
-    """One request. `route` and `column` say where it stands in the table, if it does."""
+    """One request, or what is none. `route` and `column` say where it stands in the table, if it does."""
 
     kind: str
     name: str
@@ -50,6 +51,8 @@ class Attack:
     expects: Expectation
     route: str = ""
     column: str = ""
+    # How to connect, where that is not the usual way.
+    link: Link | None = None
 
 
 def _is_401(answer: Answer) -> bool:
@@ -57,7 +60,7 @@ def _is_401(answer: Answer) -> bool:
 
 
 def _is_refused(answer: Answer) -> bool:
-    return not answer.timed_out and all(status in (400, 401, 413, 414, 431) for status in answer.statuses)
+    return not answer.timed_out and all(status in (400, 401, 413, 414, 421, 431) for status in answer.statuses)
 
 
 def _is_judged(answer: Answer) -> bool:
@@ -74,7 +77,7 @@ def _is_unknown(answer: Answer) -> bool:
     """Said by the gateway: Ollama has its own 400, 404 and 405. An answer to HEAD has no body to tell them apart."""
     if answer.statuses == [404]:
         return _is_gateways(answer) or answer.raw.endswith(b"\r\n\r\n")
-    return _is_gateways(answer) and answer.statuses in ([400], [405])
+    return _is_gateways(answer) and answer.statuses in ([400], [405], [421])
 
 
 def _is_served(answer: Answer) -> bool:
@@ -94,7 +97,7 @@ FORBIDDEN = Expectation("403", lambda answer: answer.statuses == [403])
 SERVED = Expectation("an answer of Ollama", _is_served)
 
 TURNED_AWAY = Expectation(
-    "400, 401, 404 or 405", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405)
+    "400, 401, 404, 405 or 421", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405, 421)
 )
 
 CLOSED = Expectation(

@@ -19,14 +19,19 @@ _KEY_ID = "wall"
 Entry = t.Dict[str, t.Any]
 
 
-def make_up(kinds: t.Sequence[str], now: datetime.datetime, life: datetime.timedelta) -> dict[str, list[Entry]]:
-    """The clients, those to revoke, all to remove, and the credentials; `kinds` are basic, bearer or both."""
+def make_up(
+    kinds: t.Sequence[str], now: datetime.datetime, life: datetime.timedelta, certificates: str = "none"
+) -> dict[str, list[Entry]]:
+    """The clients, those to revoke, all to remove, and the credentials; `kinds` are basic, bearer or both.
+
+    Where all requests need certificates no credential is valid: none of these clients has one.
+    """
     clients: list[Entry] = []
     credentials: list[Entry] = []
     for name, scope in [*((scope, scope) for scope in SCOPES), *_ENDED.items()]:
         client = PREFIX + name
         entry: Entry = dict(name=client, scopes=[scope])
-        about = dict(name=name, scopes=[scope], valid=name not in _ENDED)
+        about = dict(name=name, scopes=[scope], valid=name not in _ENDED and certificates != "all")
         if "bearer" in kinds:
             expires = now - datetime.timedelta(minutes=1) if name == "expired" else now + life
             key = secrets.token_urlsafe(32)

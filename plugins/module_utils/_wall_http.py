@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
-import ssl
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -15,8 +15,12 @@ from urllib.parse import urlsplit
 
 # Enough to judge an answer, and to show its beginning.
 _MOST_BYTES = 65536
+# What Host says, unless the gateway has a name of its own.
+HOST = "ollama"
 # Not at the beginning of a line: a second answer follows a body directly.
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [A-Z]|\s)")
+
+Wrap = t.Callable[[socket.socket], socket.socket]
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Answer:
         if not self.raw:
             return self.error or "nothing, the connection was closed"
         text = self.raw
+        if text[:1] == b"\x16" and text[5:6] == b"\x02":
+            return "a ServerHello, version %s" % text[9:11].hex()
         for secret in secrets:
             text = text.replace(secret, b"<a credential>")
         return _printable(text[:400])
@@ -96,7 +102,7 @@ def request(
     target: str,
     headers: t.Sequence[Header] = (),
     body: bytes = b"",
-    host: str = "ollama",
+    host: str = HOST,
     version: str = "HTTP/1.1",
     close: bool = True,
 ) -> Request:
@@ -117,12 +123,24 @@ def join(*requests: Request) -> Request:
     return Request(b"".join(one.raw for one in requests), "\n\n".join(one.shown for one in requests))
 
 
-def send(address: Address, raw: bytes, timeout: float) -> Answer:
-    """Send the bytes and read until the server closes, enough is read or `timeout` seconds are over."""
+def named(sent: Request, name: str) -> Request:
+    """The same with this name in the header Host, where it has the usual one."""
+    raw = sent.raw.replace(b"\r\nHost: %s\r\n" % HOST.encode(), b"\r\nHost: %s\r\n" % name.encode())
+    return Request(raw, re.sub("^Host: %s$" % HOST, lambda _found: "Host: %s" % name, sent.shown, flags=re.MULTILINE))
+
+
+def send(address: Address, raw: bytes, timeout: float, wrap: Wrap | None = None) -> Answer:
+    """Send the bytes and read until the server closes, enough is read or `timeout` seconds are over.
+
+    Plainly, unless `wrap` makes more of the connection.
+    """
     deadline = time.monotonic() + timeout
     received = b""
     try:
-        with socket.create_connection((address.host, address.port), timeout) as plain, _tls(plain, address) as sock:
+        with contextlib.ExitStack() as opened:
+            sock = opened.enter_context(socket.create_connection((address.host, address.port), timeout))
+            if wrap is not None:
+                sock = opened.enter_context(wrap(sock))
             sock.sendall(raw)
             while len(received) < _MOST_BYTES:
                 sock.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -135,16 +153,6 @@ def send(address: Address, raw: bytes, timeout: float) -> Answer:
     except OSError as error:
         return Answer(received, error.strerror or str(error))
     return Answer(received)
-
-
-def _tls(sock: socket.socket, address: Address) -> socket.socket:
-    """The wall looks at who is let in, and not at the certificate, which the roles that make it look after."""
-    if not address.tls:
-        return sock
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=address.host)
 
 
 def _printable(value: bytes) -> str:

@@ -89,7 +89,9 @@ def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]
         if not credential.valid:
             for route in routes:
                 sent = on_route(route, [credential.header()])
-                yield _attack("credential that ended", route, credential.name, credential.name, sent, UNAUTHORIZED)
+                yield _attack(
+                    "credential that does not count", route, credential.name, credential.name, sent, UNAUTHORIZED
+                )
     for credential in admins(credentials):
         for route in routes:
             for name, header in malformed(credential):

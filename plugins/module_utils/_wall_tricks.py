@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import (
-    FORBIDDEN,
     JUDGED,
     REFUSED,
     TURNED_AWAY,
@@ -156,8 +155,9 @@ _SPELLINGS = (
     "/healthz//{0}/{1}",
 )
 
-# The same request (RFC 9112, section 3.2.2), whatever host it names.
+# The same request (RFC 9112, section 3.2.2). A gateway that has names may refuse others.
 _ABSOLUTE = ("http://ollama:11434/api/tags", "http://localhost/api/tags", "HTTP://LOCALHOST:1/api/tags")
+_FORBIDDEN_OR_ELSEWHERE = Expectation("403 or 421", lambda answer: answer.statuses in ([403], [421]))
 
 
 def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
@@ -172,7 +172,7 @@ def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
             yield _trick(target, credential, UNKNOWN)
         if not credential.may("models_read"):
             for target in _ABSOLUTE:
-                yield _trick(target, credential, FORBIDDEN)
+                yield _trick(target, credential, _FORBIDDEN_OR_ELSEWHERE)
 
 
 def _trick(target: str, credential: Credential | None, expects: Expectation) -> Attack:

@@ -97,6 +97,19 @@ clients:
       type: list
       elements: str
       sample: ["*"]
+    certificates:
+      description: The certificates by which the client is known.
+      type: list
+      elements: dict
+      contains:
+        subject:
+          description: Subject of the certificate, as RFC 4514 writes it.
+          type: str
+          sample: CN=alice,O=Example
+        state:
+          description: V(valid). When it expires, or whether it was revoked, is not known here.
+          type: str
+          sample: valid
     password:
       description: The client's password, null if it has none.
       type: dict
@@ -106,7 +119,9 @@ clients:
           type: str
           sample: sha512_crypt with rounds 5000
         last_use:
-          description: When a request with it was logged last, null if none was or the log is unknown.
+          description:
+            - When a request with it was logged last, null if none was or the log is unknown.
+            - One that was let in by a certificate alone counts too, for the log does not tell them apart.
           type: str
           sample: '2026-11-25T13:21:11Z'
     api_keys:

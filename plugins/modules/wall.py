@@ -17,6 +17,8 @@ description:
   - It is safe against a server in production. Requests on routes that act name models that exist nowhere and carry a
     header that Ollama refuses before it looks at anything else. Routes of the account are not asked with a credential
     that may use them. Requests are bounded in number, in rate and in time.
+  - With TLS it also attacks that, with handshakes that are old or weak, with other names and beside TLS. Only what has
+    the certificate that it must have is given a valid credential over TLS.
   - Attacks run class by class, the harmless ones first, and end with the first class in which one gets through.
   - No credential is printed or returned.
 options:
@@ -24,6 +26,36 @@ options:
     description:
       - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
       - Without it only O(side_doors), O(files) and O(mirror_command) are looked at.
+    type: str
+  server_name:
+    description:
+      - The name by which requests ask for the gateway, in the header C(Host) and, unless it is an IP address, in the
+        handshake of TLS (SNI).
+      - Without it the host of O(url) with TLS, and V(ollama) without TLS.
+    type: str
+  certificate:
+    description:
+      - A PEM file on the host whose first certificate must be the one that the server presents. The rest of the file,
+        such as a private key, is ignored and never shown.
+      - Without it the certificate must be one that O(ca_file) or else the CAs of the system vouch for, and for
+        O(server_name).
+      - Needs a O(url) with C(https), as the following three.
+    type: path
+  ca_file:
+    description:
+      - A PEM file on the host with the CAs that count. Without it those of the system. Ignored with O(certificate).
+    type: path
+  http_port:
+    description:
+      - The plain port beside that of TLS, which must do nothing but redirect to O(server_name) with C(https) or refuse.
+        V(0) is none.
+    type: int
+    default: 0
+  client_certificate:
+    description:
+      - A certificate of a client with its private key, as PEM, that the gateway must not accept, such as one that is
+        expired or of an unknown CA. A request with it must be refused whatever else it has.
+      - Give it only if the gateway asks for client certificates; otherwise nobody looks at it.
     type: str
   routes:
     description: The routes that there are, in the form of the role's own table.
@@ -70,6 +102,8 @@ options:
     description:
       - Credentials to attack with. They should be short-lived, as those that M(gatehouse.ollama.wall_clients) makes up.
       - Of each kind that the gateway accepts, one with the scope C(admin) is needed. Malformed ones are made from it.
+      - Where none is valid, as where all requests need a client certificate, all of them must be refused, and what
+        takes a valid one is not tried.
     type: list
     elements: dict
     default: []
@@ -93,7 +127,7 @@ options:
         elements: str
         default: []
       valid:
-        description: Whether it counts. One that expired or was revoked does not.
+        description: Whether it counts. One that expired, was revoked or lacks the certificate that it needs does not.
         type: bool
         default: true
   side_doors:
@@ -190,6 +224,15 @@ EXAMPLES = r"""
     url: http://127.0.0.1:8880
     routes: "{{ my_routes }}"
     credentials: "{{ wall_clients.credentials }}"
+
+- name: Attack a gateway over TLS and the plain port beside it
+  gatehouse.ollama.wall:
+    url: https://127.0.0.1:8443
+    server_name: llm.example.com
+    certificate: /opt/gatehouse/gateway/tls/server.pem
+    http_port: 8080
+    routes: "{{ my_routes }}"
+    credentials: "{{ wall_clients.credentials }}"
 """
 
 RETURN = r"""
@@ -277,6 +320,11 @@ DOOR_OPTIONS = dict(
 )
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     url=dict(type="str"),
+    server_name=dict(type="str"),
+    certificate=dict(type="path"),
+    ca_file=dict(type="path"),
+    http_port=dict(type="int", default=0),
+    client_certificate=dict(type="str", no_log=True),
     routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
     allow_account_routes=dict(type="bool", default=False),
     credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
@@ -329,6 +377,9 @@ def main() -> None:
     for name in ("max_requests", "rate", "timeout", "request_timeout"):
         if options[name] < 1:
             module.fail_json(msg="%s: it must be 1 or more" % name)
+    for name in ("certificate", "ca_file", "http_port", "client_certificate"):
+        if options[name] and not (address and address.tls):
+            module.fail_json(msg="%s: it needs a url with https" % name)
     wall = _wall.Wall(address, options, mirror if options["mirror_command"] else None)
     begun = time.monotonic()
     budget = Budget(options["max_requests"], options["rate"], options["timeout"])

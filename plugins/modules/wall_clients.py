@@ -20,6 +20,13 @@ options:
     type: str
     choices: [basic, bearer, both]
     required: true
+  client_certificates:
+    description:
+      - Whether the gateway lets clients in with a certificate. With V(all) it lets nobody in without one, and none of
+        these clients has one, so none of their credentials is valid.
+    type: str
+    choices: [none, any, all]
+    default: none
   minutes:
     description: Minutes after which the keys expire, should nobody remove them. Passwords do not expire.
     type: int
@@ -83,13 +90,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             auth=dict(type="str", choices=["basic", "bearer", "both"], required=True),
+            client_certificates=dict(type="str", choices=["none", "any", "all"], default="none"),
             minutes=dict(type="int", default=15),
         ),
         supports_check_mode=True,
     )
     now = datetime.datetime.now(datetime.timezone.utc)
     kinds = ["basic", "bearer"] if module.params["auth"] == "both" else [module.params["auth"]]
-    module.exit_json(changed=False, **make_up(kinds, now, datetime.timedelta(minutes=module.params["minutes"])))
+    life = datetime.timedelta(minutes=module.params["minutes"])
+    module.exit_json(changed=False, **make_up(kinds, now, life, module.params["client_certificates"]))
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def test_an_expired_key_that_still_counts_is_found(attacked: Attacked) -> None:
     for one in attacked.credentials:
         one["valid"] = one["name"] not in ("models_write", "revoked")
     found = hole(attacked.attack())
-    assert found.startswith("The wall has a hole (credential that ended): GET / with models_write.")
+    assert found.startswith("The wall has a hole (credential that does not count): GET / with models_write.")
 
 
 def test_a_server_that_does_not_answer_is_told_as_such(server: Standin, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ local function new(auth, changes)
     local options = {
         memory = FORGETFUL,
         failures = PATIENT,
+        certificates = "none",
         accepts = { basic = auth ~= "bearer", bearer = auth ~= "basic" },
         keys = function() return KEYS end,
         users = function() return { hashes = { alice = "hash of secret" }, stand_in = "hash of secret" } end,
@@ -248,6 +249,172 @@ describe("who a request is from", function()
         identities = new("basic", { failures = count, verify = function() return nil, "full" end })
         identities:identify(ALICE, nil, NOW, "eight")
         assert.are.same({ { "one", "alice" }, { "two", "mallory" }, { "three" }, { "four" } }, counted)
+    end)
+
+    describe("with certificates", function()
+        local ALICES, BOBS = "CN=alice,O=Example", "CN=bob"
+        local clients = assert(require("gatehouse.rights").parse(
+            '{"alice": {"scopes": ["inference"], "models": ["*"], "certificates": ["CN=old", "' .. ALICES .. '"]}, '
+                .. '"bob": {"scopes": ["inference"], "models": ["*"], "certificates": ["CN=bob"]}}'))
+        local counted
+
+        local function certified(certificates, changes)
+            changes = changes or {}
+            changes.certificates = certificates
+            changes.clients = changes.clients or function() return clients end
+            counted = {}
+            changes.failures = changes.failures or {
+                wait = PATIENT.wait,
+                failed = function(_, ...) counted[#counted + 1] = { ... } end,
+            }
+            return new("both", changes)
+        end
+
+        local function unhashed()
+            error("hashed")
+        end
+
+        -- Returns the client, and the challenges of the refusal.
+        local function who(identities, header, api_key, subject)
+            local identity, refusal = identities:identify(header, api_key, NOW, "here", subject)
+            if identity then
+                return identity.client
+            end
+            assert.are.equal(401, refusal.status)
+            assert.are.equal(BASIC, refusal.basic_challenge)
+            return nil, refusal.bearer_challenge
+        end
+
+        describe("of which any is enough", function()
+            it("is the client whose certificate it is, if nothing else is presented", function()
+                local identities = certified("any")
+                assert.are.same({ client = "alice", key = "" }, identities:identify(nil, nil, NOW, "here", ALICES))
+                assert.are.equal("bob", who(identities, nil, "", BOBS))
+                assert.are.equal("alice", who(identities, nil, nil, "CN=old"))
+            end)
+
+            it("is nobody with one that no client has, which is no failed try", function()
+                local identities = certified("any")
+                for _, subject in ipairs({ "CN=Alice,O=Example", "CN=alice", "O=Example,CN=alice", "" }) do
+                    assert.is_nil(who(identities, nil, nil, subject))
+                end
+                assert.is_nil(who(identities))
+                assert.are.same({}, counted)
+            end)
+
+            it("is judged by what else is presented, and by that alone", function()
+                local identities = certified("any")
+                assert.is_nil(who(identities, "Bearer brief", nil, BOBS))
+                assert.are.equal("alice", who(identities, "Bearer right", nil, BOBS))
+                assert.are.equal("alice", who(identities, nil, "right", BOBS))
+                assert.are.equal("alice", who(identities, ALICE, nil, BOBS))
+                assert.are.equal("alice", who(identities, "Bearer right", nil, nil))
+                for _, header in ipairs({ "Bearer wrong", "Basic YWxpY2U6eA==", "Foo", "" }) do
+                    assert.is_nil(who(identities, header, nil, ALICES))
+                end
+                assert.is_nil(who(identities, nil, "wrong", ALICES))
+                assert.are.same({ "here", "alice" }, counted[3])
+            end)
+
+            it("is still the client of the certificate after too many failures", function()
+                local failures = { wait = function() return 42 end, failed = unhashed }
+                local identities = certified("any", { failures = failures })
+                assert.are.equal("alice", who(identities, nil, nil, ALICES))
+                assert.is_nil(who(identities, nil, nil, "CN=mallory"))
+            end)
+
+            it("is nobody while the file was never good", function()
+                assert.is_nil(who(certified("any", { clients = function() end }), nil, nil, ALICES))
+            end)
+        end)
+
+        describe("that all requests need", function()
+            it("is the client to whom both belong", function()
+                local identities = certified("all")
+                assert.are.equal("alice", who(identities, "Bearer right", nil, ALICES))
+                assert.are.equal("alice", who(identities, nil, "right", "CN=old"))
+                assert.are.equal("alice", who(identities, ALICE, nil, ALICES))
+                assert.are.equal("laptop", identities:identify("Bearer right", nil, NOW, "here", ALICES).key)
+                assert.are.same({}, counted)
+            end)
+
+            it("is nobody with one of them, and no answer tells which one was wrong", function()
+                local identities = certified("all")
+                local given = {
+                    ["Bearer right"] = 'Bearer realm="ollama", error="invalid_token"',
+                    ["Bearer wrong"] = 'Bearer realm="ollama", error="invalid_token"',
+                    [ALICE] = 'Bearer realm="ollama"',
+                    ["Basic YWxpY2U6eA=="] = 'Bearer realm="ollama"',
+                    [MALLORY] = 'Bearer realm="ollama"',
+                }
+                local tries = 0
+                for header, challenge in pairs(given) do
+                    for _, subject in ipairs({ BOBS, "CN=mallory", "" }) do
+                        local client, bearer = who(identities, header, nil, subject)
+                        assert.is_nil(client)
+                        assert.are.equal(challenge, bearer)
+                        tries = tries + 1
+                        assert.are.same({ "here" }, counted[tries])
+                    end
+                    assert.is_nil(who(identities, header))
+                    tries = tries + 1
+                end
+                assert.are.equal(tries, #counted)
+            end)
+
+            it("is nobody with a certificate alone, which is no failed try", function()
+                local identities = certified("all")
+                for _, subject in ipairs({ ALICES, "CN=mallory" }) do
+                    local client, bearer = who(identities, nil, nil, subject)
+                    assert.is_nil(client)
+                    assert.are.equal('Bearer realm="ollama"', bearer)
+                end
+                assert.are.same({}, counted)
+            end)
+
+            it("is nobody with a wrong credential beside the right certificate, which is a failed try", function()
+                local identities = certified("all")
+                assert.is_nil(who(identities, "Basic YWxpY2U6eA==", nil, ALICES))
+                assert.is_nil(who(identities, "Bearer wrong", nil, ALICES))
+                assert.is_nil(who(identities, "Foo", nil, ALICES))
+                assert.are.same({ { "here", "alice" }, { "here" }, { "here" } }, counted)
+            end)
+
+            it("costs no hash unless the certificate is that of the one whose password it is", function()
+                local identities = certified("all", { verify = unhashed })
+                for _, subject in ipairs({ BOBS, "CN=mallory", "" }) do
+                    assert.is_nil(who(identities, ALICE, nil, subject))
+                    assert.is_nil(who(identities, MALLORY, nil, subject))
+                end
+                assert.is_nil(who(identities, ALICE))
+                assert.has_error(function() who(identities, ALICE, nil, ALICES) end)
+            end)
+
+            it("is told to wait after too many failures, whatever is wrong", function()
+                local failures = { wait = function() return 42 end, failed = unhashed }
+                local identities = certified("all", { failures = failures, verify = unhashed })
+                for _, header in ipairs({ "Bearer wrong", "Bearer right", ALICE, "Foo" }) do
+                    for _, subject in ipairs({ BOBS, "CN=mallory" }) do
+                        local _, refusal = identities:identify(header, nil, NOW, "here", subject)
+                        assert.are.same({ status = 429, retry_after = 42 }, refusal)
+                    end
+                end
+                assert.are.equal("alice", who(identities, "Bearer right", nil, ALICES))
+            end)
+
+            it("is nobody with a key in plain text, which belongs to no client", function()
+                local keys = assert(keyfile.parse("plain-text-key"))
+                local identities = certified("all", { keys = function() return keys end })
+                assert.is_nil(who(identities, "Bearer plain-text-key", nil, ALICES))
+                assert.are.same({ { "here" } }, counted)
+            end)
+        end)
+
+        it("of which none count is judged as ever, and the file of clients is not asked", function()
+            local identities = certified("none", { clients = unhashed })
+            assert.is_nil(who(identities, nil, nil, ALICES))
+            assert.are.equal("alice", who(identities, "Bearer right", nil, BOBS))
+        end)
     end)
 
     it("is unknown, and the gateway is overloaded, when the password cannot be checked", function()

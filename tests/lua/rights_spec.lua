@@ -45,6 +45,30 @@ describe("what a client may do", function()
         assert.is_nil(clients:models(keyfile.PLAIN_TEXT))
     end)
 
+    it("may be known by the subjects of certificates", function()
+        local clients = assert(rights.parse(
+            '{"alice": {"scopes": [], "models": ["*"], "certificates": ["CN=a", "CN=b"]}, '
+            .. '"bob": {"scopes": [], "models": ["*"], "certificates": ["CN=bob"]}, '
+            .. '"carol": {"scopes": [], "models": ["*"], "certificates": []}}'))
+        assert.are.equal("alice", clients:with_certificate("CN=a"))
+        assert.are.equal("alice", clients:with_certificate("CN=b"))
+        assert.are.equal("bob", clients:with_certificate("CN=bob"))
+        for _, subject in ipairs({ "", "CN=A", "CN=a ", "CN=carol", "CN" }) do
+            assert.is_nil(clients:with_certificate(subject))
+        end
+        assert.is_nil(file('["admin"]'):with_certificate("CN=a"))
+    end)
+
+    it("is not read from a file in which it is unclear whose a certificate is", function()
+        for _, certificates in ipairs({ '"CN=a"', "null", "1", "true", '{"CN": "a"}', "[1]", "[null]", '[["CN=a"]]',
+            '[""]', '["CN=x", "CN=bob"]' }) do
+            local value, err = rights.parse('{"alice": {"scopes": [], "models": ["*"], "certificates": ' .. certificates
+                .. '}, "bob": {"scopes": [], "models": ["*"], "certificates": ["CN=bob"]}}')
+            assert.is_nil(value, certificates)
+            assert.is_truthy(err:find("certificates must be a list of subjects that no other client has", 1, true))
+        end
+    end)
+
     it("is not read from a file that it cannot understand as a whole", function()
         for _, text in ipairs({ "", "{", "1", '{"alice": 1}', '{"alice": {}}',
             '{"alice": {"models": ["*"], "scopes": "admin"}}',

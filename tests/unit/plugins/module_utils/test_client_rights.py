@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import read
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import read, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 
 RIGHTS = {"models": ["*"], "scopes": ["inference"]}
@@ -21,6 +22,8 @@ RIGHTS = {"models": ["*"], "scopes": ["inference"]}
         {},
         {"owner": "bob@example.com"},
         {"comment": "", "keys": {}},
+        {"certificates": []},
+        {"certificates": ["CN=bob", "CN=bob,O=Example"]},
         {"owner": "Bob", "comment": "pilot", "keys": {"laptop": {"comment": "red"}}},
     ],
 )
@@ -42,9 +45,52 @@ def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str,
         {"keys": {"k": {"comment": ["text"]}}},
         {"keys": {"k": {"comment": "text", "more": 1}}},
         {"notes": "text"},
+        {"certificates": None},
+        {"certificates": "CN=bob"},
+        {"certificates": [1]},
+        {"certificates": [""]},
     ],
 )
 def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, Any]) -> None:
     text = json.dumps({"alice": RIGHTS}).rstrip("}") + "},\n" + json.dumps({"bob": {**RIGHTS, **members}}).lstrip("{")
     with pytest.raises(DamagedFile, match=r"^line 2: a client must have scopes and models, each a list of names; its"):
         read(text.encode())
+
+
+class TestCertificates:
+    @staticmethod
+    def file(**certificates: list[str]) -> bytes:
+        rights = {name: {**RIGHTS, "certificates": subjects} for name, subjects in certificates.items()}
+        return json.dumps(rights, indent=1).encode()
+
+    @staticmethod
+    def clients(*entries: dict[str, Any]) -> list[Client]:
+        clients, problems = read_clients(list(entries), "clients", Rules(keys=True))
+        assert problems == []
+        return clients
+
+    def test_they_are_written_once_and_removed_when_they_are_gone(self) -> None:
+        certified = self.clients({"name": "bob", "certificates": ["O=Example", "cn=bob"]})
+        first, rights = update(None, certified, purge=True)
+        assert rights["bob"]["certificates"] == ["O=Example", "CN=bob"]
+        assert "CN=bob" in first.after
+        assert update(first.text.encode(), certified, purge=True)[0].changed is False
+        last, rights = update(first.text.encode(), self.clients({"name": "bob"}), purge=True)
+        assert last.updated == ["bob"]
+        assert "certificates" not in rights["bob"]
+        assert "CN=bob" in last.before
+        assert "CN=bob" not in last.after
+
+    def test_a_file_in_which_two_clients_have_the_same_is_damaged(self) -> None:
+        with pytest.raises(DamagedFile, match=r"^line 14: a certificate of this client is that of another one too"):
+            read(self.file(alice=["CN=a", "CN=b"], bob=["CN=b"]))
+
+    def test_a_client_that_stays_keeps_its_own(self) -> None:
+        content = self.file(alice=["CN=a"])
+        bob = {"name": "bob", "certificates": ["CN=a"]}
+        with pytest.raises(DamagedFile, match=r"^line 2: a certificate of this client is to be that of another one"):
+            update(content, self.clients(bob), purge=False)
+        for clients, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
+            assert list(update(content, self.clients(*clients), purge)[1]) == ["bob"]
+        handed_over = self.clients({"name": "alice", "certificates": ["CN=b"]}, bob)
+        assert update(content, handed_over, purge=False)[1]["alice"]["certificates"] == ["CN=b"]

@@ -112,7 +112,7 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         (
             {"name": "bob", "colour": 1},
             "clients[0] (bob): 'colour' is unknown here; "
-            "known are name, password, keys, scopes, models, owner, comment, state",
+            "known are name, password, keys, certificates, scopes, models, owner, comment, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
@@ -265,3 +265,35 @@ def test_each_module_looks_at_its_own_part_only() -> None:
         "clients[0] (bob): the password is empty; give one, or leave the password out"
     ]
     assert [problem[:18] for problem in problems(client, rules=Rules(keys=True))] == ["clients[0].keys[0]"]
+
+
+class TestCertificates:
+    def test_subjects_are_read_in_the_form_in_which_the_gateway_sees_them(self) -> None:
+        alice = {"name": "alice", "certificates": ["cn=alice, o=Example", "CN=Schmidt\\, Al"]}
+        clients, found = read_clients([alice, {"name": "bob"}], "clients", ALL)
+        assert found == []
+        assert clients[0].certificates == ("CN=alice,O=Example", "CN=Schmidt\\, Al")
+        assert clients[1].certificates == ()
+
+    @pytest.mark.parametrize("value", [None, "CN=alice", {"CN": "alice"}, 1])
+    def test_they_must_be_a_list(self, value: object) -> None:
+        (found,) = problems({"name": "alice", "certificates": value})
+        assert found == 'clients[0] (alice): certificates must be a list of subjects, such as ["CN=alice,O=Example"]'
+
+    @pytest.mark.parametrize("value", [None, 1, "", "planted secret", "/CN=planted", "secret=planted", ["CN=planted"]])
+    def test_what_is_no_subject_is_told_with_its_place_and_not_quoted(self, value: object) -> None:
+        (found,) = problems({"name": "alice", "certificates": ["CN=alice", value]})
+        assert found.startswith("clients[0].certificates[1] (alice): ")
+        assert "planted" not in found
+
+    def test_one_that_is_there_twice_is_told_with_both_places_however_it_is_written(self) -> None:
+        alice = {"name": "alice", "certificates": ["CN=a,O=b", "CN=c", "cn=a, O=b"]}
+        bob = {"name": "bob", "certificates": ["CN=c"]}
+        first, second = problems(alice, bob)
+        text = "the subject is that of %s too, so nobody could tell them apart; list it once"
+        assert first == "clients[0].certificates[2] (alice): " + text % "clients[0].certificates[0] (alice)"
+        assert second == "clients[1].certificates[0] (bob): " + text % "clients[0].certificates[1] (alice)"
+
+    def test_those_of_a_client_that_is_gone_may_be_somebody_elses(self) -> None:
+        gone = {"name": "alice", "certificates": ["CN=a"], "state": "absent"}
+        assert problems(gone, {"name": "bob", "certificates": ["CN=a"]}) == []

@@ -168,6 +168,9 @@ class TestPasswords:
         assert problems == ["htpasswd, line 2: an earlier line has the same name, and counts"]
 
 
+ODD = {"scopes": ["admin"], "models": ["*"], "certificates": "CN=secret"}
+
+
 class TestRights:
     def test_owner_comments_and_unknown_members_may_be_there(self) -> None:
         entry = dict(scopes=["admin"], models=["*"], owner="Alice", comment="of the team", limits={})
@@ -176,12 +179,20 @@ class TestRights:
         assert found == {"alice": info.Rights(["admin"], ["*"], "Alice", "of the team", {"laptop": "the blue one"})}
         assert problems == []
 
-    @pytest.mark.parametrize("entry", [{}, [], {"scopes": ["admin"]}, {"scopes": "admin", "models": []}])
+    @pytest.mark.parametrize("entry", [{}, [], {"scopes": ["admin"]}, {"scopes": "admin", "models": []}, ODD])
     def test_a_damaged_entry_is_told_by_its_line_and_the_others_count(self, entry: object) -> None:
         sound = dict(scopes=["admin"], models=["*"])
         found, problems = rights({"bob": sound, "secret": entry})
         assert list(found) == ["bob"]
-        assert problems == ["clients.json, line 10: a client must have scopes and models, each a list of names"]
+        (problem,) = problems
+        assert problem.startswith(
+            "clients.json, line 10: a client must have scopes and models, and may have certificates"
+        )
+
+    def test_certificates_are_known_by_their_subjects(self) -> None:
+        found, problems = rights({"alice": dict(scopes=[], models=[], certificates=["CN=a", "CN=b"])})
+        assert found["alice"].certificates == ["CN=a", "CN=b"]
+        assert problems == []
 
     @pytest.mark.parametrize("content", [b"", b"secret", b'{"secret', b"\xff", b"[" * 100000, b'["secret"]'])
     def test_what_is_no_json_object_is_told_without_being_quoted(self, content: bytes) -> None:
@@ -215,6 +226,10 @@ class TestDescribe:
         (client,) = describe(f"alice.laptop sha256:{DIGEST}\nalice.laptop~old sha256:{DIGEST}", alice=entry)
         assert [key["comment"] for key in client["api_keys"]] == ["the blue one", "the blue one"]
 
+    def test_certificates_of_a_client_are_valid_as_far_as_is_known(self) -> None:
+        (client,) = describe("", alice=dict(scopes=["admin"], models=["*"], certificates=["CN=a,O=Example"]))
+        assert client["certificates"] == [{"subject": "CN=a,O=Example", "state": "valid"}]
+
     def test_a_client_was_last_seen_with_any_credential_be_it_gone(self) -> None:
         moments = [datetime.datetime(2026, 11, day, tzinfo=datetime.timezone.utc) for day in (1, 2)]
         uses = Uses(moments[0], {("alice", "laptop"): moments[0], ("alice", "gone"): moments[1]})
@@ -232,6 +247,7 @@ class TestTable:
         )
         right = {"alice": info.Rights(["inference", "models_read"], ["a", "b", "c", "d", "e", "f"])}
         right["idle"] = info.Rights(["admin"], ["*"])
+        right["mtls"] = info.Rights(["admin"], ["*"], certificates=["CN=Al\tSch\u00fc \\+ Co,O=x"])
         schemes = {"alice": "apr1", "bob": info.UNKNOWN_SCHEME}
         clients = info.describe(found, schemes, right, Uses(moment, {("alice", "laptop"): moment}), NOW)
         *lines, numbers, log = table(clients, "2026-11-20T08:00:00Z")
@@ -243,8 +259,9 @@ class TestTable:
             "bob password - - none none - - never -",
             f"bob ci {DIGEST[:8]} - none none - - never not-yet-valid",
             "idle none - - admin all - - never -",
+            r"mtls certificate:CN=Al\09Sch\C3\BC\20\+\20Co,O=x - - admin all - - - valid",
         ]
-        assert numbers == "3 clients, 2 keys, 2 passwords"
+        assert numbers == "4 clients, 2 keys, 2 passwords, 1 certificate"
         assert log == "the log begins at 2026-11-20T08:00Z"
 
     def test_without_a_log_the_last_use_is_unknown_and_not_never(self) -> None:

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
     auth_problems,
     bind_problem,
@@ -21,11 +20,12 @@ PASSWORD = {"name": "bob", "password": "x"}
 KEYS = {"name": "bob", "keys": [{"id": "k"}]}
 BOTH = {**PASSWORD, **KEYS}
 NEITHER = {"name": "bob", "keys": []}
+CERTIFIED = {"name": "bob", "certificates": ["CN=bob"]}
 
 
-def problems(auth: str, client: dict[str, Any], engine: str = "") -> list[str]:
+def problems(auth: str, client: dict[str, Any], engine: str = "", certificates: str = "none") -> list[str]:
     clients, _ = read_clients([client], "ollama_gateway_clients", Rules(scheme="sha512_crypt", keys=True))
-    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"))
+    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"), certificates)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,46 @@ def test_a_client_with_anything_else_is_refused_by_name_and_variable(
 ) -> None:
     (problem,) = problems(auth, client)
     assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
+
+
+@pytest.mark.parametrize(
+    ("certificates", "client"),
+    [
+        ("any", CERTIFIED),
+        ("any", KEYS),
+        ("any", {**CERTIFIED, **KEYS}),
+        ("all", {**CERTIFIED, **KEYS}),
+        ("all", {**CERTIFIED, **PASSWORD}),
+    ],
+)
+def test_a_certificate_is_enough_or_needed_as_the_variable_says(certificates: str, client: dict[str, Any]) -> None:
+    assert problems("both", client, certificates=certificates) == []
+
+
+@pytest.mark.parametrize(
+    ("certificates", "client", "reason"),
+    [
+        (
+            "none",
+            CERTIFIED,
+            "certificates need ollama_gateway_client_ca, the CA that signs them; remove the certificates",
+        ),
+        ("none", {**CERTIFIED, **KEYS}, "certificates need ollama_gateway_client_ca"),
+        (
+            "any",
+            NEITHER,
+            "with ollama_gateway_auth bearer a client needs at least one key, such as keys: [{id: main}], or",
+        ),
+        ("all", CERTIFIED, "with ollama_gateway_auth bearer a client needs at least one key"),
+        ("all", KEYS, "with ollama_gateway_client_certificates all a client needs a certificate, such as certificates"),
+    ],
+)
+def test_a_certificate_too_many_or_too_few_is_told_with_its_variable(
+    certificates: str, client: dict[str, Any], reason: str
+) -> None:
+    (problem,) = problems("bearer", client, certificates=certificates)
+    assert problem.startswith(f"ollama_gateway_clients[0] (bob): {reason}")
+    assert problem.endswith(", or a certificate") is (certificates == "any")
 
 
 def test_models_of_a_client_with_a_password_need_openresty_only() -> None:
@@ -221,20 +261,3 @@ def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: d
 def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
     (problem,) = tls_problems({**PROVIDED, "server_names": [name]})
     assert problem == f"ollama_gateway_server_names: {name} is neither a DNS name nor an IP address{hint}"
-
-
-@dataclass(frozen=True)
-class Certified(Client):
-    certificates: tuple[str, ...] = ("CN=bob",)
-
-
-def test_clients_with_certificates_need_a_client_ca_and_then_nothing_else() -> None:
-    bob = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, True)
-    (problem,) = tls_problems(SELF_SIGNED, [bob])
-    assert problem.startswith("ollama_gateway_clients[0] (bob): certificates need ollama_gateway_client_ca")
-    assert tls_problems({**SELF_SIGNED, "client_ca": "x"}, [bob]) == []
-    absent = Certified("ollama_gateway_clients[0] (bob)", "bob", None, (), False, False)
-    assert tls_problems(SELF_SIGNED, [absent]) == []
-    for auth in ("basic", "bearer", "both"):
-        assert auth_problems([bob], auth, "openresty", certificates_suffice=True) == []
-        assert len(auth_problems([bob], auth, "openresty")) == 1

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import socket
 import threading
@@ -25,7 +26,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import (
     _wall_tricks,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import is_own_network
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall, is_own_network
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, malformed
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Result
@@ -85,6 +86,34 @@ class TestAttacks:
         }
         every = {(route.name, name) for route in ROUTES for name in ("admin", "inference")}
         assert every - tried == {(route.name, "admin") for route in ROUTES if route.scope == "account"}
+
+    def test_where_no_credential_counts_each_must_be_refused_and_nothing_else_is_promised(self) -> None:
+        ended = [dataclasses.replace(one, valid=False) for one in CREDENTIALS]
+        tried = list(_wall_routes.without_right(ROUTES, ended))
+        names = {one.name for one in ended}
+        assert {(one.route, one.column) for one in tried} == {
+            (r.name, c) for r in ROUTES for c in {"none", "wrong", *names}
+        }
+        assert {one.expects for one in tried} == {_wall_attack.UNAUTHORIZED}
+        for attacks in (
+            _wall_routes.without_scope(ROUTES, SERVED, ended),
+            _wall_routes.with_scope(SERVED, ended),
+            *(trick(ended) for trick in (_wall_tricks.path_tricks, _wall_tricks.unlisted, _wall_tricks.smuggling)),
+        ):
+            secrets = [one.encoded for one in ended]
+            assert [one for one in attacks if any(secret in one.request.raw for secret in secrets)] == []
+
+    def test_where_no_credential_counts_the_mirror_is_not_asked_and_the_table_says_so(self) -> None:
+        ended = [dict(name=n, kind="bearer", value=n, scopes=["admin"], valid=False) for n in ("inference", "revoked")]
+        options = dict(routes=[], credentials=ended, files=[], side_doors=[], request_timeout=1)
+
+        def mirror(_requests: bytes) -> Answer:
+            raise AssertionError
+
+        assert Wall(None, options, mirror).attack(_wall_run.Budget(1, 1, 1)) == []
+        header, *_lines, end = Wall(Address("127.0.0.1", 1), options, None).table([])
+        assert header.split() == ["route", "none", "wrong", "inference", "revoked"]
+        assert end.startswith("No credential counts, so it was not tried who is let in")
 
     def test_no_request_on_a_route_that_acts_could_do_so(self) -> None:
         """Go's server refuses a control character in a header, before it looks for a route."""
@@ -163,9 +192,10 @@ class TestAttacks:
         words = {
             error["message"] for error in VARIABLES["__ollama_gateway_errors"] if error["status"] not in (400, 401)
         }
-        malformed_request = "the request is malformed"
-        assert malformed_request in (ROLE / "templates/errors.conf.j2").read_text(encoding="utf-8")
-        assert words | {malformed_request} == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
+        template = (ROLE / "templates/errors.conf.j2").read_text(encoding="utf-8")
+        reasons = {"the request is malformed", "this port speaks HTTPS only", "the client certificate is not valid"}
+        assert [reason for reason in reasons if reason not in template] == []
+        assert words | reasons == {message.decode() for message in _wall_attack.GATEWAY_MESSAGES}
 
 
 class TestHttp:
@@ -367,6 +397,14 @@ class TestClients:
             "expired": False,
             "revoked": False,
         }
+
+    @pytest.mark.parametrize("kinds", [["basic"], ["bearer"], ["basic", "bearer"]])
+    def test_none_counts_where_all_requests_need_a_certificate(self, kinds: list[str]) -> None:
+        made = _wall_clients.make_up(kinds, self.NOW, datetime.timedelta(1), "all")
+        assert {one["valid"] for one in made["credentials"]} == {False}
+        for certificates in ("none", "any"):
+            made = _wall_clients.make_up(kinds, self.NOW, datetime.timedelta(1), certificates)
+            assert {one["name"] for one in made["credentials"] if one["valid"]} >= {"admin", "inference"}
 
 
 def test_a_basic_credential_is_sent_as_the_rfc_says() -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
+from tests.unit import tls_server
 from tests.unit.conftest import Playbook
 
 KEY = "ghk_a-key-that-nobody-may-see-0123456789"
@@ -87,10 +90,43 @@ def test_no_credential_is_printed_even_by_a_gateway_that_gives_it_back(playbook:
     assert KEY[::-1] not in run.output
 
 
+def test_what_is_wrong_with_tls_is_told_without_a_key(playbook: Playbook, tmp_path: Path) -> None:
+    """Also not with -vvv."""
+    issued = Authority().issue(tls_server.NAME)
+    client = Authority().issue(subject="CN=mallory", client=True)
+    options = {
+        "server_name": tls_server.NAME,
+        "certificate": str(tmp_path / "server.pem"),
+        "client_certificate": "{{ pem }}",
+        "credentials": "{{ credentials }}",
+    }
+    variables: dict[str, Any] = {
+        "credentials": [{"name": "admin", "kind": "bearer", "value": tls_server.KEY, "scopes": ["admin"]}],
+        "pem": client.pem + client.key_pem,
+    }
+    with tls_server.server(tls_server.careless, tls_server.context(tmp_path, issued)) as port:
+        run = playbook.run(wall(url=f"https://127.0.0.1:{port}", **options), "-vvv", **variables)
+    assert run.only[0]["msg"].startswith("The wall has a hole (TLS): bearer: plain HTTP on the port of TLS.\nSent:\n")
+    assert "Authorization: Bearer <admin>\n" in run.only[0]["msg"]
+    assert run.only[0]["table"][-3].startswith("✗ TLS: ")
+    for secret in (tls_server.KEY, *issued.key_pem.splitlines()[1:3], *client.key_pem.splitlines()[1:3]):
+        assert secret not in run.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"url": "127.0.0.1:8880"}, "url: it must be a URL such as http://127.0.0.1:8880, without a path"),
+        ({"url": "http://a", "http_port": 80}, "http_port: it needs a url with https"),
+        ({"certificate": "/a"}, "certificate: it needs a url with https"),
+        (
+            {"url": "https://127.0.0.1:1", "certificate": "/missing"},
+            "certificate: /missing: it cannot be read: No such",
+        ),
+        (
+            {"url": "https://127.0.0.1:1", "ca_file": "/missing"},
+            "ca_file: /missing: no certificates can be read from it",
+        ),
         ({"rate": 0}, "rate: it must be 1 or more"),
         ({"url": "http://127.0.0.1:1"}, "does not answer /healthz as a gateway does"),
     ],

@@ -6,7 +6,7 @@
 
 local authorization = require "gatehouse.authorization"
 
-local setmetatable = setmetatable
+local assert = assert
 local sub = string.sub
 
 local BEARER_PREFIX = "Bearer "
@@ -19,7 +19,6 @@ local BEARER = 'Bearer realm="ollama"'
 local INVALID_TOKEN = BEARER .. ', error="invalid_token"'
 
 local _M = {}
-local methods = {}
 
 -- The error tells only what the one who asks knows already: that a key was presented (RFC 6750, section 3.1).
 local function unauthorized(self, tried)
@@ -106,16 +105,17 @@ local function judge(self, credential, tried, header, time)
     return entry
 end
 
--- Takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, and the bytes of the
--- address that they come from. Returns at least {client, key}, which is not to be changed; or nil and {status,
--- bearer_challenge, basic_challenge, retry_after, err}.
-function methods:identify(header, api_key, time, address)
+local function is_presented(header, api_key)
+    return (header or "") ~= "" or (api_key or "") ~= ""
+end
+
+local function by_credential(self, header, api_key, time, address)
     local known = at_once(self, header, api_key, time)
     if known and not known.guessable then
         return known
     end
     local credential, _, tried = parse(header, api_key)
-    local presented = (header or "") ~= "" or (api_key or "") ~= ""
+    local presented = is_presented(header, api_key)
     local user = credential and credential.user
     local identity, refusal, wait
     for _ = 1, TURNS do
@@ -140,19 +140,67 @@ function methods:identify(header, api_key, time, address)
     return identity, refusal
 end
 
--- `accepts`: {basic = boolean, bearer = boolean}; `keys` and `users`: functions that return what the files say, or nil;
+-- Returns the name of the client that has a certificate with this subject; or nil.
+local function client_of(self, subject)
+    local clients = subject and self.clients()
+    return clients and clients:with_certificate(subject)
+end
+
+-- Whoever presents something else is judged by that. An unknown certificate is no failed try: nobody guesses one.
+local function by_any(self, header, api_key, time, address, subject)
+    if header or (api_key or "") ~= "" then
+        return by_credential(self, header, api_key, time, address)
+    end
+    local client = client_of(self, subject)
+    if not client then
+        return unauthorized(self)
+    end
+    return { client = client, key = "" }
+end
+
+-- Only passwords of the certificate's own client are judged: nobody learns whether one of somebody else is right, not
+-- even by the time that takes. So only those count as failed tries of the name, and all that is wrong looks the same.
+local function by_all(self, header, api_key, time, address, subject)
+    local credential, _, tried = parse(header, api_key)
+    local client = client_of(self, subject)
+    if client and (not credential or not credential.user or credential.user == client) then
+        local identity, refusal = by_credential(self, header, api_key, time, address)
+        if not identity or identity.client == client then
+            return identity, refusal
+        end
+    end
+    if is_presented(header, api_key) then
+        local wait = self.failures:wait(address)
+        if wait then
+            return nil, { status = 429, retry_after = wait }
+        end
+        self.failures:failed(address)
+    end
+    return unauthorized(self, credential and credential.scheme or tried)
+end
+
+local IDENTIFY = { none = by_credential, any = by_any, all = by_all }
+
+-- `accepts`: {basic = boolean, bearer = boolean}; `certificates`: "none" count, "any" is enough, or "all" requests need
+-- one and a credential of the same client; `keys`, `users`, `clients`: functions that return what a file says, or nil;
 -- `verify`: a function of password and hash that returns true, false, nil while it is busy, or nil and an error;
 -- `sleep`: waits until it is worth to try again; `memory` and `failures`: as password_memory and failures make them.
+--
+-- `identify` takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, the bytes of
+-- the address that they come from, and the subject of the certificate that was verified, or nil. It returns at least
+-- {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, retry_after, err}.
 function _M.new(options)
-    return setmetatable({
+    return {
+        identify = assert(IDENTIFY[options.certificates]),
         accepts = options.accepts,
+        clients = options.clients,
         keys = options.keys,
         users = options.users,
         verify = options.verify,
         memory = options.memory,
         failures = options.failures,
         sleep = options.sleep,
-    }, { __index = methods })
+    }
 end
 
 return _M

@@ -7,6 +7,7 @@
 local authenticator = require "gatehouse.authenticator"
 local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
+local client_files = require "gatehouse.client_files"
 local digest = require "gatehouse.digest"
 local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
@@ -18,8 +19,6 @@ local password = require "gatehouse.password"
 local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
-local watched_file = require "gatehouse.watched_file"
-local watched_folder = require "gatehouse.watched_folder"
 
 local assert = assert
 local collectgarbage = collectgarbage
@@ -30,7 +29,6 @@ local ipairs = ipairs
 local match = string.match
 local ngx = ngx
 local open = io.open
-local pcall = pcall
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -42,10 +40,6 @@ local KNOWN_HASHES = {
 -- How much of a body that waits in a file is read at once, and how often others get their turn.
 local PIECE = 65536
 local PIECES_A_TURN = 16
--- How large a file of clients may be to be read in one go, in bytes, and in seconds how often a request looks whether
--- one that is larger has been read.
-local AT_ONCE = 262144
-local WAIT = 0.002
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
 local LONGEST_CHECK = 30
@@ -58,13 +52,9 @@ local KEY_SIZE = 32
 local GARBAGE_PAUSE = 400
 
 local _M = {}
-local identities, failed_tries, table_of_routes, rights_of_clients
-local files = {}
-local folder_of_clients, path_of_clients
+local files, identities, table_of_routes, rights_of_clients, uses_certificates
 -- When a check of a password that is under way counts as lost, by hash and password.
 local checked_until = {}
--- The file that is being read a part at a time.
-local file_in_turns
 
 local function write(_, message)
     ngx.log(ngx.CRIT, message)
@@ -88,66 +78,14 @@ local function read_settings(path)
     return settings
 end
 
-local function watch(path, parse)
-    local file = watched_file.new(path, parse, log)
-    files[#files + 1] = file
-    -- Read now: workers start with it, and damage shows in the log at once.
-    if file:changed() then
-        file:read()
-    end
-    return function()
-        return file.good
-    end
-end
-
 -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
 local function give_way()
     ngx.sleep(0.001)
 end
 
-local function read_in_turns(_, file)
-    local ok, err = pcall(file.read, file, give_way)
-    file_in_turns = nil
-    if not ok then
-        log("failed to read " .. file.path .. ": " .. err)
-    end
-    -- What was read before is as large.
-    collectgarbage()
-end
-
--- A large file is read a part at a time, between which others get their turn; not in a request, which may be cut off.
-local function read_changed(file, size)
-    if size > AT_ONCE and not file_in_turns and ngx.timer.at(0, read_in_turns, file) then
-        file_in_turns = file
-    else
-        file:read()
-    end
-end
-
-local function look_at_files()
-    for _, file in ipairs(files) do
-        local size = file ~= file_in_turns and file:changed()
-        if size then
-            read_changed(file, size)
-        end
-    end
-end
-
-local function wait_for_file()
-    while file_in_turns do
-        ngx.sleep(WAIT)
-    end
-end
-
--- Before each request is judged: what changed until now counts for it.
-local function refresh()
-    if file_in_turns then
-        wait_for_file()
-    end
-    if folder_of_clients:stirred() then
-        look_at_files()
-        wait_for_file()
-    end
+-- Outside of any request. Returns whether that can be.
+local function soon(callback, argument)
+    return ngx.timer.at(0, function() callback(argument) end)
 end
 
 -- In a thread: a hash takes milliseconds to seconds, in which the event loop serves others. Returns nil without an
@@ -179,62 +117,61 @@ local function random_key()
     return key
 end
 
--- A change of what clients may present or do gives everybody a fresh start.
-local function forgiving(parse)
-    return function(text, pause)
-        local value, err = parse(text, pause)
-        if value then
-            failed_tries:forget()
-        end
-        return value, err
-    end
-end
-
 -- Run once, also by `nginx -t`: what fails here never replaces a running configuration.
 function _M.init(folder)
     local settings = read_settings(folder .. "/conf/settings.json")
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
     end
-    path_of_clients = folder .. "/clients"
-    failed_tries = failures.new(ngx.shared.gatehouse_failures, settings.auth_failures)
+    local failed_tries = failures.new(ngx.shared.gatehouse_failures, settings.auth_failures)
+    files = client_files.new({
+        folder = folder .. "/clients",
+        -- Everybody gets a fresh start.
+        changed = function() failed_tries:forget() end,
+        log = log,
+        sleep = ngx.sleep,
+        timer = soon,
+    })
     local sign = digest.hmac(random_key())
+    rights_of_clients = files:watch("clients.json", rights.parse)
+    uses_certificates = settings.certificates ~= "none"
     identities = authenticator.new({
         accepts = settings.accepts,
-        keys = watch(path_of_clients .. "/api_keys", forgiving(keyfile.parse)),
-        users = watch(path_of_clients .. "/htpasswd", forgiving(htpasswd.parse)),
+        certificates = settings.certificates,
+        clients = rights_of_clients,
+        keys = files:watch("api_keys", keyfile.parse),
+        users = files:watch("htpasswd", htpasswd.parse),
         verify = verify,
         sleep = sleep_for_a_turn,
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
     table_of_routes = routes.new(settings.routes, settings.parameters)
-    rights_of_clients = watch(path_of_clients .. "/clients.json", forgiving(rights.parse))
 end
 
 function _M.init_worker()
-    local err
-    folder_of_clients, err = watched_folder.new(path_of_clients)
-    if err then
-        log(err .. "; each request looks at its files instead")
-    end
-    look_at_files()
+    files:begin()
     -- What each request leaves behind is collected half as often, for some memory.
     collectgarbage("setpause", GARBAGE_PAUSE)
     -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
     -- And not every change of a file is told.
-    local ok
-    ok, err = ngx.timer.every(1, look_at_files)
+    local ok, err = ngx.timer.every(1, function() files:look() end)
     if not ok then
         log("failed to start the timer: " .. err)
     end
 end
 
+-- The subject of the client's certificate; nil if it has none, or one that nginx did not find to be good.
+local function subject_of_certificate(var)
+    return var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
+end
+
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
     local var = ngx.var
+    local subject = uses_certificates and subject_of_certificate(var) or nil
     local identity, refusal =
-        identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr)
+        identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr, subject)
     if identity then
         var.gatehouse_client = identity.client
         var.gatehouse_key = identity.key
@@ -319,7 +256,7 @@ local function check_models(may, route, parameter)
 end
 
 function _M.access()
-    refresh()
+    files:refresh()
     local identity = authenticate()
     local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
     if not route then

@@ -2,7 +2,7 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Reads clients/clients.json: what each client may do.
+-- Reads clients/clients.json: what each client may do, and by which certificates it is known.
 
 local cjson = require "cjson.safe"
 local keyfile = require "gatehouse.keyfile"
@@ -27,6 +27,11 @@ end
 -- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
 function methods:models(client)
     return self.matchers[client]
+end
+
+-- Returns the name of the client that has a certificate with this subject, as OpenSSL writes it by RFC 2253; or nil.
+function methods:with_certificate(subject)
+    return self.owners[subject]
 end
 
 local function set_of(list)
@@ -62,18 +67,37 @@ local function read(client)
     return scopes, not models["*"] and model_names.matcher(client.models) or nil
 end
 
+-- Makes the client the owner of its certificates. Returns whether it can be: not if another one is.
+local function own(owners, name, client)
+    if client.certificates == nil then
+        return true
+    end
+    local subjects = set_of(client.certificates)
+    for subject in pairs(subjects or {}) do
+        -- An empty one would be that of every certificate that names nobody.
+        if subject == "" or owners[subject] then
+            return false
+        end
+        owners[subject] = name
+    end
+    return subjects ~= nil
+end
+
 -- Returns the rights of all clients; or nil and an error.
 function _M.parse(text)
     local clients = cjson.decode(text)
     if type(clients) ~= "table" then
         return nil, "failed to read: it is not a JSON object"
     end
-    local self = { scopes = {}, matchers = {} }
+    local self = { scopes = {}, matchers = {}, owners = {} }
     for name, client in pairs(clients) do
         local scopes, matcher = read(client)
         scopes = type(name) == "string" and scopes
         if not scopes then
             return nil, "failed to read a client: it must be a name and {scopes, models}"
+        end
+        if not own(self.owners, name, client) then
+            return nil, "failed to read a client: its certificates must be a list of subjects that no other client has"
         end
         self.scopes[name], self.matchers[name] = scopes, matcher
     end

@@ -1,0 +1,123 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- The files of clients: read at the start, and again as soon as they change.
+
+local watched_file = require "gatehouse.watched_file"
+local watched_folder = require "gatehouse.watched_folder"
+
+local collectgarbage = collectgarbage
+local ipairs = ipairs
+local pcall = pcall
+local setmetatable = setmetatable
+
+-- How large a file may be to be read in one go, in bytes, and in seconds how often a request looks whether one that is
+-- larger has been read.
+local AT_ONCE = 262144
+local WAIT = 0.002
+-- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
+local A_MOMENT = 0.001
+
+local _M = {}
+local methods = {}
+
+-- A change of what clients may present or do is told, before anything is judged by it.
+local function telling(self, parse)
+    return function(text, pause)
+        local value, err = parse(text, pause)
+        if value then
+            self.changed()
+        end
+        return value, err
+    end
+end
+
+-- Returns a function that returns what the file of this name says; nil as long as it was never good.
+function methods:watch(name, parse)
+    local file = watched_file.new(self.folder .. "/" .. name, telling(self, parse), self.log)
+    self.files[#self.files + 1] = file
+    -- Read now: workers start with it, and damage shows in the log at once.
+    if file:changed() then
+        file:read()
+    end
+    return function()
+        return file.good
+    end
+end
+
+-- A large file is read a part at a time, between which others get their turn; not in a request, which may be cut off.
+local function read_changed(self, file, size)
+    if size > AT_ONCE and not self.in_turns and self.timer(self.read_in_turns, file) then
+        self.in_turns = file
+    else
+        file:read()
+    end
+end
+
+-- Looks at each file.
+function methods:look()
+    for _, file in ipairs(self.files) do
+        local size = file ~= self.in_turns and file:changed()
+        if size then
+            read_changed(self, file, size)
+        end
+    end
+end
+
+local function wait(self)
+    while self.in_turns do
+        self.sleep(WAIT)
+    end
+end
+
+-- Before a request is judged: what changed until now counts for it.
+function methods:refresh()
+    if self.in_turns then
+        wait(self)
+    end
+    if self.watched_folder:stirred() then
+        self:look()
+        wait(self)
+    end
+end
+
+-- To be called in each worker, before the first request.
+function methods:begin()
+    local err
+    self.watched_folder, err = watched_folder.new(self.folder)
+    if err then
+        self.log(err .. "; each request looks at its files instead")
+    end
+    self:look()
+end
+
+-- `folder`: its path; `changed`: called when a file that changed has been read; `log`: takes a message; `sleep`: waits
+-- for seconds; `timer`: has a function called soon with an argument, outside of any request, and tells whether it will.
+function _M.new(options)
+    local self = setmetatable({
+        folder = options.folder,
+        changed = options.changed,
+        log = options.log,
+        sleep = options.sleep,
+        timer = options.timer,
+        files = {},
+        -- The file that is being read a part at a time.
+        in_turns = nil,
+    }, { __index = methods })
+    local function pause()
+        self.sleep(A_MOMENT)
+    end
+    function self.read_in_turns(file)
+        local ok, err = pcall(file.read, file, pause)
+        self.in_turns = nil
+        if not ok then
+            self.log("failed to read " .. file.path .. ": " .. err)
+        end
+        -- What was read before is as large.
+        collectgarbage()
+    end
+    return self
+end
+
+return _M
