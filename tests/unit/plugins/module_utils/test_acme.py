@@ -80,9 +80,9 @@ def test_none_another_directory_and_other_names_are_due() -> None:
 # As certbot 4.0 said, against Pebble: standard output, standard error, the variable, the reason.
 REFUSALS = [
     (
-        "Requesting a certificate for nowhere.example.com\n\nCertbot failed to authenticate some domains (authenticator: "
-        "webroot). The Certificate Authority reported these problems:\n  Domain: nowhere.example.com\n"
-        "  Type:   connection\n  Detail: lookup nowhere.example.com: no such host\n\nHint: The Certificate Authority ...",
+        "Requesting a certificate for nowhere.example.com\n\nCertbot failed to authenticate some domains (authenticator"
+        ": webroot). The Certificate Authority reported these problems:\n  Domain: nowhere.example.com\n"
+        "  Type:   connection\n  Detail: lookup nowhere.example.com: no such host\n\nHint: The Certificate ...",
         "Some challenges have failed.",
         "ollama_gateway_server_names",
         "nowhere.example.com: lookup nowhere.example.com: no such host",
@@ -109,15 +109,15 @@ REFUSALS = [
     ),
     (
         "",
-        "Unable to register an account with ACME server. Server requires external account binding. Please use --eab-kid "
-        "and --eab-hmac-key.",
+        "Unable to register an account with ACME server. Server requires external account binding. Please use --eab-"
+        "kid and --eab-hmac-key.",
         "ollama_gateway_acme_eab_key_id and ollama_gateway_acme_eab_hmac_key",
         "Server requires external account binding",
     ),
     (
         "",
-        "Unable to register an account with ACME server. Error returned by the ACME server: external account binding JWS "
-        "verification error: go-jose/go-jose: error in cryptographic primitive",
+        "Unable to register an account with ACME server. Error returned by the ACME server: external account binding "
+        "JWS verification error: go-jose/go-jose: error in cryptographic primitive",
         "ollama_gateway_acme_eab_key_id and ollama_gateway_acme_eab_hmac_key",
         "JWS verification error",
     ),

@@ -87,6 +87,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bench]:
 
     monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
     monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     (tmp_path / "tmp").mkdir()
     (tmp_path / "webroot/.well-known/acme-challenge").mkdir(parents=True)
     program = tmp_path / "certbot"
