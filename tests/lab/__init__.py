@@ -15,7 +15,9 @@ from tests.lab.base import INNER_SUBNET, LABEL, LabError, lock, say
 __all__ = ["LabError", "down", "up"]
 
 
-def up(*, packages: bool = False, official: bool | None = None, standin: bool | None = None) -> docker.DockerClient:
+def up(
+    *, packages: bool = False, acme: bool = False, official: bool | None = None, standin: bool | None = None
+) -> docker.DockerClient:
     """Everything that hosts need, running; the engine's client. Quick where it is there already."""
     with lock():
         client = engine.up()
@@ -24,6 +26,8 @@ def up(*, packages: bool = False, official: bool | None = None, standin: bool | 
         images.build(client, "host")
         if packages:
             say(f"serving packages at {services.packages(client)}")
+        if acme:
+            say(f"serving certificates at {services.acme(client)}")
     return client
 
 

@@ -21,6 +21,7 @@ def main() -> int:
 
     up = verbs.add_parser("up", help="engine, network, images and registry")
     up.add_argument("--packages", action="store_true", help="the apt repository like the Docker vendor's too")
+    up.add_argument("--acme", action="store_true", help="ACME servers too")
     up.add_argument("--images", choices=["official", "lab"], help="default: official where a registry answers")
     up.add_argument("--ollama", choices=["official", "standin"], help="default: standin")
 
@@ -29,6 +30,7 @@ def main() -> int:
     create.add_argument("name")
     create.add_argument("--address", help="in 10.213.0.0/24; default: the next free one from .10 on")
     create.add_argument("--packages", action="store_true", help="as for up")
+    create.add_argument("--acme", action="store_true", help="as for up")
     destroy = host.add_parser("destroy", help="remove a host and its data")
     destroy.add_argument("name")
 
@@ -49,6 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "up":
         lab.up(
             packages=arguments.packages,
+            acme=arguments.acme,
             official={"official": True, "lab": False}.get(arguments.images),
             standin={"official": False, "standin": True}.get(arguments.ollama),
         )
@@ -57,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     elif arguments.verb == "status":
         _status()
     elif arguments.action == "create":
-        client = lab.up(packages=arguments.packages)
+        client = lab.up(packages=arguments.packages, acme=arguments.acme)
         address, made = hosts.create(client, arguments.name, arguments.address)
         print(f"{'created' if made else 'present'} {arguments.name} {address}")
     elif not engine.running():

@@ -27,6 +27,10 @@ REGISTRY = "gatehouse-lab-registry"
 REGISTRY_ADDRESS = "10.213.0.2"
 PACKAGES = "gatehouse-lab-packages"
 PACKAGES_ADDRESS = "10.213.0.3"
+ACME = "gatehouse-lab-acme"
+ACME_ADDRESS = "10.213.0.4"
+# Where the lab leaves the CA of the ACME servers' own HTTPS.
+ACME_CA = STATE_DIR / "acme_ca.pem"
 FIRST_HOST_ADDRESS = ipaddress.IPv4Address("10.213.0.10")
 
 # Everything that the lab makes, other than images, carries this label; its value says what it is.

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hosts draw from: the network, the registry with the roles' images and models, the package repository."""
+"""What the hosts draw from: the network, the registry with the roles' images and models, packages, ACME servers."""
 
 from __future__ import annotations
 
+import ssl
 import urllib.request
 from contextlib import suppress
 
@@ -15,6 +16,9 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from tests.lab import images, models
 from tests.lab.base import (
+    ACME,
+    ACME_ADDRESS,
+    ACME_CA,
     GATEWAY,
     INNER_SUBNET,
     LABEL,
@@ -86,16 +90,19 @@ def _url(container: Container, port: int) -> str:
     """The service as this machine reaches it, when it answers."""
     bindings = container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"]
     url = f"http://127.0.0.1:{bindings[0]['HostPort']}"
+    _wait_for_answer(str(container.name), url + "/")
+    return url
 
+
+def _wait_for_answer(name: str, url: str, context: ssl.SSLContext | None = None) -> None:
     def answers() -> bool:
         try:
-            with urllib.request.urlopen(url + "/", timeout=2) as reply:
+            with urllib.request.urlopen(url, timeout=2, context=context) as reply:
                 return bool(reply.status == 200)
         except OSError:
             return False
 
-    wait_for(f"{container.name} does not answer at {url}", answers, 30)
-    return url
+    wait_for(f"{name} does not answer at {url}", answers, 30)
 
 
 def registry(client: docker.DockerClient, official: bool | None, standin: bool | None) -> str:
@@ -175,3 +182,19 @@ def packages(client: docker.DockerClient) -> str:
     image = images.build(client, "packages")
     _url(_service(client, PACKAGES, PACKAGES_ADDRESS, image, 80, {}), 80)
     return f"http://{PACKAGES_ADDRESS}"
+
+
+def acme(client: docker.DockerClient) -> str:
+    """ACME servers that reach the hosts: a plain one, one that wants accounts bound, one of short certificates.
+
+    Their directories are at ports 14000, 14001 and 14002, their roots at 15000, 15001 and 15002 (/roots/0). Returns the
+    address. A host is known to them by its name and `.gatehouse-lab`.
+    """
+    container = _service(client, ACME, ACME_ADDRESS, images.build(client, "acme"), 14000, {})
+    _code, certificate = container.exec_run(["cat", "/etc/pebble/ca.pem"])
+    ACME_CA.parent.mkdir(parents=True, exist_ok=True)
+    ACME_CA.write_bytes(certificate)
+    context = ssl.create_default_context(cafile=str(ACME_CA))
+    for port in (14000, 14001, 14002):
+        _wait_for_answer(ACME, f"https://{ACME_ADDRESS}:{port}/dir", context)
+    return ACME_ADDRESS
