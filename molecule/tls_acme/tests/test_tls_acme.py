@@ -74,7 +74,8 @@ def names(certificate: x509.Certificate) -> set[str]:
 def run(folder: Path, *arguments: str, **variables: Any) -> tuple[int, str]:
     extra = folder / "variables.json"
     extra.write_text(json.dumps({f"ollama_gateway_{name}": value for name, value in variables.items()}))
-    done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify", "--extra-vars", f"@{extra}", *arguments)
+    parts = ["--tags=ollama_gateway", "--skip-tags=verify"]
+    done = playbook(SCENARIO.inventory, "deploy", *parts, "--extra-vars", f"@{extra}", *arguments)
     return done.returncode, done.stdout + done.stderr
 
 
