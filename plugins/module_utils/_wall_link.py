@@ -45,7 +45,8 @@ class Link:
             return _certificate(wrapped)
 
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
-        assert self.context is not None
+        if self.context is None:
+            raise ValueError("a plain link has no certificate")
         # Python itself leaves out an address, which is no name for SNI (RFC 6066, section 3).
         wrapped = self.context.wrap_socket(sock, server_hostname=self.name)
         if self.certificate is not None and _certificate(wrapped) != (self.certificate or None):
