@@ -64,6 +64,11 @@ def playbook(inventory: Path, name: str, *arguments: str) -> subprocess.Complete
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """All that a playbook printed, in one line: long messages are broken anywhere."""
+    return " ".join((done.stdout + done.stderr).split())
+
+
 @dataclass
 class Load:
     """Requests in a loop, in a thread of their own, until the block ends: `with Load(...) as load`.

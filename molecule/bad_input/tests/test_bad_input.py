@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.client import Gateway, playbook
+from tests.client import Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -122,7 +122,7 @@ def refuse(tmp_path: Path, variables: dict[str, Any], words: list[str], *, chang
     extra = tmp_path / "variables.json"
     extra.write_text(json.dumps(variables))
     done = playbook(SCENARIO.inventory, "deploy", "--extra-vars", f"@{extra}")
-    said = re.sub(r"\s+", " ", done.stdout + done.stderr)
+    said = told(done)
     assert done.returncode == 2, said
     assert [word for word in words if word not in said] == [], said
     assert re.findall(r"changed=(\d+)", said.split("PLAY RECAP")[1]).count(str(changed)) >= 1, said

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from tests.client import playbook
+from tests.client import playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -28,7 +27,7 @@ def converge(host: str, **variables: Any) -> tuple[int, str]:
     """Run the role on one host with these variables besides its own; return the exit code and what was said."""
     arguments = ["--limit", host, "--extra-vars", json.dumps(variables)]
     done = playbook(SCENARIO.inventory, "../molecule/docker_engine/converge", *arguments)
-    return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr)
+    return done.returncode, told(done)
 
 
 def refuse(host: str, words: list[str], **variables: Any) -> None:

@@ -14,7 +14,7 @@ import requests
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.client import Gateway, Load, playbook
+from tests.client import Gateway, Load, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -88,8 +88,8 @@ def test_a_certificate_near_its_end_is_renewed_by_a_play_without_a_failed_reques
     assert len(anew.answers) > 50
     secret = SCENARIO.host("gate").file(SERVER_FILE).content_string.splitlines()[1]
     assert len(secret) > 30
-    assert secret not in done.stdout + done.stderr
-    assert (FOLDER / "ca" / "ca.key").read_text().splitlines()[1] not in done.stdout + done.stderr
+    assert secret not in told(done)
+    assert (FOLDER / "ca" / "ca.key").read_text().splitlines()[1] not in told(done)
 
 
 def test_a_folder_that_cannot_hold_a_ca_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
@@ -97,13 +97,13 @@ def test_a_folder_that_cannot_hold_a_ca_is_refused_before_anything_is_changed(tm
     file.touch()
     done = playbook(SCENARIO.inventory, "deploy", "-e", f"ollama_gateway_ca_dir={file}")
     assert done.returncode != 0
-    assert f"ollama_gateway_ca_dir: {file} on the controller is not a folder" in done.stdout
-    assert "changed=0" in done.stdout
+    assert f"ollama_gateway_ca_dir: {file} on the controller is not a folder" in told(done)
+    assert "changed=0" in told(done)
     assert GATEWAY.status(key=KEY) == 200
 
 
 def test_check_mode_changes_nothing_and_says_so() -> None:
     done = playbook(SCENARIO.inventory, "deploy", "--check", "--diff", "--skip-tags=verify")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "changed=0" in done.stdout
-    assert "PRIVATE KEY" not in done.stdout
+    assert "changed=0" in told(done)
+    assert "PRIVATE KEY" not in told(done)

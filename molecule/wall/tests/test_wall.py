@@ -14,7 +14,7 @@ from shlex import quote
 import pytest
 from testinfra.host import Host
 
-from tests.client import Gateway, playbook
+from tests.client import Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -31,7 +31,7 @@ def gate() -> Host:
 def verify() -> tuple[int, str]:
     """The exit code of verify.yml and what it printed, with every run of white space as one space."""
     done = playbook(SCENARIO.inventory, "verify")
-    return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr)
+    return done.returncode, told(done)
 
 
 def clients(host: Host) -> str:
