@@ -28,7 +28,9 @@ lint: deps .venv/installed
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --strict
 	$(BIN)/antsibull-changelog lint
-	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty roles/ollama_gateway/files/mirror.sh
+	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty \
+		tests/lab/images/acme/make-certificates tests/lab/images/acme/pebbles \
+		roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh
 
 unit: deps .venv/installed
 	$(BIN)/pytest -q tests/unit
