@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import stat
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_a_credential_is_200_and_none_is_401() -> None:
 def test_who_does_not_trust_the_ca_is_warned() -> None:
     with pytest.raises(requests.exceptions.SSLError):
         Gateway(GATEWAY.url).get()
+
+
+def test_a_strict_reader_of_certificates_is_content() -> None:
+    context = ssl.create_default_context(cafile=str(CA))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    with socket.create_connection((ADDRESS, 8880), 10) as sock, context.wrap_socket(
+        sock, server_hostname=ADDRESS
+    ) as tls:
+        assert tls.version() == "TLSv1.3"
 
 
 def test_a_streamed_answer_arrives_in_pieces() -> None:
