@@ -52,7 +52,7 @@ def test_the_plain_port_sends_over() -> None:
 @pytest.mark.parametrize(
     ("certificate", "key", "message"),
     [
-        ("server.pem", "next.key", "does not fit"),
+        ("server.pem", "next.key", "it does not belong to any"),
         ("expired.pem", "expired.key", "expired"),
         ("future.pem", "future.key", "not valid"),
         ("server.key", "server.key", "ollama_gateway_tls_certificate"),
