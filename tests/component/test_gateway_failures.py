@@ -120,12 +120,15 @@ def test_the_log_says_who_was_told_to_wait(server: Gateway) -> None:
 def test_plain_nginx_refuses_passwords_that_come_too_fast_and_nothing_else(upstream: Echo, tmp_path: Path) -> None:
     with gateway(tmp_path, "basic", upstream.address, ollama_gateway_nginx_password_rate=2) as nginx:
         assert nginx.status(ALICE) == 200
+        begun = time.monotonic()
         seen = [nginx.status(basic("alice", f"guess-{number}")) for number in range(20)]
-        assert set(seen) == {401, 429}
-        assert seen.count(401) < 10
-        reply = ask(nginx, ALICE)
-        assert (status(reply), reply.header("Retry-After")) == (429, "1")
-        assert reply.header("WWW-Authenticate") is None
+        assert set(seen) <= {401, 429}
+        # Two a second, two more at once, and one that was due.
+        assert seen.count(401) <= 2 * (time.monotonic() - begun) + 3
+        refused = [reply for reply in (ask(nginx, ALICE) for _ in range(20)) if status(reply) == 429]
+        assert refused
+        assert {reply.header("Retry-After") for reply in refused} == {"1"}
+        assert {reply.header("WWW-Authenticate") for reply in refused} == {None}
         assert {nginx.status() for _ in range(20)} == {401}
         time.sleep(1.1)
         assert nginx.status(ALICE) == 200
