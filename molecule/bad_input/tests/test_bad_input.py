@@ -78,7 +78,7 @@ BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a_variable_mistyped": ({"ollama_gateway_prot": 8881}, ["ollama_gateway_prot", "ollama_gateway_port"]),
     "another_address_in_the_clear": (
         {"ollama_gateway_allow_plaintext": False},
-        ["ollama_gateway_bind", "127.0.0.1", "ollama_gateway_allow_plaintext"],
+        ["ollama_gateway_bind", "ollama_gateway_tls", "self_signed", "ollama_gateway_allow_plaintext"],
     ),
     "a_server_published_by_an_engine_that_leaves_it_open": (
         {"ollama_server_publish": "127.0.0.1:11434"},
