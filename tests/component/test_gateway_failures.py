@@ -110,8 +110,9 @@ def test_a_change_of_credentials_gives_everybody_a_fresh_start(server: Gateway) 
 
 
 def test_the_log_says_who_was_told_to_wait(server: Gateway) -> None:
-    fail(server, LIMIT)
-    reply = ask(server, basic("alice", "wrong"))
+    # A worker that learned late of the change before this test has let everybody start afresh meanwhile.
+    tried = (ask(server, basic("alice", "wrong")) for _ in range(3 * LIMIT))
+    reply = next(reply for reply in tried if status(reply) == 429)
     line = server.log_of(reply.header("X-Request-Id"))
     assert line["status"] == 429
     assert line["client"] == ""

@@ -124,6 +124,7 @@ describe("the model of a form", function()
             "content-transfer-encoding: 8bit\r\n", 'Content-Disposition: form-data; name="a"\r\n',
             "Content-Encoding: gzip\r\n", "X: y\r\n", " folded\r\n",
             "Content-Type : text/plain\r\n", "Content-Type\r\n", "Content-Type:\r\n", "Content-Type: a\nb: c\r\n",
+            "Content-Type: \r\n", "Content-Length: \r\n", "CONTENT-LENGTH:  \r\n",
             "Content-Type: a\rb: c\r\n", "Content-Type: a\0\r\n", "Content-Type: " .. ("a"):rep(4096) .. "\r\n" }) do
             refused(form(model("tiny", headers)))
             refused(form(model("tiny"), (model("x", headers):gsub("model", "other"))))

@@ -51,7 +51,7 @@ end
 local function read_headers(head)
     local headers = {}
     for line in gmatch(head .. "\r\n", "(.-)\r\n") do
-        local name, value = match(line, "^([%a-]+): *([^%c]+)$")
+        local name, value = match(line, "^([%a-]+): *([^%c ][^%c]*)$")
         name = lower(name or "")
         if not HEADERS[name] or headers[name] then
             fail("a part of the form has another header than its disposition and type")
