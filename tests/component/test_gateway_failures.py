@@ -35,6 +35,8 @@ def a_fresh_start(server: Gateway) -> None:
     """New hashes, of which none is remembered, and no failure that still counts."""
     hashed = {name: sha512_crypt.using(rounds=1000).hash(word) for name, word in PASSWORDS.items()}
     server.write("htpasswd", [f"{name}:{one}" for name, one in hashed.items()])
+    # A file that is read right after its change is read once more within a second, which forgives once more.
+    time.sleep(1.2)
 
 
 def fail(server: Gateway, count: int, credential: str = basic("alice", "wrong")) -> list[int]:
@@ -110,9 +112,8 @@ def test_a_change_of_credentials_gives_everybody_a_fresh_start(server: Gateway) 
 
 
 def test_the_log_says_who_was_told_to_wait(server: Gateway) -> None:
-    # A worker that learned late of the change before this test has let everybody start afresh meanwhile.
-    tried = (ask(server, basic("alice", "wrong")) for _ in range(3 * LIMIT))
-    reply = next(reply for reply in tried if status(reply) == 429)
+    fail(server, LIMIT)
+    reply = ask(server, basic("alice", "wrong"))
     line = server.log_of(reply.header("X-Request-Id"))
     assert line["status"] == 429
     assert line["client"] == ""
