@@ -61,7 +61,7 @@ def playbook(inventory: Path, name: str, *arguments: str) -> subprocess.Complete
         *arguments,
     ]
     env = {**os.environ, "ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1500, check=False)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
