@@ -9,6 +9,8 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
+
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _LONGEST = 253
 
@@ -17,11 +19,7 @@ def kind(name: object) -> str | None:
     """What a name is: address, wildcard or dns; None if it is nothing of that."""
     if not isinstance(name, str):
         return None
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        pass
-    else:
+    if is_address(name):
         # The zone of a link-local address means nothing to others.
         return None if "%" in name else "address"
     wildcard = name.startswith("*.")

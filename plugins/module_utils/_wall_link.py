@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import tempfile
@@ -124,15 +123,6 @@ def first_certificate(path: str) -> bytes:
         raise Unusable("certificate: %s: it cannot be read: %s" % (path, error.strerror)) from None
     except ValueError:
         raise Unusable("certificate: %s: there is none in it" % path) from None
-
-
-def is_name(name: str) -> bool:
-    """Whether it is a name rather than an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return True
-    return False
 
 
 def _context() -> ssl.SSLContext:

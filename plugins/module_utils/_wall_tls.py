@@ -11,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_hello as hello
+from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import UNAUTHORIZED, Attack, Expectation
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import (
@@ -23,7 +24,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_link import (
     Link,
     Links,
-    is_name,
     with_client_certificate,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_routes import Route, on_route
@@ -59,7 +59,7 @@ def handshakes(links: Links) -> t.Iterator[Attack]:
     )
     link = replace(links.usual, context=None)
     name = links.usual.name
-    for sni in [name, None] if name and is_name(name) else [None]:
+    for sni in [name, None] if name and not is_address(name) else [None]:
         about = "" if sni else " without a name"
         for version, number in (("SSL 3", hello.SSL3), ("TLS 1.0", hello.TLS10), ("TLS 1.1", hello.TLS11)):
             # A server has to take the name from the extension, which SSL 3 has not.

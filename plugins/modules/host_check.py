@@ -96,6 +96,7 @@ import socket
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
 
 # 127.0.0.1:8880->8080/tcp, [::1]:8880->8080/tcp, :::8000-8001->8000-8001/tcp
 PUBLISHED = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?:(\d+)(?:-(\d+))?->[\d-]+/tcp")
@@ -143,14 +144,6 @@ def bind_error(address: str, port: int) -> int:
         except OSError as e:
             return e.errno or 0
     return 0
-
-
-def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 class HostCheck:

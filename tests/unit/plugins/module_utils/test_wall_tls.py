@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_hello, _wall_link
+from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, named, read_url, request
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result
@@ -287,7 +288,7 @@ class TestHello:
 
     def test_a_name_is_asked_for_only_if_it_is_one(self) -> None:
         assert NAME.encode() in _wall_hello.client_hello(_wall_hello.TLS12, [1], NAME)
-        assert [_wall_link.is_name(one) for one in (NAME, "127.0.0.1", "::1")] == [True, False, False]
+        assert [is_address(one) for one in (NAME, "127.0.0.1", "::1")] == [False, True, True]
 
 
 class TestCertificateFile:
