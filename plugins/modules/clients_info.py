@@ -16,6 +16,8 @@ description:
     characters of the key, by which people tell keys apart.
   - What is damaged in a file is left out with a warning, which names the line and never quotes it.
   - Whether the gateway accepts keys or passwords at all is not looked at.
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 options:
   path:
     description: The folder with C(api_keys), C(htpasswd) and C(clients.json). Each of them may be missing.
@@ -31,16 +33,6 @@ options:
     description: Seconds that O(log_command) may take. Longer is a failure of it.
     type: int
     default: 60
-attributes:
-  check_mode:
-    description: Does the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 seealso:
   - module: gatehouse.ollama.api_keys
   - module: gatehouse.ollama.htpasswd

@@ -12,21 +12,13 @@ description:
   - Fails if a variable whose name begins with the name of the calling role and an underscore is in none of the role's
     argument specifications, and names the closest one that is. A mistyped variable would otherwise be ignored.
   - Meant as the first task of a role. Runs on the controller alone and changes nothing.
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 options:
   role:
     description: Name of the calling role, which its public variables begin with.
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Checks the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 notes:
   - Variables that a play registers or sets must not begin with the name of the role and an underscore.
 author:

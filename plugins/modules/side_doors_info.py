@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Lists the addresses of the host and of the project's containers with the port of the server and with every port that
     the project publishes. Whether somebody answers there is a question for M(gatehouse.ollama.wall).
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 options:
   project:
     description: The Compose project.
@@ -27,16 +29,6 @@ options:
     description: The port of the server.
     type: int
     default: 11434
-attributes:
-  check_mode:
-    description: Does the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 seealso:
   - module: gatehouse.ollama.wall
 author:

@@ -17,6 +17,8 @@ description:
   - Each O(client_ca) must lead to a root that is among them, and with O(client_crl) each must have a list that is in
     time, or nginx would refuse every client certificate.
   - Runs on the controller alone and changes nothing.
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 options:
   certificate:
     description: The certificate and its intermediates, as PEM or as a path on the controller. Needs O(private_key).
@@ -51,16 +53,6 @@ options:
       - C(no_log) hides the messages about what is wrong, so have such a task before the one that takes the secret.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Does the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 notes:
   - Needs the Python library cryptography 42 or newer on the controller.
   - A message never holds anything of a private key.

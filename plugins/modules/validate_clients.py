@@ -17,6 +17,7 @@ description:
     go together. What is in certificates is judged by M(gatehouse.ollama.tls_files).
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.orders
 options:
@@ -108,16 +109,6 @@ options:
     type: str
     choices: [any, all]
     default: any
-attributes:
-  check_mode:
-    description: Checks the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
 seealso:
   - module: gatehouse.ollama.htpasswd
   - module: gatehouse.ollama.api_keys
