@@ -29,6 +29,7 @@ from tests.lab.base import run
 
 CREDENTIALS = (
     credentials.keys_vs_open,
+    credentials.keys_vs_guide,
     credentials.bcrypt_vs_open,
     credentials.bcrypt_vs_nginx,
     credentials.latency_under_flood,
@@ -183,10 +184,7 @@ def main() -> None:
             print(f"bench: {measure_anew.__name__}", flush=True)
             folder = here.folder / measure_anew.__name__
             folder.mkdir()
-            figures.append(measure_anew(folder, here.upstream))
-        print("bench: keys_vs_guide", flush=True)
-        (here.folder / "guide").mkdir()
-        figures += credentials.keys_vs_guide(here.folder / "guide", here.upstream)
+            figures += measure_anew(folder, here.upstream)
         print("bench: htpasswd_vs_loop", flush=True)
         figures.append(modules.htpasswd_vs_loop())
         told = {figure.name: figure.report() for figure in figures}

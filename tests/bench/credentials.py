@@ -56,13 +56,13 @@ def with_many_keys(folder: Path, upstream: servers.Upstream) -> Iterator[Gateway
         yield gateway
 
 
-def keys_vs_open(folder: Path, upstream: servers.Upstream) -> Figure:
+def keys_vs_open(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = f"requests/s of GET {PATH} with one of {KEYS} keys; the open proxy logs by the line"
     figure = Figure("bearer_100k_vs_open", "ratio", 0.9, meaning)
     proxy = servers.OpenProxy(folder / "proxy", "bearer", upstream.address)
     with with_many_keys(folder / "gateway", upstream) as gateway, running(proxy):
         in_turn(20, figure, rate(proxy, servers.ALICE), rate(gateway, servers.ALICE))
-    return figure
+    return [figure]
 
 
 def keys_vs_guide(folder: Path, upstream: servers.Upstream) -> list[Figure]:
@@ -102,16 +102,16 @@ def _basic_on_openresty(folder: Path, upstream: servers.Upstream, **variables: i
     return _strong(servers.gateway(folder, "basic", upstream, ollama_gateway_engine="openresty", **variables))
 
 
-def bcrypt_vs_open(folder: Path, upstream: servers.Upstream) -> Figure:
+def bcrypt_vs_open(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = f"requests/s of GET {PATH} with a password of bcrypt with cost {COST}, after the first; on OpenResty"
     figure = Figure("basic_bcrypt12_vs_open", "ratio", 0.8, meaning)
     proxy = servers.OpenProxy(folder / "proxy", "bearer", upstream.address)
     with running(_basic_on_openresty(folder / "gateway", upstream)) as gateway, running(proxy):
         in_turn(20, figure, rate(proxy, servers.ALICE_BASIC), rate(gateway, servers.ALICE_BASIC))
-    return figure
+    return [figure]
 
 
-def bcrypt_vs_nginx(folder: Path, upstream: servers.Upstream) -> Figure:
+def bcrypt_vs_nginx(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = "the same against plain nginx, which computes the hash for each request"
     figure = Figure("basic_bcrypt12_vs_nginx", "ratio", 1000, meaning)
     nginx = _strong(servers.gateway(folder / "nginx", "basic", upstream))
@@ -119,10 +119,10 @@ def bcrypt_vs_nginx(folder: Path, upstream: servers.Upstream) -> Figure:
         # A few requests a second: a short round would see none, and more connections would only wait.
         slow = rate(nginx, servers.ALICE_BASIC, seconds=4, connections=1)
         in_turn(3, figure, slow, rate(gateway, servers.ALICE_BASIC))
-    return figure
+    return [figure]
 
 
-def latency_under_flood(folder: Path, upstream: servers.Upstream) -> Figure:
+def latency_under_flood(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = (
         f"median latency of a client with a password of bcrypt with cost {COST} while {FLOOD} wrong passwords a second "
         "come from its own address, against without"
@@ -136,10 +136,10 @@ def latency_under_flood(folder: Path, upstream: servers.Upstream) -> Figure:
             alone = streams.latency_ms(url, servers.ALICE_BASIC)
             with load.flood(url, wrong, FLOOD):
                 figure.add(alone, streams.latency_ms(url, servers.ALICE_BASIC))
-    return figure
+    return [figure]
 
 
-def reload_pause(folder: Path, upstream: servers.Upstream) -> Figure:
+def reload_pause(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = (
         f"longest gap between two chunks of {STREAMS} streams while {KEYS} keys are read anew, three times, beyond the "
         "interval at which they were sent and beyond the longest gap without"
@@ -155,7 +155,7 @@ def reload_pause(folder: Path, upstream: servers.Upstream) -> Figure:
                 return stall()
 
         in_turn(5, figure, stall, stall_while_reading)
-    return figure
+    return [figure]
 
 
 @contextlib.contextmanager

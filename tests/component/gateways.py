@@ -144,6 +144,7 @@ class Gateway:
         os.chown(new, USER, USER)
         new.chmod(0o600)
         new.rename(path)
+        (self.folder / "ca.pem").write_text(authority.pem)
         self.tls = ssl.create_default_context(cadata=authority.pem)
 
     @property

@@ -60,14 +60,12 @@ def test_a_client_with_a_credential_is_served_and_nobody_else(server: Gateway) -
     assert server.status() == 401
 
 
-def test_http_2_and_1_1_are_spoken(server: Gateway, authority: Authority) -> None:
-    (server.folder / "ca.pem").write_text(authority.pem)
+def test_http_2_and_1_1_are_spoken(server: Gateway) -> None:
     assert curl(server, "-o", "/dev/null", "-w", "%{http_code} %{http_version}") == "200 2"
     assert curl(server, "--http1.1", "-o", "/dev/null", "-w", "%{http_code} %{http_version}") == "200 1.1"
 
 
-def test_a_body_over_http_2_is_judged_with_and_without_a_length(server: Gateway, authority: Authority) -> None:
-    (server.folder / "ca.pem").write_text(authority.pem)
+def test_a_body_over_http_2_is_judged_with_and_without_a_length(server: Gateway) -> None:
     server.allow({"alice": ["inference"]}, {"alice": ["tiny"]} if server.auth == "both" else None)
     url = f"https://{server.address}/api/chat"
     command = ["curl", "-sS", "--cacert", str(server.folder / "ca.pem"), "-o", "/dev/null", "-w", "%{http_code}"]
