@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import clients_by_need, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import scope_files, update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
@@ -29,6 +29,6 @@ class ActionModule(HostFileAction):
 
         def decide(content: bytes | None) -> tuple[Outcome, Dict]:
             outcome, rights = update(content, clients, arguments["purge"])
-            return outcome, {"scopes": clients_by_need(rights)}
+            return outcome, {"files": scope_files(rights)}
 
         return decide

@@ -83,9 +83,9 @@ def _disputed(rights: Rights) -> t.Iterator[str]:
             yield name
 
 
-def clients_by_need(rights: Rights) -> dict[str, list[str]]:
-    """The clients that may do what needs a scope, by that scope."""
-    return {need: sorted(name for name in rights if _allows(rights[name]["scopes"], need)) for need in NEEDS}
+def scope_files(rights: Rights) -> dict[str, str]:
+    """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client."""
+    return {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name]["scopes"], need)}
 
 
 def _allows(scopes: t.Sequence[str], need: str) -> bool:

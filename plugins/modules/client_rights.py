@@ -19,7 +19,7 @@ extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file
 seealso:
-  - module: gatehouse.ollama.scope_files
+  - module: gatehouse.ollama.folder_files
   - module: gatehouse.ollama.api_keys
   - module: gatehouse.ollama.htpasswd
 author:
@@ -69,15 +69,15 @@ unchanged:
   type: list
   elements: str
   sample: [alice]
-scopes:
-  description: The clients of the file by what they may do, for M(gatehouse.ollama.scope_files).
+files:
+  description:
+    - An empty file scope/client for each thing that a client may do, for M(gatehouse.ollama.folder_files).
+    - nginx without Lua cannot read a list of clients at run time, but it can look whether a file is there. So a change
+      counts on the very next request, without a reload.
   returned: success
   type: dict
   sample:
-    any: [alice, bob]
-    inference: [alice, bob]
-    models_read: [alice, bob]
-    models_write: [bob]
-    admin: []
-    account: []
+    any/alice: ""
+    inference/alice: ""
+    models_read/alice: ""
 """

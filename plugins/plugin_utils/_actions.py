@@ -137,21 +137,18 @@ class HostFileAction(CredentialsAction):
             context.no_log = before
 
     def _read(self, path: str, task_vars: Dict) -> bytes | None:
-        status = self._execute_remote_stat(path, all_vars=task_vars, follow=True, checksum=False)
-        if not status["exists"]:
+        answer = self._execute_module(
+            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars
+        )
+        # How slurp says so, in one round trip; to ask whether the file is there would be another.
+        if answer.get("failed") and str(answer.get("msg")).lower().startswith("file not found"):
             return None
-        answer = self._module("ansible.legacy.slurp", {"src": path}, task_vars)
-        return base64.b64decode(answer["content"])
+        return base64.b64decode(_sound(answer, path)["content"])
 
     def _set_attributes(self, path: str, arguments: Dict, task_vars: Dict) -> Dict:
         options = {"path": path, "state": "file", "follow": True, **_attributes(arguments)}
-        return self._module("ansible.legacy.file", options, task_vars)
-
-    def _module(self, name: str, options: Dict, task_vars: Dict) -> Dict:
-        answer: Dict = self._execute_module(module_name=name, module_args=options, task_vars=task_vars)
-        if answer.get("failed"):
-            raise HostFileError("%s: %s" % (options.get("path") or options.get("src"), answer.get("msg")))
-        return answer
+        answer = self._execute_module(module_name="ansible.legacy.file", module_args=options, task_vars=task_vars)
+        return _sound(answer, path)
 
     def _write(self, path: str, text: str, arguments: Dict, task_vars: Dict) -> None:
         """Have Ansible's copy put `text` in place, by renaming. It gets a file, for it shows options and diffs."""
@@ -177,8 +174,14 @@ class HostFileAction(CredentialsAction):
             answer = copy.run(task_vars=task_vars)
         finally:
             shutil.rmtree(folder)
-        if answer.get("failed"):
-            raise HostFileError("%s: %s" % (path, answer.get("msg")))
+        _sound(answer, path)
+
+
+def _sound(answer: Dict, path: str) -> Dict:
+    """The answer of a module about a file, unless it failed."""
+    if answer.get("failed"):
+        raise HostFileError("%s: %s" % (path, answer.get("msg")))
+    return answer
 
 
 def _private(path: str, flags: int) -> int:

@@ -119,7 +119,7 @@ class Gateway:
     def configure(self, **variables: Any) -> None:
         """Write the configuration, with other variables than before."""
         self.variables |= variables
-        for name in rendering.value("__ollama_gateway_configuration_files"):
+        for name in rendering.keys("__ollama_gateway_configuration"):
             text = rendering.render(f"{name}.j2", **self.variables)
             self.put(
                 self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}")

@@ -14,12 +14,21 @@ from ansible.template import Templar, trust_as_template
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
 
 
-def _templar(**variables: Any) -> Templar:
+def _known() -> dict[str, Any]:
     loader = DataLoader()
     known: dict[str, Any] = {}
     for file in [ROLE / "defaults" / "main.yml", *sorted((ROLE / "vars" / "main").glob("*.yml"))]:
         known |= loader.load_from_file(str(file), trusted_as_template=True)
-    return Templar(loader=loader, variables=known | variables)
+    return known
+
+
+def _templar(**variables: Any) -> Templar:
+    return Templar(loader=DataLoader(), variables=_known() | variables)
+
+
+def keys(name: str) -> list[str]:
+    """The keys of a variable of the role that is a dictionary."""
+    return list(_known()[name])
 
 
 def render(template: str, **variables: Any) -> str:

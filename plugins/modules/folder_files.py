@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: folder_files
+short_description: Make a folder hold these files and no others
+version_added: 0.1.0
+description:
+  - Writes the files that differ, each by renaming, and removes all others, so that nothing of an older version stays
+    behind.
+  - One task, and one round trip, for any number of files.
+  - What is too much goes before something new comes.
+extends_documentation_fragment:
+  - ansible.builtin.files
+options:
+  path:
+    description: Absolute path of the folder on the host. It is made where it is missing, with its parents.
+    type: path
+    required: true
+  files:
+    description: The content of each file by its path below O(path), with slashes. Folders are made as needed.
+    type: dict
+    default: {}
+  src:
+    description:
+      - A folder on the controller all files of which are to be there too, as text in UTF-8. A relative path is looked
+        for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
+    type: str
+  mode:
+    description: Mode of folders and files, in the symbolic form that tells the two apart, such as V(u=rwX,g=rX,o=).
+    type: raw
+attributes:
+  check_mode:
+    description: Reports what would happen and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the files that come and go, and what changes in those that stay. Secrets do not belong here.
+    support: full
+  idempotent:
+    description: Does nothing where the files are as asked for.
+    support: full
+seealso:
+  - module: gatehouse.ollama.client_rights
+  - module: ansible.builtin.copy
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Find out what clients may do
+  gatehouse.ollama.client_rights:
+    path: /opt/gatehouse/gateway/clients/clients.json
+    clients: [{name: alice}]
+  register: rights
+
+- name: Tell nginx
+  gatehouse.ollama.folder_files:
+    path: /opt/gatehouse/gateway/clients/scopes
+    files: "{{ rights.files }}"
+    mode: u=rwX,g=rX,o=
+"""
+
+RETURN = r"""
+added:
+  description: Files that were not there, below O(path).
+  returned: success
+  type: list
+  elements: str
+  sample: [inference/alice]
+updated:
+  description: Files that had another content.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+removed:
+  description: Files that are gone.
+  returned: success
+  type: list
+  elements: str
+  sample: [models_write/bob]
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+_PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)
+
+
+def problem(files: dict[t.Any, t.Any]) -> str | None:
+    """What makes these no files with a content, if so."""
+    for path, content in files.items():
+        if not isinstance(path, str) or not _PATH.match(path):
+            return "files: %s is no path of letters, digits, dots, dashes and slashes below the folder" % (path,)
+        if not isinstance(content, str):
+            return "files: the content of %s must be a text" % path
+    return None
+
+
+def files_there(path: str) -> dict[str, bytes | None]:
+    """The content of each file below the folder; None for what is no regular file."""
+    found: dict[str, bytes | None] = {}
+    for folder, folders, files in os.walk(path):
+        for name in files + [name for name in folders if os.path.islink(os.path.join(folder, name))]:
+            file = os.path.join(folder, name)
+            regular = os.path.isfile(file) and not os.path.islink(file)
+            found[os.path.relpath(file, path)] = _read(file) if regular else None
+    return found
+
+
+def folders_there(path: str) -> set[str]:
+    """The folders below the folder."""
+    return {
+        os.path.relpath(os.path.join(folder, name), path)
+        for folder, folders, _files in os.walk(path)
+        for name in folders
+        if not os.path.islink(os.path.join(folder, name))
+    }
+
+
+def folders_of(files: t.Iterable[str]) -> set[str]:
+    """The folders that these files are in, with those above."""
+    found = set()
+    for file in files:
+        folder = os.path.dirname(file)
+        while folder:
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return found
+
+
+def diffs(path: str, there: dict[str, bytes | None], wanted: dict[str, bytes]) -> list[dict[str, str]]:
+    """The names that come and go, then what changes in each file."""
+    found = []
+    if set(there) != set(wanted):
+        names = {"before": there, "after": wanted}
+        listed = {side: "".join("%s\n" % name for name in sorted(names[side])) for side in names}
+        found.append({**listed, "before_header": path, "after_header": path})
+    for name in sorted(wanted):
+        before = there.get(name) or b""
+        if before != wanted[name]:
+            file = os.path.join(path, name)
+            sides = {"before": before.decode("utf-8", "replace"), "after": wanted[name].decode("utf-8")}
+            found.append({**sides, "before_header": file, "after_header": file})
+    return found
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as f:
+        return f.read()
+
+
+class Folder:
+    """The folder on the host, as the module changes it."""
+
+    def __init__(self, module: AnsibleModule, path: str) -> None:
+        self.module = module
+        self.path = path
+
+    def remove(self, files: t.Iterable[str], folders: t.Iterable[str]) -> None:
+        for name in files:
+            os.unlink(os.path.join(self.path, name))
+        for name in folders:
+            shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+
+    def write(self, files: dict[str, bytes]) -> None:
+        os.makedirs(self.path, mode=0o750, exist_ok=True)
+        for name, content in files.items():
+            file = os.path.join(self.path, name)
+            os.makedirs(os.path.dirname(file), mode=0o750, exist_ok=True)
+            descriptor, new = tempfile.mkstemp(dir=self.module.tmpdir)
+            with os.fdopen(descriptor, "wb") as f:
+                f.write(content)
+            os.chmod(new, 0o640)
+            self.module.atomic_move(new, file)
+
+    def set_attributes(self, names: t.Iterable[str]) -> bool:
+        """Give folders and files their owner, group and mode; tell whether that changed something."""
+        changed = False
+        for name in names:
+            item = os.path.join(self.path, name) if name else self.path
+            if os.path.exists(item):
+                arguments = self.module.load_file_common_arguments(self.module.params, path=item)
+                changed = self.module.set_fs_attributes_if_different(arguments, changed)
+        return changed
+
+
+def main() -> None:
+    options = {
+        "path": {"type": "path", "required": True},
+        "files": {"type": "dict", "default": {}},
+        # Read on the controller, by the action of the same name.
+        "src": {"type": "str"},
+    }
+    # no_log: the host's own log has no need of all these texts.
+    module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True, no_log=True)
+    path, files = module.params["path"], module.params["files"]
+    wrong = problem(files)
+    if wrong:
+        module.fail_json(msg=wrong)
+    wanted = {name: content.encode("utf-8") for name, content in files.items()}
+    folder, there = Folder(module, path), files_there(path)
+    folders = folders_of(wanted)
+    removed = sorted(name for name in there if name not in wanted)
+    gone = sorted(folders_there(path) - folders, reverse=True)
+    differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
+    changed = bool(removed or gone or differ) or not os.path.isdir(path)
+    if changed and not module.check_mode:
+        try:
+            folder.remove(removed, gone)
+            folder.write(differ)
+        except OSError as error:
+            module.fail_json(msg="path: %s cannot be written: %s" % (path, error.strerror))
+    changed |= folder.set_attributes(["", *sorted(folders), *sorted(wanted)])
+    module.exit_json(
+        changed=changed,
+        added=[name for name in differ if name not in there],
+        updated=[name for name in differ if name in there],
+        removed=removed,
+        diff=diffs(path, there, wanted),
+    )
+
+
+if __name__ == "__main__":
+    main()

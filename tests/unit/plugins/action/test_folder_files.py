@@ -1,0 +1,123 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""folder_files as a user runs it: by ansible-playbook, against a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.conftest import Playbook
+
+
+def folder_files(path: Path, files: Any = None, **options: Any) -> dict[str, Any]:
+    given = {} if files is None else {"files": files}
+    return {"gatehouse.ollama.folder_files": {"path": str(path), "mode": "u=rwX,g=rX,o=", **given, **options}}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_holds_the_files_once_and_a_second_run_changes_nothing(playbook: Playbook, tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "folder"
+    wanted = {"one.conf": "one;\n", "below/two.conf": "two {\n}\n"}
+    run = playbook.run([folder_files(folder, wanted)] * 2)
+    assert [task["changed"] for task in run.only] == [True, False], run.output
+    assert run.only[0]["added"] == ["below/two.conf", "one.conf"]
+    assert contents(folder) == wanted
+    assert {oct(path.stat().st_mode & 0o7777) for path in folder.rglob("*")} == {"0o750", "0o640"}
+
+
+def test_only_what_differs_is_written_and_only_that_is_told(playbook: Playbook, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    playbook.run([folder_files(folder, {"same": "same\n", "other": "before\n"})])
+    same = (folder / "same").stat().st_ino
+    run = playbook.run([folder_files(folder, {"same": "same\n", "other": "after\n"})], "--diff")
+    assert (run.only[0]["added"], run.only[0]["updated"], run.only[0]["removed"]) == ([], ["other"], [])
+    assert (folder / "same").stat().st_ino == same
+    assert "-before" in run.output
+    assert "+after" in run.output
+    assert "same" not in run.output.replace(str(tmp_path), "")
+
+
+def test_what_is_not_listed_goes_whatever_it_is(playbook: Playbook, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("kept")
+    (folder / "old" / "deeper").mkdir(parents=True)
+    (folder / "old" / "deeper" / "file").write_text("old")
+    (folder / "was_folder").mkdir()
+    (folder / "now_folder").write_text("a file where a folder is to be")
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "linked").symlink_to(elsewhere / "kept")
+    wanted = {"was_folder": "x", "now_folder/file": "y", "linked": "kept"}
+    run = playbook.run([folder_files(folder, wanted)] * 2)
+    assert [task["changed"] for task in run.only] == [True, False], run.output
+    assert contents(folder) == wanted
+    assert not (folder / "linked").is_symlink()
+    assert (elsewhere / "kept").read_text() == "kept"
+
+
+def test_a_mode_that_drifted_is_a_change(playbook: Playbook, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    playbook.run([folder_files(folder, {"below/file": "x"})])
+    (folder / "below" / "file").chmod(0o644)
+    run = playbook.run([folder_files(folder, {"below/file": "x"})] * 2)
+    assert [task["changed"] for task in run.only] == [True, False], run.output
+    assert (folder / "below" / "file").stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_folder_of_the_controller_is_taken_with_what_is_below(playbook: Playbook, tmp_path: Path) -> None:
+    source, folder = tmp_path / "files" / "lua", tmp_path / "folder"
+    (source / "gatehouse").mkdir(parents=True)
+    (source / "gatehouse" / "a.lua").write_text("return 'ä'\n")
+    run = playbook.run([folder_files(folder, {"b.lua": "return 2\n"}, src=str(source))])
+    assert run.only[0]["changed"], run.output
+    assert contents(folder) == {"gatehouse/a.lua": "return 'ä'\n", "b.lua": "return 2\n"}
+
+
+def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_path: Path) -> None:
+    there, missing = tmp_path / "there", tmp_path / "missing" / "folder"
+    there.mkdir()
+    (there / "old").write_text("old")
+    run = playbook.run([folder_files(there, {"new": "x"}), folder_files(missing, {"new": "x"})], "--check", "--diff")
+    assert [(task["changed"], task["added"], task["removed"]) for task in run.only] == [
+        (True, ["new"], ["old"]),
+        (True, ["new"], []),
+    ]
+    assert contents(there) == {"old": "old"}
+    assert not missing.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"files": {"../x": ""}},
+            "files: ../x is no path of letters, digits, dots, dashes and slashes below the folder",
+        ),
+        ({"files": {"/x": ""}}, "files: /x is no path"),
+        ({"files": {"a/./x": ""}}, "files: a/./x is no path"),
+        ({"files": {"x": ["y"]}}, "files: the content of x must be a text"),
+        ({"files": "x"}, "dict"),
+        ({"files": "x", "src": "."}, "dict"),
+        ({"src": "nowhere"}, "src: nowhere cannot be read"),
+    ],
+)
+def test_input_that_cannot_be_is_refused_before_anything_is_written(
+    playbook: Playbook, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    run = playbook.run([folder_files(tmp_path / "folder", **options)])
+    assert run.only[0]["failed"], run.output
+    assert said in run.only[0]["msg"]
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_named(playbook: Playbook, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    run = playbook.run([folder_files(tmp_path / "file" / "folder", {"x": "y"})])
+    assert run.only[0]["msg"] == f"path: {tmp_path}/file/folder cannot be written: Not a directory"
