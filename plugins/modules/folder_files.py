@@ -144,14 +144,13 @@ def diffs(path: str, there: dict[str, bytes | None], wanted: dict[str, bytes]) -
     """The names that come and go, then what changes in each file."""
     found = []
     if set(there) != set(wanted):
-        names = {"before": there, "after": wanted}
-        listed = {side: "".join("%s\n" % name for name in sorted(names[side])) for side in names}
-        found.append({**listed, "before_header": path, "after_header": path})
+        before, after = ("".join("%s\n" % name for name in sorted(names)) for names in (there, wanted))
+        found.append({"before": before, "after": after, "before_header": path, "after_header": path})
     for name in sorted(wanted):
-        before = there.get(name) or b""
-        if before != wanted[name]:
+        content = there.get(name) or b""
+        if content != wanted[name]:
             file = os.path.join(path, name)
-            sides = {"before": before.decode("utf-8", "replace"), "after": wanted[name].decode("utf-8")}
+            sides = {"before": content.decode("utf-8", "replace"), "after": wanted[name].decode("utf-8")}
             found.append({**sides, "before_header": file, "after_header": file})
     return found
 

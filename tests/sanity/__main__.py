@@ -128,7 +128,8 @@ def main() -> int:
         print("No Python 3.12 or newer on this machine: the newest ansible-core is left out.")
         return failed
     print("== unit tests of the plugins, newest ansible-core ==", flush=True)
-    failed |= subprocess.run([newest / "bin" / "pytest", "-q", "tests/unit/plugins"], cwd=ROOT, check=False).returncode
+    tests = [newest / "bin" / "pytest", "-q", f"--numprocesses={os.cpu_count()}", "tests/unit/plugins"]
+    failed |= subprocess.run(tests, cwd=ROOT, check=False).returncode
     return failed | sanity(newest)
 
 
