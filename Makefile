@@ -43,7 +43,7 @@ test: check component sanity install-test molecule  ## every test, on real hosts
 
 component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
 	$(BIN)/python -m tests.lab up
-	$(BIN)/pytest -q tests/component
+	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=loadfile tests/component
 
 sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansible-core that runs here
 	$(BIN)/python -m tests.sanity
