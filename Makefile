@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 MOLECULE := PATH=$(CURDIR)/$(BIN):$$PATH MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
-SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))
+# Those that take longest first, so that none of them is left alone in the end.
+SCENARIOS := $(shell wc -c molecule/*/tests/test_*.py | sort -rn | sed -nE 's|.*molecule/(.*)/tests/.*|\1|p')
 PYTHON_FILES := plugins tests molecule
 
 .PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean

@@ -53,7 +53,6 @@ class Job:
 
 
 class ActionModule(HostFileAction):
-    KIND = "api_keys"
     ARGUMENTS: t.ClassVar[Dict] = {
         **FILE_OPTIONS,
         **CLIENTS_OPTION,

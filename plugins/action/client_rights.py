@@ -19,7 +19,6 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
 
 
 class ActionModule(HostFileAction):
-    KIND = "client_rights"
     ARGUMENTS: t.ClassVar[Dict] = {**FILE_OPTIONS, **CLIENTS_OPTION}
 
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:

@@ -20,7 +20,6 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
 
 
 class ActionModule(HostFileAction):
-    KIND = "htpasswd"
     ARGUMENTS: t.ClassVar[Dict] = {
         **FILE_OPTIONS,
         **CLIENTS_OPTION,

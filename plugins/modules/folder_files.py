@@ -90,10 +90,10 @@ removed:
 import os
 import re
 import shutil
-import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
 
 _PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)
 
@@ -178,11 +178,7 @@ class Folder:
         for name, content in files.items():
             file = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(file), mode=0o750, exist_ok=True)
-            descriptor, new = tempfile.mkstemp(dir=self.module.tmpdir)
-            with os.fdopen(descriptor, "wb") as f:
-                f.write(content)
-            os.chmod(new, 0o640)
-            self.module.atomic_move(new, file)
+            replace(self.module, file, content)
 
     def set_attributes(self, names: t.Iterable[str]) -> bool:
         """Give folders and files their owner, group and mode; tell whether that changed something."""

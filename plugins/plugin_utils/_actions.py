@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import shutil
-import tempfile
 import typing as t
 
-from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible_collections.gatehouse.ollama.plugins.module_utils._durations import DEFAULT_GRACE
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
@@ -90,9 +86,7 @@ class CredentialsAction(ActionBase):
 class HostFileAction(CredentialsAction):
     """An action that makes one file on the host from the clients."""
 
-    TRANSFERS_FILES = True
-    # What the file is called while it is on its way.
-    KIND: t.ClassVar[str]
+    TRANSFERS_FILES = False
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         path = arguments["path"]
@@ -151,30 +145,9 @@ class HostFileAction(CredentialsAction):
         return _sound(answer, path)
 
     def _write(self, path: str, text: str, arguments: Dict, task_vars: Dict) -> None:
-        """Have Ansible's copy put `text` in place, by renaming. It gets a file, for it shows options and diffs."""
-        folder = tempfile.mkdtemp(dir=C.DEFAULT_LOCAL_TMP)
-        try:
-            source = os.path.join(folder, self.KIND)
-            with open(source, "w", encoding="utf-8", newline="", opener=_private) as f:
-                f.write(text)
-            task = self._task.copy()
-            task.args = {"src": source, "dest": path, "follow": True, **_attributes(arguments)}
-            task.diff = False
-            context = self._play_context.copy()
-            context.diff = False
-            copy = self._shared_loader_obj.action_loader.get(
-                "ansible.legacy.copy",
-                task=task,
-                connection=self._connection,
-                play_context=context,
-                loader=self._loader,
-                templar=self._templar,
-                shared_loader_obj=self._shared_loader_obj,
-            )
-            answer = copy.run(task_vars=task_vars)
-        finally:
-            shutil.rmtree(folder)
-        _sound(answer, path)
+        options = {"path": path, "content": text, **_attributes(arguments)}
+        name = "gatehouse.ollama.host_file"
+        _sound(self._execute_module(module_name=name, module_args=options, task_vars=task_vars), path)
 
 
 def _sound(answer: Dict, path: str) -> Dict:
@@ -182,10 +155,6 @@ def _sound(answer: Dict, path: str) -> Dict:
     if answer.get("failed"):
         raise HostFileError("%s: %s" % (path, answer.get("msg")))
     return answer
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
 
 
 def _attributes(arguments: Dict) -> Dict:

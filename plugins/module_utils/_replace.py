@@ -1,0 +1,43 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replace a file by renaming. Whoever opens it has the old one or the new one, with the right owner and mode."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+import typing as t
+
+
+def replace(module: t.Any, path: str, content: bytes) -> None:
+    """Make `content` that of the file, with the owner, group and mode that the module was given; raises OSError.
+
+    What it was not given stays as it is; a new file is of mode 0640. The folder must be there.
+    """
+    folder, name = os.path.split(path)
+    descriptor, new = tempfile.mkstemp(prefix=".%s." % name, dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as f:
+            f.write(content)
+        _take_over(path, new)
+        module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params, path=new), False)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def _take_over(path: str, new: str) -> None:
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        there = None
+    if there is None or not stat.S_ISREG(there.st_mode):
+        os.chmod(new, 0o640)
+        return
+    os.chown(new, there.st_uid, there.st_gid)
+    os.chmod(new, stat.S_IMODE(there.st_mode))

@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: host_file
+short_description: Replace a file of credentials on the host
+version_added: 0.1.0
+description:
+  - Writes the content to a new file with the right owner and mode, and renames it to O(path).
+  - The modules for credentials write with it, in one round trip. The content stands in no log of the host and is not
+    returned. In a playbook, M(ansible.builtin.copy) is the better choice.
+extends_documentation_fragment:
+  - ansible.builtin.files
+options:
+  path:
+    description: Absolute path of the file. Its folder must exist. A link is followed.
+    type: path
+    required: true
+  content:
+    description: The text, in UTF-8.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: Reports what would happen and changes nothing.
+    support: full
+  diff_mode:
+    description: The content may be a secret.
+    support: none
+  idempotent:
+    description: Always writes. Whoever calls it has looked whether the file differs.
+    support: none
+seealso:
+  - module: gatehouse.ollama.api_keys
+  - module: gatehouse.ollama.htpasswd
+  - module: gatehouse.ollama.client_rights
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Write a file
+  gatehouse.ollama.host_file:
+    path: /opt/gatehouse/gateway/clients/htpasswd
+    content: "{{ text }}"
+    owner: root
+    group: "60880"
+    mode: "0640"
+"""
+
+RETURN = r"""
+path:
+  description: The file that was written, behind links.
+  returned: success
+  type: str
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
+
+
+def main() -> None:
+    options = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
+    # no_log: the host's log is no place for the content.
+    module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True, no_log=True)
+    path = os.path.realpath(module.params["path"])
+    # What Ansible would return of itself: all arguments.
+    invocation = {"module_args": {"path": module.params["path"]}}
+    if not module.check_mode:
+        try:
+            replace(module, path, module.params["content"].encode("utf-8"))
+        except OSError as error:
+            module.fail_json(msg="it cannot be written: %s" % error.strerror, invocation=invocation)
+    module.exit_json(changed=True, path=path, invocation=invocation)
+
+
+if __name__ == "__main__":
+    main()
