@@ -128,7 +128,8 @@ def main() -> int:
         print("No Python 3.12 or newer on this machine: the newest ansible-core is left out.")
         return failed
     print("== unit tests of the plugins, newest ansible-core ==", flush=True)
-    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", f"--numprocesses={os.cpu_count()}", "tests/unit/plugins"]
+    processes = f"--numprocesses={os.cpu_count()}"
+    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", processes, "tests/unit/plugins"]
     failed |= subprocess.run(tests, cwd=ROOT, check=False).returncode
     return failed | sanity(newest)
 
