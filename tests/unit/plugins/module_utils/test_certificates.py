@@ -224,6 +224,7 @@ def test_a_certificate_that_signed_itself_may_be_alone() -> None:
         ({"usages": [ExtendedKeyUsageOID.CLIENT_AUTH]}, "lacks serverAuth"),
         ({"names": ()}, "it has no subject alternative name, and clients do not look at its common name"),
     ],
+    ids=["expired", "early", "weak", "of a CA", "for clients", "nameless"],
 )
 def test_a_leaf_that_clients_would_refuse_is_refused(more: dict[str, Any], said: str) -> None:
     leaf = make("gateway.example.org", ROOT, **{"names": NAMES, **more})

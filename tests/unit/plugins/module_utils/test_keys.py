@@ -42,7 +42,11 @@ def test_the_checksum_notices_every_change_of_one_character(position: int, chara
     assert _keys.verify(changed) == (changed == key)
 
 
-@pytest.mark.parametrize("text", ["", "ghk_", BODY, BODY + "000000\n", _keys.generate() + "\n", _keys.generate()[:-1]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "ghk_", BODY, BODY + "000000\n", _keys.generate() + "\n", _keys.generate()[:-1]],
+    ids=["nothing", "prefix", "no checksum", "wrong checksum and newline", "newline", "shortened"],
+)
 def test_what_is_no_whole_key_is_not_verified(text: str) -> None:
     assert not _keys.verify(text)
 
