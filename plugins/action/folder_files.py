@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
@@ -19,21 +21,42 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Dict | None = None) -> Dict:
         result: Dict = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        src = arguments.pop("src", None)
+        files = arguments.get("files")
         try:
-            taken = _texts(Path(self._find_needle("files", src))) if src else {}
-        except (AnsibleError, OSError, UnicodeDecodeError) as error:
-            return {**result, "failed": True, "msg": "src: %s cannot be read: %s" % (src, error)}
-        files = arguments.get("files", {})
-        # The module says what is wrong with anything else.
-        if taken and isinstance(files, dict):
-            arguments["files"] = {**taken, **files}
+            if "src" in arguments:
+                arguments["files"] = {**self._taken(arguments.pop("src")), **_dictionary(files)}
+        except (AnsibleError, OSError, ValueError) as error:
+            return {**result, "failed": True, "msg": str(error)}
         answer: Dict = self._execute_module(
             module_name="gatehouse.ollama.folder_files", module_args=arguments, task_vars=task_vars
         )
         return {**result, **answer}
 
+    def _taken(self, src: str) -> dict[str, str]:
+        """The files of a folder of the controller; raises ValueError where there are none, so that nothing is lost."""
+        try:
+            folder = Path(self._find_needle("files", src)) if src else None
+            taken = _texts(folder) if folder and folder.is_dir() else {}
+        except (AnsibleError, OSError, UnicodeDecodeError) as error:
+            raise ValueError("src: %s cannot be read: %s" % (src, error)) from None
+        if not taken:
+            raise ValueError("src: %s must be a folder of the controller with files" % (src or "it"))
+        return taken
+
+
+def _dictionary(files: t.Any) -> dict[str, t.Any]:
+    if files is not None and not isinstance(files, dict):
+        raise ValueError("files: with src, it must be a dictionary")
+    return files or {}
+
 
 def _texts(folder: Path) -> dict[str, str]:
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_bytes().decode("utf-8") for file in files}
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = {}
+    for above, _folders, names in os.walk(folder, onerror=fail):
+        for name in names:
+            file = Path(above, name)
+            found[file.relative_to(folder).as_posix()] = file.read_bytes().decode("utf-8")
+    return found

@@ -15,7 +15,8 @@ import typing as t
 def replace(module: t.Any, path: str, content: bytes) -> None:
     """Make `content` that of the file, with the owner, group and mode that the module was given; raises OSError.
 
-    What it was not given stays as it is; a new file is of mode 0640. The folder must be there.
+    Owner, group and mode that it was not given stay as they are; a new file is of mode 0640. The folder must be there.
+    With unsafe_writes, a file that cannot be replaced, such as one that is mounted, is written to.
     """
     folder, name = os.path.split(path)
     descriptor, new = tempfile.mkstemp(prefix=".%s." % name, dir=folder)
@@ -24,11 +25,16 @@ def replace(module: t.Any, path: str, content: bytes) -> None:
             f.write(content)
         _take_over(path, new)
         module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params, path=new), False)
-        os.replace(new, path)
-    except BaseException:
+        try:
+            os.replace(new, path)
+        except OSError:
+            if not module.params["unsafe_writes"]:
+                raise
+            with open(path, "wb") as f:
+                f.write(content)
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(new)
-        raise
 
 
 def _take_over(path: str, new: str) -> None:
@@ -39,5 +45,7 @@ def _take_over(path: str, new: str) -> None:
     if there is None or not stat.S_ISREG(there.st_mode):
         os.chmod(new, 0o640)
         return
-    os.chown(new, there.st_uid, there.st_gid)
+    # A user who is not root gives no file away.
+    with contextlib.suppress(PermissionError):
+        os.chown(new, there.st_uid, there.st_gid)
     os.chmod(new, stat.S_IMODE(there.st_mode))

@@ -19,17 +19,20 @@ extends_documentation_fragment:
   - ansible.builtin.files
 options:
   path:
-    description: Absolute path of the folder on the host. It is made where it is missing, with its parents.
+    description:
+      - Absolute path of the folder on the host, no link and not right below the root. It is made where it is missing,
+        with its parents.
     type: path
     required: true
   files:
-    description: The content of each file by its path below O(path), with slashes. Folders are made as needed.
+    description:
+      - The content of each file by its path below O(path), with slashes. Folders are made as needed. It or O(src) is
+        needed.
     type: dict
-    default: {}
   src:
     description:
-      - A folder on the controller all files of which are to be there too, as text in UTF-8. A relative path is looked
-        for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
+      - A folder on the controller with files, all of which are to be there too, as text in UTF-8. A relative path is
+        looked for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
     type: str
   mode:
     description: Mode of folders and files, in the symbolic form that tells the two apart, such as V(u=rwX,g=rX,o=).
@@ -89,7 +92,6 @@ removed:
 
 import os
 import re
-import shutil
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -98,24 +100,30 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import r
 _PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)
 
 
-def problem(files: dict[t.Any, t.Any]) -> str | None:
-    """What makes these no files with a content, if so."""
-    for path, content in files.items():
-        if not isinstance(path, str) or not _PATH.match(path):
-            return "files: %s is no path of letters, digits, dots, dashes and slashes below the folder" % (path,)
+def problem(path: str, files: dict[t.Any, t.Any] | None) -> str | None:
+    """What makes these no files with a content, or no folder to put them into, if so."""
+    if files is None:
+        return "files: it or src is needed"
+    if os.path.normpath(path).count("/") < 2 or os.path.islink(path):
+        return "path: %s is not a folder of its own, below another one and no link" % path
+    for name, content in files.items():
+        if not isinstance(name, str) or not _PATH.match(name):
+            return "files: %s is no path of letters, digits, dots, dashes and slashes below the folder" % (name,)
         if not isinstance(content, str):
-            return "files: the content of %s must be a text" % path
-    return None
+            return "files: the content of %s must be a text" % name
+    both = sorted(folders_of(files) & set(files))
+    return "files: %s cannot be a file and a folder" % both[0] if both else None
 
 
-def files_there(path: str) -> dict[str, bytes | None]:
-    """The content of each file below the folder; None for what is no regular file."""
+def files_there(path: str, wanted: t.Container[str]) -> dict[str, bytes | None]:
+    """The files below the folder, with the content of wanted ones; None for others, and for what is no regular file."""
     found: dict[str, bytes | None] = {}
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in _walk(path):
         for name in files + [name for name in folders if os.path.islink(os.path.join(folder, name))]:
             file = os.path.join(folder, name)
+            below = os.path.relpath(file, path)
             regular = os.path.isfile(file) and not os.path.islink(file)
-            found[os.path.relpath(file, path)] = _read(file) if regular else None
+            found[below] = _read(file) if regular and below in wanted else None
     return found
 
 
@@ -123,10 +131,20 @@ def folders_there(path: str) -> set[str]:
     """The folders below the folder."""
     return {
         os.path.relpath(os.path.join(folder, name), path)
-        for folder, folders, _files in os.walk(path)
+        for folder, folders, _files in _walk(path)
         for name in folders
         if not os.path.islink(os.path.join(folder, name))
     }
+
+
+def _walk(path: str) -> t.Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, but a folder that cannot be read is an error, and none at all is empty."""
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    return os.walk(path, onerror=fail)
 
 
 def folders_of(files: t.Iterable[str]) -> set[str]:
@@ -171,7 +189,7 @@ class Folder:
         for name in files:
             os.unlink(os.path.join(self.path, name))
         for name in folders:
-            shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+            os.rmdir(os.path.join(self.path, name))
 
     def write(self, files: dict[str, bytes]) -> None:
         os.makedirs(self.path, mode=0o750, exist_ok=True)
@@ -191,32 +209,38 @@ class Folder:
         return changed
 
 
+class UnloggedModule(AnsibleModule):
+    """The host's own log has no need of all these texts."""
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 def main() -> None:
     options = {
         "path": {"type": "path", "required": True},
-        "files": {"type": "dict", "default": {}},
+        "files": {"type": "dict"},
         # Read on the controller, by the action of the same name.
         "src": {"type": "str"},
     }
-    # no_log: the host's own log has no need of all these texts.
-    module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True, no_log=True)
+    module = UnloggedModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True)
     path, files = module.params["path"], module.params["files"]
-    wrong = problem(files)
+    wrong = problem(path, files)
     if wrong:
         module.fail_json(msg=wrong)
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
-    folder, there = Folder(module, path), files_there(path)
-    folders = folders_of(wanted)
-    removed = sorted(name for name in there if name not in wanted)
-    gone = sorted(folders_there(path) - folders, reverse=True)
-    differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
-    changed = bool(removed or gone or differ) or not os.path.isdir(path)
-    if changed and not module.check_mode:
-        try:
+    folder, folders = Folder(module, path), folders_of(wanted)
+    try:
+        there = files_there(path, wanted)
+        removed = sorted(name for name in there if name not in wanted)
+        gone = sorted(folders_there(path) - folders, reverse=True)
+        differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
+        changed = bool(removed or gone or differ) or not os.path.isdir(path)
+        if changed and not module.check_mode:
             folder.remove(removed, gone)
             folder.write(differ)
-        except OSError as error:
-            module.fail_json(msg="path: %s cannot be written: %s" % (path, error.strerror))
+    except OSError as error:
+        module.fail_json(msg="path: %s cannot be read or written: %s" % (error.filename or path, error.strerror))
     changed |= folder.set_attributes(["", *sorted(folders), *sorted(wanted)])
     module.exit_json(
         changed=changed,

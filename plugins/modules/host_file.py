@@ -68,18 +68,19 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import r
 
 
 def main() -> None:
-    options = {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}}
-    # no_log: the host's log is no place for the content.
-    module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True, no_log=True)
+    options = {
+        "path": {"type": "path", "required": True},
+        # The log of the host is no place for it, and neither is what is returned.
+        "content": {"type": "str", "required": True, "no_log": True},
+    }
+    module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True)
     path = os.path.realpath(module.params["path"])
-    # What Ansible would return of itself: all arguments.
-    invocation = {"module_args": {"path": module.params["path"]}}
     if not module.check_mode:
         try:
             replace(module, path, module.params["content"].encode("utf-8"))
         except OSError as error:
-            module.fail_json(msg="it cannot be written: %s" % error.strerror, invocation=invocation)
-    module.exit_json(changed=True, path=path, invocation=invocation)
+            module.fail_json(msg="it cannot be written: %s" % error.strerror)
+    module.exit_json(changed=True, path=path)
 
 
 if __name__ == "__main__":

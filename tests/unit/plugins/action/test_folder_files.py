@@ -104,8 +104,12 @@ def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_
         ({"files": {"a/./x": ""}}, "files: a/./x is no path"),
         ({"files": {"x": ["y"]}}, "files: the content of x must be a text"),
         ({"files": "x"}, "dict"),
-        ({"files": "x", "src": "."}, "dict"),
+        ({"files": "x", "src": "."}, "files: with src, it must be a dictionary"),
+        ({"files": {"a": "", "a/b": ""}}, "files: a cannot be a file and a folder"),
+        ({}, "files: it or src is needed"),
         ({"src": "nowhere"}, "src: nowhere cannot be read"),
+        ({"src": ""}, "src: it must be a folder of the controller with files"),
+        ({"src": "play.yml"}, "src: play.yml must be a folder of the controller with files"),
     ],
 )
 def test_input_that_cannot_be_is_refused_before_anything_is_written(
@@ -120,4 +124,14 @@ def test_input_that_cannot_be_is_refused_before_anything_is_written(
 def test_a_place_that_cannot_be_written_to_is_named(playbook: Playbook, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     run = playbook.run([folder_files(tmp_path / "file" / "folder", {"x": "y"})])
-    assert run.only[0]["msg"] == f"path: {tmp_path}/file/folder cannot be written: Not a directory"
+    assert run.only[0]["msg"] == f"path: {tmp_path}/file/folder cannot be read or written: Not a directory"
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/etc/.", "{folder}/link"])
+def test_a_folder_that_may_be_somebody_elses_is_refused(playbook: Playbook, tmp_path: Path, path: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    run = playbook.run([folder_files(Path(path.format(folder=tmp_path)), {"x": "y"})], "--check")
+    assert "is not a folder of its own" in run.only[0]["msg"], run.output
+    assert (tmp_path / "elsewhere" / "kept").exists()
