@@ -35,7 +35,7 @@ lint: deps .venv/installed
 		roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh
 
 unit: deps .venv/installed
-	$(BIN)/pytest -q --numprocesses=$(shell nproc) tests/unit
+	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=worksteal tests/unit
 
 lua: deps
 	luacheck --quiet roles/ollama_gateway/files/lua tests

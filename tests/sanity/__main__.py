@@ -128,8 +128,8 @@ def main() -> int:
         print("No Python 3.12 or newer on this machine: the newest ansible-core is left out.")
         return failed
     print("== unit tests of the plugins, newest ansible-core ==", flush=True)
-    processes = f"--numprocesses={os.cpu_count()}"
-    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", processes, "tests/unit/plugins"]
+    spread = [f"--numprocesses={os.cpu_count()}", "--dist=worksteal"]
+    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", *spread, "tests/unit/plugins"]
     failed |= subprocess.run(tests, cwd=ROOT, check=False).returncode
     return failed | sanity(newest)
 
