@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         try:
             if "src" in arguments:
                 arguments["files"] = {**self._taken(arguments.pop("src")), **_dictionary(files)}
-        except (AnsibleError, OSError, ValueError) as error:
+        except ValueError as error:
             return {**result, "failed": True, "msg": str(error)}
         answer: Dict = self._execute_module(
             module_name="gatehouse.ollama.folder_files", module_args=arguments, task_vars=task_vars

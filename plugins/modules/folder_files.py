@@ -115,26 +115,22 @@ def problem(path: str, files: dict[t.Any, t.Any] | None) -> str | None:
     return "files: %s cannot be a file and a folder" % both[0] if both else None
 
 
-def files_there(path: str, wanted: t.Container[str]) -> dict[str, bytes | None]:
-    """The files below the folder, with the content of wanted ones; None for others, and for what is no regular file."""
-    found: dict[str, bytes | None] = {}
-    for folder, folders, files in _walk(path):
-        for name in files + [name for name in folders if os.path.islink(os.path.join(folder, name))]:
-            file = os.path.join(folder, name)
+def there_below(path: str, wanted: t.Container[str]) -> tuple[dict[str, bytes | None], set[str]]:
+    """The files below the folder, and the folders.
+
+    Of wanted files the content; None for others, and for what is no regular file.
+    """
+    files: dict[str, bytes | None] = {}
+    folders = set()
+    for above, inner, names in _walk(path):
+        links = [name for name in inner if os.path.islink(os.path.join(above, name))]
+        folders |= {os.path.relpath(os.path.join(above, name), path) for name in inner if name not in links}
+        for name in names + links:
+            file = os.path.join(above, name)
             below = os.path.relpath(file, path)
             regular = os.path.isfile(file) and not os.path.islink(file)
-            found[below] = _read(file) if regular and below in wanted else None
-    return found
-
-
-def folders_there(path: str) -> set[str]:
-    """The folders below the folder."""
-    return {
-        os.path.relpath(os.path.join(folder, name), path)
-        for folder, folders, _files in _walk(path)
-        for name in folders
-        if not os.path.islink(os.path.join(folder, name))
-    }
+            files[below] = _read(file) if regular and below in wanted else None
+    return files, folders
 
 
 def _walk(path: str) -> t.Iterator[tuple[str, list[str], list[str]]]:
@@ -231,9 +227,9 @@ def main() -> None:
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
     folder, folders = Folder(module, path), folders_of(wanted)
     try:
-        there = files_there(path, wanted)
+        there, folders_there = there_below(path, wanted)
         removed = sorted(name for name in there if name not in wanted)
-        gone = sorted(folders_there(path) - folders, reverse=True)
+        gone = sorted(folders_there - folders, reverse=True)
         differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
         changed = bool(removed or gone or differ) or not os.path.isdir(path)
         if changed and not module.check_mode:
