@@ -39,3 +39,19 @@ class MissingLibrary(GatehouseError):
 
 class SecretStoreError(GatehouseError):
     """A stored secret on the controller cannot be used."""
+
+
+class ServerError(GatehouseError):
+    """Ollama, or what stands before it, refuses; `status` is that of HTTP, 0 if the words came in a stream."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServerUnreachable(ServerError):
+    """Nobody answers there, or the connection ended before the answer did."""
+
+
+class ServerStalled(ServerError):
+    """The server is there, but nothing came of it for too long."""
