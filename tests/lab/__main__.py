@@ -11,7 +11,7 @@ import sys
 from docker.errors import APIError
 
 from tests import lab
-from tests.lab import engine, hosts
+from tests.lab import engine, gpus, hosts
 from tests.lab.base import LABEL, LabError, lock
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
 
     up = verbs.add_parser("up", help="engine, network, images and registry")
-    up.add_argument("--packages", action="store_true", help="the apt repository like the Docker vendor's too")
+    up.add_argument("--packages", action="store_true", help="apt repositories like Docker's and NVIDIA's too")
     up.add_argument("--acme", action="store_true", help="ACME servers too")
     up.add_argument("--images", choices=["official", "lab"], help="default: official where a registry answers")
     up.add_argument("--ollama", choices=["official", "standin"], help="default: standin")
@@ -31,6 +31,8 @@ def main() -> int:
     create.add_argument("--address", help="in 10.213.0.0/24; default: the next free one from .10 on")
     create.add_argument("--packages", action="store_true", help="as for up")
     create.add_argument("--acme", action="store_true", help="as for up")
+    create.add_argument("--gpus", type=int, default=0, help="so many stand-ins for NVIDIA GPUs")
+    create.add_argument("--driver", default=gpus.DRIVER, help="version of their driver; default: %(default)s")
     destroy = host.add_parser("destroy", help="remove a host and its data")
     destroy.add_argument("name")
 
@@ -61,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _status()
     elif arguments.action == "create":
         client = lab.up(packages=arguments.packages, acme=arguments.acme)
-        address, made = hosts.create(client, arguments.name, arguments.address)
+        address, made = hosts.create(client, arguments.name, arguments.address, arguments.gpus, arguments.driver)
         print(f"{'created' if made else 'present'} {arguments.name} {address}")
     elif not engine.running():
         print(f"absent {arguments.name}")

@@ -13,12 +13,17 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import EndpointConfig
 
-from tests.lab import images
+from tests.lab import gpus, images
 from tests.lab.base import FIRST_HOST_ADDRESS, LABEL, NETWORK, SUBNET, LabError, lock, say, wait_for
 
 
-def create(client: docker.DockerClient, name: str, address: str | None = None) -> tuple[str, bool]:
-    """A host that has booted; returns its address, and whether it was made now. A running one is left as it is."""
+def create(
+    client: docker.DockerClient, name: str, address: str | None = None, gpu_count: int = 0, driver: str = gpus.DRIVER
+) -> tuple[str, bool]:
+    """A host that has booted; returns its address, and whether it was made now. A running one is left as it is.
+
+    With `gpu_count` it has so many stand-ins for NVIDIA GPUs, of that driver version.
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise LabError(f"{name!r} is no host name: small letters, digits and hyphens only")
     with lock():
@@ -32,6 +37,8 @@ def create(client: docker.DockerClient, name: str, address: str | None = None) -
     if address not in (None, has):
         raise LabError(f"host {name} exists with address {has}, not {address}; `host destroy {name}` removes it")
     _wait_until_booted(container)
+    if made and gpu_count:
+        gpus.install(container, gpu_count, driver)
     return has, made
 
 

@@ -178,7 +178,7 @@ def _push(client: docker.DockerClient, image: str, official_name: str, url: str)
 
 
 def packages(client: docker.DockerClient) -> str:
-    """A signed apt repository laid out like the Docker vendor's; returns its address for hosts."""
+    """Signed apt repositories laid out like Docker's and NVIDIA's; returns their address for hosts."""
     image = images.build(client, "packages")
     _url(_service(client, PACKAGES, PACKAGES_ADDRESS, image, 80, {}), 80)
     return f"http://{PACKAGES_ADDRESS}"
