@@ -8,6 +8,9 @@ SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))
 SLOWEST := tls_acme bad_input clients
 PYTHON_FILES := plugins tests molecule
 
+# What needs no hosts, the longest first.
+FAST := sanity component unit lint lua install-test
+
 .PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean
 
 help:  ## this list
@@ -41,7 +44,10 @@ lua: deps
 	luacheck --quiet roles/ollama_gateway/files/lua tests
 	busted tests/lua
 
-test: check component sanity install-test molecule  ## every test, on real hosts of the lab (as root)
+test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
+	$(BIN)/python -m tests.lab up
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(FAST)
+	$(MAKE) --no-print-directory molecule
 
 component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
 	$(BIN)/python -m tests.lab up
@@ -53,9 +59,9 @@ sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansib
 install-test: deps .venv/installed  ## the built collection, installed into an empty folder
 	$(BIN)/pytest -q tests/install
 
-molecule: deps .venv/installed  ## every scenario, each on fresh hosts, two at a time
+molecule: deps .venv/installed  ## every scenario, each on fresh hosts, three at a time
 	$(BIN)/python -m tests.lab up
-	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(addprefix molecule-,$(SLOWEST) $(filter-out $(SLOWEST),$(SCENARIOS)))
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(addprefix molecule-,$(SLOWEST) $(filter-out $(SLOWEST),$(SCENARIOS)))
 
 molecule-%: .venv/installed
 	$(MOLECULE) test --scenario-name $* --report --command-borders
