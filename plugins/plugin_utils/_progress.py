@@ -165,6 +165,7 @@ class Watch:
         for text in notes.get("events") or []:
             self._show(text)
         now = notes.get("now")
-        if now and now != self._shown:
+        # What the last thing of one that ended was is told by its result.
+        if now and now != self._shown and notes.get("state") == "alive":
             self._shown = now
             self._show(now)
