@@ -68,7 +68,7 @@ async def running(exchange: Exchange) -> None:
                 "digest": loaded.model.digest,
                 "details": loaded.model.details(),
                 "expires_at": timestamp(int(expires * 10**9)),
-                "size_vram": 0,
+                "size_vram": int(loaded.size * exchange.app.settings.vram_share),
                 "context_length": loaded.context_length,
             }
         )

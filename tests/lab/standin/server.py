@@ -42,6 +42,8 @@ class Server:
         )
         shown = f"{self.settings.host or '[::]'}:{listener.sockets[0].getsockname()[1]}"
         print(f"Listening on {shown} (version {self.settings.version})", file=sys.stderr, flush=True)
+        library = "CUDA" if self.settings.vram_share else "cpu"
+        print(f'level=INFO msg="inference compute" library={library}', file=sys.stderr, flush=True)
         await stop.wait()
         listener.close()
         # A stopping server does not finish its streams: it drops them.

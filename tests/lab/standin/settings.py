@@ -68,6 +68,7 @@ class Settings:
     version: str = DEFAULT_VERSION
     registry: str = ""
     token_delay: float = 0.002
+    vram_share: float = 0.0
     request_log: Path | None = None
 
     @classmethod
@@ -85,5 +86,6 @@ class Settings:
             version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
             registry=environ.get("STANDIN_REGISTRY", "").rstrip("/"),
             token_delay=float(environ.get("STANDIN_TOKEN_DELAY_MS") or 2) / 1000,
+            vram_share=float(environ.get("STANDIN_VRAM_SHARE") or 0),
             request_log=Path(log) if log else None,
         )
