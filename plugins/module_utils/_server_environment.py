@@ -1,0 +1,181 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment of a server: names that Ollama knows, those that are the role's, and settings that have names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+PREFIX = "ollama_server_"
+# What Ollama says of itself when it starts ("server config", versions 0.17 to 0.33).
+KNOWN = tuple(
+    "OLLAMA_" + name
+    for name in (
+        "CONTEXT_LENGTH",
+        "DEBUG",
+        "DEBUG_LOG_REQUESTS",
+        "EDITOR",
+        "FLASH_ATTENTION",
+        "GO_TEMPLATE",
+        "GPU_OVERHEAD",
+        "HOST",
+        "IGPU_ENABLE",
+        "KEEP_ALIVE",
+        "KV_CACHE_TYPE",
+        "LLM_LIBRARY",
+        "LOAD_TIMEOUT",
+        "MAX_LOADED_MODELS",
+        "MAX_QUEUE",
+        "MAX_TRANSFER_STREAMS",
+        "MODELS",
+        "MULTIUSER_CACHE",
+        "NEW_ENGINE",
+        "NOHISTORY",
+        "NOPRUNE",
+        "NO_CLOUD",
+        "NUM_PARALLEL",
+        "ORIGINS",
+        "REMOTES",
+        "SCHED_SPREAD",
+        "VULKAN",
+    )
+)
+# Why the role alone sets them, and what a user can do.
+OWN = {
+    "OLLAMA_HOST": (
+        "is set by the role, so that the server listens on its private network alone. Leave it out; "
+        "ollama_server_publish opens a port for users of the host"
+    ),
+    "OLLAMA_MODELS": "is set by the role: the models are in its Docker volume. Leave it out",
+    "HOME": "is set by the role: nothing else in the container can be written to. Leave it out",
+    "NVIDIA_VISIBLE_DEVICES": "is set by the role. Leave it out; ollama_server_devices chooses GPUs",
+}
+# What chooses GPUs in the environment, by accelerator. With nvidia the container holds no others.
+CHOOSERS = {"amd": "ROCR_VISIBLE_DEVICES", "vulkan": "GGML_VK_VISIBLE_DEVICES"}
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_DURATION = re.compile(r"-?(\d{1,9}|(\d{1,9}(h|m|s))+)\Z", re.ASCII)
+_MOST = 2**31
+
+
+class Setting(t.NamedTuple):
+    """A variable of the role that stands for one of Ollama's. `read` returns its text, and what would be right."""
+
+    variable: str
+    name: str
+    read: t.Callable[[object], t.Tuple[str, str]]
+
+
+def _count(value: object) -> t.Tuple[str, str]:
+    right = "a whole number, or 0 for Ollama's own choice"
+    text = str(value)
+    if isinstance(value, bool) or not re.match(r"\d{1,18}\Z", text, re.ASCII):
+        return "", right
+    return ("" if int(text) == 0 else str(int(text))), ""
+
+
+def _duration(value: object) -> t.Tuple[str, str]:
+    right = 'a duration such as "90s", "5m" or "1h30m", "-1" for ever, or empty for Ollama\'s own choice'
+    text = str(value)
+    return (text, "") if text == "" or (not isinstance(value, bool) and _DURATION.match(text)) else ("", right)
+
+
+def _switch(value: object) -> t.Tuple[str, str]:
+    text = str(value).lower()
+    if text == "":
+        return "", ""
+    if text in ("true", "false"):
+        return ("1" if text == "true" else "0"), ""
+    return "", "true, false, or empty for Ollama's own choice"
+
+
+def _cache_type(value: object) -> t.Tuple[str, str]:
+    text = str(value)
+    return (text, "") if text in ("", "f16", "q8_0", "q4_0") else ("", "f16, q8_0, q4_0, or empty for Ollama's choice")
+
+
+SETTINGS = (
+    Setting(PREFIX + "keep_alive", "OLLAMA_KEEP_ALIVE", _duration),
+    Setting(PREFIX + "num_parallel", "OLLAMA_NUM_PARALLEL", _count),
+    Setting(PREFIX + "max_loaded_models", "OLLAMA_MAX_LOADED_MODELS", _count),
+    Setting(PREFIX + "max_queue", "OLLAMA_MAX_QUEUE", _count),
+    Setting(PREFIX + "context_length", "OLLAMA_CONTEXT_LENGTH", _count),
+    Setting(PREFIX + "flash_attention", "OLLAMA_FLASH_ATTENTION", _switch),
+    Setting(PREFIX + "kv_cache_type", "OLLAMA_KV_CACHE_TYPE", _cache_type),
+    Setting(PREFIX + "load_timeout", "OLLAMA_LOAD_TIMEOUT", _duration),
+    Setting(PREFIX + "gpu_overhead", "OLLAMA_GPU_OVERHEAD", _count),
+)
+
+
+def read_settings(arguments: t.Mapping[str, object]) -> t.Tuple[t.Dict[str, str], t.List[str]]:
+    """The environment that the named settings stand for, and what is wrong with them."""
+    environment, problems = {}, []
+    for setting in SETTINGS:
+        value = arguments[setting.variable[len(PREFIX) :]]
+        text, right = setting.read(value)
+        if right:
+            problems.append("%s is %s. It must be %s" % (setting.variable, _shown(value), right))
+        elif text:
+            environment[setting.name] = text
+    return environment, problems
+
+
+def read_environment(value: object, place: str) -> t.Tuple[t.Dict[str, str], t.List[str]]:
+    """The entries as texts, and what is wrong with them. Values may be secret, and are in no message."""
+    if not isinstance(value, dict):
+        return {}, ["%s: it must be a dictionary, such as {HTTPS_PROXY: http://proxy.example.com:3128}" % place]
+    environment, problems = {}, []
+    wrong = [
+        name for name, one in value.items() if not _NAME.match(str(name)) or not isinstance(one, (str, int, float))
+    ]
+    if wrong:
+        problems.append(
+            "%s: %s must each be the name of an environment variable, with a string, a number or a boolean as its value"
+            % (place, ", ".join(str(name) for name in wrong))
+        )
+    for name, one in value.items():
+        if name in OWN:
+            problems.append("%s: %s %s" % (place, name, OWN[name]))
+        elif name not in wrong:
+            environment[str(name)] = str(one).lower() if isinstance(one, bool) else str(one)
+    return environment, problems
+
+
+def contradictions(environment: t.Mapping[str, str], named: t.Mapping[str, str], place: str) -> t.List[str]:
+    """Entries that say something else than the variable of the role with the same meaning."""
+    problems = []
+    for setting in SETTINGS:
+        if setting.name in environment and setting.name in named and environment[setting.name] != named[setting.name]:
+            text = "%s: %s contradicts %s, which says %s. Leave it out here"
+            problems.append(text % (place, setting.name, setting.variable, named[setting.name]))
+    return problems
+
+
+def cache_problem(environment: t.Mapping[str, str], place: str) -> t.Optional[str]:
+    """Whether a quantized cache is asked for without what it needs."""
+    kind = environment.get("OLLAMA_KV_CACHE_TYPE", "f16")
+    flash = environment.get("OLLAMA_FLASH_ATTENTION", "")
+    if kind in ("", "f16") or flash.lower() in ("1", "t", "true"):
+        return None
+    text = (
+        "%s: a cache of type %s needs %sflash_attention: true; without, Ollama keeps f16. Set it, or leave the type out"
+    )
+    return text % (place, kind, PREFIX)
+
+
+def unknown(environment: t.Iterable[str], place: str) -> t.List[str]:
+    """A warning for each name that looks like one of Ollama's and is none, with the nearest that is."""
+    warnings = []
+    for name in environment:
+        if name.startswith("OLLAMA_") and name not in KNOWN:
+            nearest = difflib.get_close_matches(name, KNOWN, n=1)
+            meant = "; is %s meant?" % nearest[0] if nearest else ""
+            warnings.append("%s: %s is no variable that Ollama is known to read%s" % (place, name, meant))
+    return warnings
+
+
+def _shown(value: object) -> str:
+    return '"%s"' % value if isinstance(value, str) else repr(value)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which image a server runs: is it pinned, of which version of Ollama is it, and was it built for AMD's GPUs?"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+VARIABLE = "ollama_server_image"
+MINIMUM_VARIABLE = "ollama_server_minimum_version"
+# The role's default. For AMD it gets the suffix of the vendor's other build.
+DEFAULT_IMAGE = "docker.io/ollama/ollama:0.32.15"
+ROCM = "-rocm"
+WHY_MINIMUM = (
+    "before 0.17.1 a crafted GGUF file, sent to /api/create, reads the server's memory with keys and other people's "
+    "prompts in it (CVE-2026-7482)"
+)
+
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9./_:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})\Z")
+_TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?\Z")
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(-rc\d*)?(?![0-9A-Za-z.])")
+
+Version = t.Tuple[int, int, int, int]
+
+
+def tag(image: str) -> str:
+    """The tag of an image, empty where only a digest names it."""
+    found = _TAG.search(image)
+    return found.group("tag") if found else ""
+
+
+def read_version(text: str) -> t.Optional[Version]:
+    """The version that a text begins with, to be compared; a candidate counts less than its release."""
+    found = _VERSION.match(text)
+    if not found:
+        return None
+    major, minor, patch, candidate = found.groups()
+    return int(major), int(minor), int(patch or 0), 0 if candidate else 1
+
+
+def image_problem(image: object) -> t.Optional[str]:
+    """Whether this is no image with a pinned tag or a digest."""
+    if isinstance(image, str) and _IMAGE.match(image) and tag(image) != "latest":
+        return None
+    return "%s is %s. It must name an image with a pinned tag or a digest, such as %s" % (
+        VARIABLE,
+        quoted(image),
+        DEFAULT_IMAGE,
+    )
+
+
+def for_accelerator(image: str, accelerator: str) -> t.Tuple[str, t.Optional[str]]:
+    """The image to run, and what is wrong with it: AMD's GPUs have a build of their own."""
+    if accelerator != "amd" or "rocm" in image:
+        return image, None
+    if image == DEFAULT_IMAGE:
+        return image + ROCM, None
+    return image, (
+        "%s is %s, whose tag lacks rocm: only the vendor's build for ROCm computes on AMD's GPUs. Name one such as "
+        "%s%s, or choose another accelerator" % (VARIABLE, image, DEFAULT_IMAGE, ROCM)
+    )
+
+
+def version_problem(image: str, minimum: str, answered: t.Optional[str] = None) -> t.Tuple[bool, t.Optional[str]]:
+    """Whether the version is known, and whether it is too old. `answered` is what Ollama itself says it is."""
+    least = read_version(minimum)
+    if least is None:
+        text = "%s is %s. It must be a version, such as 0.17.1" % (MINIMUM_VARIABLE, quoted(minimum))
+        return True, text
+    found = read_version(tag(image) if answered is None else answered)
+    if found is None:
+        return False, None
+    if found >= least:
+        return True, None
+    shown = tag(image) if answered is None else "Ollama %s" % answered
+    reason = WHY_MINIMUM if found < (0, 17, 1, 1) else "that is what this variable says"
+    return True, (
+        "%s: %s is %s, older than %s %s: %s. Name a newer image, such as %s, or lower %s if you accept that"
+        % (VARIABLE, image, shown, MINIMUM_VARIABLE, minimum, reason, DEFAULT_IMAGE, MINIMUM_VARIABLE)
+    )
+
+
+def quoted(value: object) -> str:
+    """A value as an error shows it."""
+    return '"%s"' % value if isinstance(value, str) else repr(value)

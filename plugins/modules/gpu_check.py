@@ -1,0 +1,156 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_check
+short_description: Prove that Ollama computes on a GPU
+version_added: 0.1.0
+description:
+  - Loads a model on each server of a Compose project and looks whether all of it is in the memory of GPUs, as the
+    server tells by C(size_vram) of C(/api/ps). Without a GPU, Ollama computes on the CPU and says nothing.
+  - Where it is not, fails with what the container saw - the lines of its log about GPUs, C(nvidia-smi -L) inside it,
+    and its device nodes.
+  - Unloads what it loaded. A model that was loaded before stays.
+  - Talks to the servers from inside their own network, with no published port. That takes root.
+options:
+  project:
+    description: Compose project of the servers.
+    type: str
+    default: gatehouse-ollama
+  services:
+    description: Services of the Compose project.
+    type: list
+    elements: str
+    default: [ollama]
+  model:
+    description: The model to load. The smallest one that the server has if empty.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    description: In check mode nothing is loaded, and nothing is proven.
+    support: partial
+  diff_mode:
+    description: There is nothing to show, as nothing is changed.
+    support: N/A
+  idempotent:
+    description: Changes nothing that lasts.
+    support: full
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Fail unless both servers compute on their GPUs
+  gatehouse.ollama.gpu_check:
+    services: [ollama-gpu0, ollama-gpu1]
+    model: llama3.2:1b
+"""
+
+RETURN = r"""
+servers:
+  description: By service, the C(model) that was loaded, and its C(size) and C(size_vram) in bytes.
+  type: dict
+  returned: success, and not in check mode
+"""
+
+import contextlib
+import re
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError, ServerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu_check import (
+    choose,
+    failure,
+    find_loaded,
+    telling_lines,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Docker, Place
+
+# Long enough to look, whatever else happens to the connection.
+KEEP = "2m"
+MODEL_VARIABLE = "ollama_server_gpu_check_model"
+NODES = "ls -l /dev/nvidia* /dev/kfd /dev/dri/* 2>/dev/null"
+
+
+class Inside:
+    """Looks into a container."""
+
+    def __init__(self, module: AnsibleModule, container: str) -> None:
+        self.module = module
+        self.container = container
+        self.docker = module.get_bin_path("docker", required=True)
+
+    def run(self, *arguments: str) -> str:
+        """What Docker prints, errors included."""
+        _rc, stdout, stderr = self.module.run_command([self.docker, *arguments])
+        return "%s\n%s" % (stdout.strip(), stderr.strip())
+
+    def log(self) -> str:
+        """What the server said when it started: it looks for GPUs once."""
+        started = self.run("inspect", "--format={{.State.StartedAt}}", self.container).strip()
+        if not re.match(r"\d{4}-\d\d-\d\dT", started):
+            return ""
+        return self.run("logs", "--since=%s" % started, self.container)
+
+    def seen(self) -> t.Dict[str, t.List[str]]:
+        gpus = self.run("exec", self.container, "nvidia-smi", "-L").strip().splitlines()
+        nodes = self.run("exec", self.container, "sh", "-c", NODES).strip().splitlines()
+        return {"log": telling_lines(self.log()), "nvidia-smi -L": gpus, "devices": nodes}
+
+
+def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
+    """Load a model on this server and return where it is. Raises GatehouseError."""
+    place = Place(Docker(module), module.params["project"], service)
+    endpoint = Endpoint(place.container.address, place.container.port)
+    client = Client(endpoint, dial=place.dial, name="Ollama in the container %s" % place.container.name)
+    wanted = module.params["model"]
+    model = choose(client.tags(), wanted)
+    if model is None:
+        has = "%s has no model %s" % (service, wanted) if wanted else "%s has no model" % service
+        raise BadInput(["%s: %s. Name one that ollama_server_models has, such as llama3.2:1b" % (MODEL_VARIABLE, has)])
+    name = str(model["name"])
+    before = find_loaded(client.ps(), model)
+    if before is None:
+        client.load(name, KEEP)
+    found = find_loaded(client.ps(), model)
+    seen = {} if found and found.complete else Inside(module, place.container.id).seen()
+    if before is None:
+        with contextlib.suppress(ServerError):
+            client.load(name, 0)
+    if found is None or not found.complete:
+        raise GatehouseError(failure(service, name, found, seen))
+    return dict(model=name, size=found.size, size_vram=found.on_gpu)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            project=dict(type="str", default="gatehouse-ollama"),
+            services=dict(type="list", elements="str", default=["ollama"]),
+            model=dict(type="str", default=""),
+        ),
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, msg="In check mode nothing is loaded, and nothing is proven.")
+    servers, problems = {}, []
+    for service in module.params["services"]:
+        try:
+            servers[service] = check(module, service)
+        except GatehouseError as error:
+            problems.append(str(error))
+    if problems:
+        module.fail_json(msg="\n".join(problems))
+    module.exit_json(changed=False, servers=servers)
+
+
+if __name__ == "__main__":
+    main()
