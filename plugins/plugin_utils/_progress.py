@@ -116,6 +116,11 @@ def is_settled(look: Dict) -> bool:
     return not look.get("changed") and not look.get("unknown") and look.get("change") != "unknown"
 
 
+def is_killed(answer: Dict) -> bool:
+    """Whether async_wrapper says that the module ended without a word."""
+    return bool(answer.get("failed")) and "cmd" in answer and not answer.get("data") and not answer.get("stderr")
+
+
 class Watch:
     """Looks at the notes of a process until it has ended, and then for its result."""
 
@@ -159,7 +164,9 @@ class Watch:
             answer = self._result()
         except AnsibleConnectionFailure:
             return None
-        return answer if answer.get("finished") else None
+        if not answer.get("finished"):
+            return None
+        return {"failed": True, "changed": True, "msg": _KILLED} if is_killed(answer) else answer
 
     def _tell(self, notes: Dict) -> None:
         for text in notes.get("events") or []:

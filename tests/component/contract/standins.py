@@ -93,7 +93,7 @@ def standin(models: Path, program: list[str] | None = None, **extra: str) -> Ite
 
 
 class Registry(http.server.ThreadingHTTPServer):
-    """Serves the two tiny models; can be told to break off downloads, or to lie about a blob."""
+    """Serves the two tiny models; can be told to break off downloads, stall, be slow, or lie about a blob."""
 
     daemon_threads = True
 
@@ -102,6 +102,11 @@ class Registry(http.server.ThreadingHTTPServer):
         self.address = f"127.0.0.1:{self.server_address[1]}"
         self.packages: dict[str, Any] = {name: testmodels.package(loops) for name, loops in testmodels.PACKAGES.items()}
         self.break_after: int | None = None
+        # How many bytes the next downloads get, one after another, before they are broken off.
+        self.cuts: list[int] = []
+        # How many bytes a download gets before nothing more comes of it, and how many bytes come in a second.
+        self.stall_after: int | None = None
+        self.rate: float = float("inf")
         self.damaged = False
         self.ranges: list[str] = []
 
@@ -153,7 +158,24 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
         with contextlib.suppress(ConnectionError):
-            self.wfile.write(data[start:][: self.server.break_after])
+            if digest:
+                self._send(data[start:][: self.server.break_after])
+            else:
+                self.wfile.write(data)
+
+    def _send(self, data: bytes) -> None:
+        server = self.server
+        if server.cuts:
+            data = data[: server.cuts.pop(0)]
+        stalled = server.stall_after is not None and len(data) > server.stall_after
+        data = data[: server.stall_after] if stalled else data
+        step = 16384 if server.rate < float("inf") else len(data) or 1
+        for begin in range(0, len(data), step):
+            self.wfile.write(data[begin : begin + step])
+            if server.rate < float("inf"):
+                time.sleep(step / server.rate)
+        while stalled and server.stall_after is not None:
+            time.sleep(0.05)
 
     def _answer(self, status: int, **headers: str) -> None:
         self.send_response(status)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -94,6 +95,7 @@ def _description(model: Model, verbose: bool) -> dict[str, Any]:
         ),
         "template": model.text("template"),
         "system": model.text("system"),
+        "messages": json.loads(model.text("messages") or "[]"),
     }
     answer = {key: value for key, value in answer.items() if value}
     head = model.gguf_head

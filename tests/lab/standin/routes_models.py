@@ -258,6 +258,8 @@ def _replace_layers(
     merged = {**parameters, **(request.get("parameters") or {})}
     if merged:
         wanted["params"] = json.dumps(dict(sorted(merged.items())), separators=(",", ":")) + "\n"
+    if messages := request.get("messages"):
+        wanted["messages"] = json.dumps(messages, separators=(",", ":")) + "\n"
     for kind, text in wanted.items():
         if text:
             layers[:] = [layer for layer in layers if layer["mediaType"] != MEDIA + kind]
