@@ -59,7 +59,8 @@ class ActionModule(CredentialsAction):
             problems = place_problems(arguments)
             if problems:
                 raise BadInput(problems)
-            return {"changed": False, "instances": [], "accelerators": [], "images": [], "unversioned": []}
+            nothing: Dict = {"instances": [], "accelerators": [], "images": [], "unversioned": [], "model_services": []}
+            return {"changed": False, **nothing}
         servers, problems = read(arguments)
         for warning in servers.warnings:
             self._display.warning(warning)
@@ -74,6 +75,7 @@ class ActionModule(CredentialsAction):
             "accelerators": accelerators,
             "images": list(dict.fromkeys(one["image"] for one in servers.instances)),
             "unversioned": servers.unversioned,
+            "model_services": servers.model_services,
             # The environment may hold secrets, such as a proxy's password.
             "_ansible_no_log": True,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environment import (
     CHOOSERS,
     PREFIX,
@@ -57,6 +58,8 @@ class Servers(t.NamedTuple):
     warnings: t.List[str]
     # Images of which no tag tells the version.
     unversioned: t.List[str]
+    # The services that keep the models: one for all, who share them; each, where some are to be loaded.
+    model_services: t.List[str]
 
 
 def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
@@ -96,7 +99,11 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
     versions = {image: version_problem(image, str(arguments["minimum_version"])) for image in images}
     problems += [problem for _known, problem in versions.values() if problem]
     unversioned = [image for image, (known, _problem) in versions.items() if not known]
-    return Servers(instances, warnings, unversioned), list(dict.fromkeys(problems))
+    models, more = read_models(arguments["models"], PREFIX + "models")
+    problems += more
+    services = [str(one["service"]) for one in instances]
+    keepers = services if any(one.keep_alive is not None for one in models) else services[:1]
+    return Servers(instances, warnings, unversioned, keepers), list(dict.fromkeys(problems))
 
 
 def place_problems(arguments: t.Mapping[str, t.Any]) -> t.List[str]:

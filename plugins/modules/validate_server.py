@@ -157,4 +157,9 @@ unversioned:
   type: list
   elements: str
   returned: success
+model_services:
+  description: The services that keep the models. One for all, or each where models are to be loaded.
+  type: list
+  elements: str
+  returned: success
 """

@@ -106,6 +106,8 @@ def test_every_setting_is_an_input_of_the_role_and_known_to_ollama() -> None:
         ),
         ({"memory_limit": "lots"}, ["ollama_server_memory_limit", "16g"]),
         ({"cpu_limit": "0"}, ["ollama_server_cpu_limit", "7.5"]),
+        ({"models": "tiny"}, ["ollama_server_models", "list"]),
+        ({"models": ["tiny", {"name": "a", "digest": "x"}]}, ["ollama_server_models[1].digest", "12 digits"]),
         ({"instances": {"name": "a"}}, ["ollama_server_instances", "list"]),
         ({"instances": ["a"]}, ["ollama_server_instances[0]", "dictionary"]),
         ({"instances": [{}]}, ["ollama_server_instances[0]", "name"]),
@@ -225,3 +227,10 @@ def test_each_accelerator_chooses_its_gpus_in_its_own_way() -> None:
     assert vulkan["environment"]["GGML_VK_VISIBLE_DEVICES"] == "0"
     assert vulkan["environment"]["OLLAMA_VULKAN"] == "1"
     assert everything["environment"]["NVIDIA_VISIBLE_DEVICES"] == "all"
+
+
+def test_one_server_keeps_the_models_for_all_unless_some_are_to_be_loaded_by_each() -> None:
+    instances = [{"name": "a"}, {"name": "b"}]
+    assert read(instances=instances, models=["tiny"])[0].model_services == ["ollama-a"]
+    loaded = [{"name": "tiny", "keep_alive": -1}]
+    assert read(instances=instances, models=loaded)[0].model_services == ["ollama-a", "ollama-b"]
