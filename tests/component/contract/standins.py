@@ -97,9 +97,9 @@ class Registry(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), RegistryHandler)
-        self.address = f"127.0.0.1:{self.server_address[1]}"
+    def __init__(self, address: str) -> None:
+        super().__init__((address, 0), RegistryHandler)
+        self.address = f"{address}:{self.server_address[1]}"
         self.packages: dict[str, Any] = {name: testmodels.package(loops) for name, loops in testmodels.PACKAGES.items()}
         self.break_after: int | None = None
         # How many bytes the next downloads get, one after another, before they are broken off.
@@ -191,8 +191,8 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def registry() -> Iterator[Registry]:
-    server = Registry()
+def registry(address: str = "127.0.0.1") -> Iterator[Registry]:
+    server = Registry(address)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
