@@ -10,17 +10,6 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  project:
-    description:
-      - Compose project of the server on this host. The module talks to it from inside the network of its container, so
-        that no port needs to be published. That takes root.
-    type: str
-    default: gatehouse-ollama
-  service:
-    description:
-      - Service of the Compose project. If left out, it is the first container by name whose service is C(ollama) or
-        begins with C(ollama-).
-    type: str
   url:
     description:
       - URL of a server or gateway that is used in the place of a container, such as V(https://llm.example.com:8880).
@@ -40,4 +29,19 @@ options:
     default: 120
 notes:
   - The host needs Python and no library. Nothing of Docker is used but C(docker ps) and C(docker inspect).
+"""
+
+    CONTAINER = r"""
+options:
+  project:
+    description:
+      - Compose project of the server on this host. The module talks to it from inside the network of its container, so
+        that no port needs to be published. That takes root.
+    type: str
+    default: gatehouse-ollama
+  service:
+    description:
+      - Service of the Compose project. If left out, it is the first container by name whose service is C(ollama) or
+        begins with C(ollama-).
+    type: str
 """

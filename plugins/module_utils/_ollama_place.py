@@ -27,9 +27,12 @@ DEFAULT_PORT = 11434
 STALL_TIMEOUT = 120
 SERVICE = "ollama"
 
-PLACE_OPTIONS: t.Dict[str, Dict] = dict(
+CONTAINER_OPTIONS: t.Dict[str, Dict] = dict(
     project=dict(type="str", default="gatehouse-ollama"),
     service=dict(type="str"),
+)
+PLACE_OPTIONS: t.Dict[str, Dict] = dict(
+    **CONTAINER_OPTIONS,
     url=dict(type="str"),
     api_key=dict(type="str", no_log=True),
     ca_path=dict(type="path"),
@@ -56,14 +59,20 @@ class Container:
     image: str = ""
 
     @property
-    def models_folder(self) -> t.Optional[str]:
-        """The folder of the host that holds the models, as far as a mount tells."""
-        inside = self.environment.get("OLLAMA_MODELS") or "/root/.ollama/models"
+    def models_mount(self) -> t.Optional[t.Tuple[str, t.Tuple[str, ...]]]:
+        """A folder of the host, and the folders that lead from there to the models, as far as a mount tells."""
+        home = self.environment.get("HOME") or "/root"
+        inside = self.environment.get("OLLAMA_MODELS") or home + "/.ollama/models"
         above = [one for one in self.mounts if (inside + "/").startswith(one.rstrip("/") + "/")]
         if not above:
             return None
         closest = max(above, key=len)
-        return self.mounts[closest] + inside[len(closest.rstrip("/")) :]
+        return self.mounts[closest], tuple(one for one in inside[len(closest) :].split("/") if one)
+
+    @property
+    def models_folder(self) -> t.Optional[str]:
+        """The folder of the host that holds the models, as far as a mount tells."""
+        return "/".join((self.models_mount[0], *self.models_mount[1])) if self.models_mount else None
 
 
 def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.Tuple[str, int]:
@@ -171,6 +180,11 @@ class Docker:
         if rc != 0 and not (gone and stdout.strip()):
             raise NoServer("`docker %s` fails: %s" % (args[0], stderr.strip() or rc))
         return str(stdout)
+
+
+def find_container(module: AnsibleModule) -> Container:
+    """The container that the module's options name. Raises NoServer or ServerError."""
+    return Place(Docker(module), module.params["project"], module.params["service"]).container
 
 
 class Place:

@@ -15,6 +15,7 @@ description:
   - Adapters are not among the options, since Ollama supports them no longer.
 extends_documentation_fragment:
   - gatehouse.ollama.ollama_place
+  - gatehouse.ollama.ollama_place.container
   - gatehouse.ollama.model_task
 options:
   name:

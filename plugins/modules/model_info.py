@@ -15,6 +15,7 @@ description:
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
   - gatehouse.ollama.ollama_place
+  - gatehouse.ollama.ollama_place.container
 seealso:
   - module: gatehouse.ollama.models
 author:

@@ -16,6 +16,7 @@ description:
   - One that fails hides no other. All are tried, and the task fails in the end with the error of each.
 extends_documentation_fragment:
   - gatehouse.ollama.ollama_place
+  - gatehouse.ollama.ollama_place.container
   - gatehouse.ollama.model_task
 options:
   models:

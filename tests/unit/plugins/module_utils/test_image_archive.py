@@ -1,0 +1,64 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive
+from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import ArchiveError
+
+
+def archive(path: Path, **contents: Any) -> str:
+    with tarfile.open(path, "w") as tar:
+        for name, content in contents.items():
+            data = json.dumps(content).encode()
+            member = tarfile.TarInfo(f"{name}.json")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["docker.io/ollama/ollama:1.2", "ollama/ollama:1.2", "index.docker.io/ollama/ollama:1.2"],
+)
+def test_names_are_those_that_docker_shows(name: str) -> None:
+    assert _image_archive.familiar(name) == "ollama/ollama:1.2"
+    assert _image_archive.familiar("docker.io/library/nginx:1.30") == "nginx:1.30"
+    assert _image_archive.familiar("registry.example.com/library/nginx:1") == "registry.example.com/library/nginx:1"
+
+
+def test_an_archive_of_an_old_engine_is_read(tmp_path: Path) -> None:
+    images = [{"Config": "ab12.json", "RepoTags": ["ollama/ollama:1.2", "other:3"]}]
+    found = _image_archive.read(archive(tmp_path / "old.tar", manifest=images))
+    assert found.names == {"ollama/ollama:1.2", "other:3"}
+    assert found.ids == {"sha256:ab12"}
+
+
+def test_an_archive_of_a_new_engine_is_read_with_both_ids(tmp_path: Path) -> None:
+    images = [{"Config": "blobs/sha256/ab12", "RepoTags": ["ollama/ollama:1.2"]}]
+    index = {"schemaVersion": 2, "manifests": [{"digest": "sha256:cd34"}]}
+    found = _image_archive.read(archive(tmp_path / "new.tar", manifest=images, index=index))
+    assert found.ids == {"sha256:ab12", "sha256:cd34"}
+
+
+def test_an_image_without_a_name_has_none(tmp_path: Path) -> None:
+    found = _image_archive.read(archive(tmp_path / "x.tar", manifest=[{"Config": "ab12.json", "RepoTags": None}]))
+    assert found.names == frozenset()
+
+
+def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(b"no archive")
+    with pytest.raises(ArchiveError, match=r"x\.tar: it is no archive of images"):
+        _image_archive.read(str(path))
+    with pytest.raises(ArchiveError):
+        _image_archive.read(archive(tmp_path / "y.tar", other=[]))
+    with pytest.raises(FileNotFoundError):
+        _image_archive.read(str(tmp_path / "absent.tar"))
