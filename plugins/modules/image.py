@@ -8,33 +8,34 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: image
-short_description: Have an image on the host, from its registry or from a file
+short_description: Have images on the host, from their registry or from a file
 version_added: 0.1.0
 description:
-  - Fetches an image that is missing, from an archive on the host or from its registry; or writes it into an archive,
+  - Fetches images that are missing, from an archive on the host or from their registry; or writes them into an archive,
     which another host takes in without a network.
   - An image that is there stays as it is. Tags are taken for fixed.
 options:
-  name:
-    description: Name of the image, with a tag.
-    type: str
+  names:
+    description: Names of the images, with a tag.
+    type: list
+    elements: str
     required: true
   archive:
     description:
-      - Absolute path of a file as C(docker save) writes it. With O(state=present) the image is taken from it, and its
+      - Absolute path of a file as C(docker save) writes it. With O(state=present) images are taken from it, and their
         registry is not asked.
     type: path
   state:
     description:
-      - With V(present) the image is on the host afterwards.
-      - With V(archived) it is in O(archive) afterwards. The host must have it.
+      - With V(present) the images are on the host afterwards.
+      - With V(archived) they are in O(archive) afterwards. The host must have them.
     type: str
     choices: [present, archived]
     default: present
   name_variable:
-    description: The variable that errors name in the place of O(name).
+    description: The variable that errors name in the place of O(names).
     type: str
-    default: name
+    default: names
   archive_variable:
     description: The variable that errors name in the place of O(archive).
     type: str
@@ -44,10 +45,10 @@ attributes:
     description: Reports what would happen and changes nothing.
     support: full
   diff_mode:
-    description: Shows the id of the image that an archive had, and of the one that it gets.
+    description: Shows the ids of the images that come, or that an archive had and gets.
     support: full
   idempotent:
-    description: An image that is there is not fetched, and an archive that holds this very image is not written.
+    description: An image that is there is not fetched, and an archive that holds these very images is not written.
     support: full
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
@@ -57,26 +58,27 @@ EXAMPLES = r"""
 ---
 - name: Fetch the image of Ollama
   gatehouse.ollama.image:
-    name: docker.io/ollama/ollama:0.32.15
+    names: [docker.io/ollama/ollama:0.32.15]
 
 - name: Write it to a disk that is carried to another host
   gatehouse.ollama.image:
-    name: docker.io/ollama/ollama:0.32.15
+    names: [docker.io/ollama/ollama:0.32.15]
     archive: /media/disk/ollama.tar
     state: archived
 
 - name: Take it in there
   gatehouse.ollama.image:
-    name: docker.io/ollama/ollama:0.32.15
+    names: [docker.io/ollama/ollama:0.32.15]
     archive: /media/disk/ollama.tar
 """
 
 RETURN = r"""
-id:
-  description: Id of the image; empty in check mode if it is not there yet.
+ids:
+  description: Id of each image, in the order of O(names); empty in check mode if it is not there yet.
   returned: success
-  type: str
-  sample: sha256:7b3a8f0e5d7c5cf7b4d2d4a8e8d1b9a8c7e6f5d4c3b2a19080706050403020100
+  type: list
+  elements: str
+  sample: ["sha256:7b3a8f0e5d7c5cf7b4d2d4a8e8d1b9a8c7e6f5d4c3b2a19080706050403020100"]
 """
 
 import contextlib
@@ -86,17 +88,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import ArchiveError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import Archive, ArchiveError, familiar
 
 
 class ImageError(GatehouseError):
-    """The image cannot be had; the text says why and what would be right."""
+    """An image cannot be had; the text says why and what would be right."""
 
 
-class Image:
+class Images:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.name: str = module.params["name"]
+        self.names: list[str] = list(dict.fromkeys(module.params["names"]))
         self.archive: str | None = module.params["archive"]
         self.docker = module.get_bin_path("docker", required=True)
 
@@ -104,62 +106,62 @@ class Image:
         rc, stdout, stderr = self.module.run_command([self.docker, *args])
         return rc, stdout.strip(), stderr.strip()
 
-    def id(self) -> str:
-        """The id of the image, empty if it is not there."""
-        rc, stdout, stderr = self.run("image", "inspect", "--format", "{{.Id}}", self.name)
+    def id(self, name: str) -> str:
+        """The id of an image, empty if it is not there."""
+        rc, stdout, stderr = self.run("image", "inspect", "--format", "{{.Id}}", name)
         if rc != 0 and "no such image" not in stderr.lower():
-            raise ImageError("`docker image inspect %s` fails: %s" % (self.name, stderr))
+            raise ImageError("`docker image inspect %s` fails: %s" % (name, stderr))
         return stdout if rc == 0 else ""
 
-    def fetch(self) -> str:
-        """Have the image, before anything else is touched; its id, in check mode empty."""
-        if self.archive:
-            held = self.read_archive()
-            if _image_archive.familiar(self.name) not in held.names:
-                raise self.refusal(
-                    "archive", "%s holds %s" % (self.archive, ", ".join(sorted(held.names)) or "no name")
-                )
-        if self.module.check_mode:
-            return ""
-        command = ["load", "--quiet", "--input", self.archive] if self.archive else ["pull", "--quiet", self.name]
-        rc, stdout, stderr = self.run(*command)
-        if rc != 0:
-            raise self.refusal("archive" if self.archive else "name", stderr or stdout)
-        return self.id()
+    def load(self, missing: t.Sequence[str]) -> None:
+        held = self.read_archive()
+        lacking = [name for name in missing if familiar(name) not in held.names]
+        if lacking:
+            reason = "%s has no %s, but %s" % (
+                self.archive,
+                ", ".join(lacking),
+                ", ".join(sorted(held.names)) or "nothing",
+            )
+            raise self.archive_refusal(reason)
+        if not self.module.check_mode:
+            rc, stdout, stderr = self.run("load", "--quiet", "--input", self.archive or "")
+            if rc != 0:
+                raise self.archive_refusal(stderr or stdout)
 
-    def read_archive(self) -> _image_archive.Archive:
+    def pull(self, missing: t.Sequence[str]) -> None:
+        for name in missing if not self.module.check_mode else ():
+            rc, stdout, stderr = self.run("pull", "--quiet", name)
+            if rc != 0:
+                variable = self.module.params["name_variable"]
+                right = "Name an image that exists, such as docker.io/ollama/ollama:0.32.15. Nothing was changed."
+                raise ImageError("%s: %s cannot be pulled: %s. %s" % (variable, name, stderr or stdout, right))
+
+    def read_archive(self) -> Archive:
         try:
             return _image_archive.read(self.archive or "")
         except FileNotFoundError:
-            raise self.refusal("archive", "%s is not there" % self.archive) from None
+            raise self.archive_refusal("%s is not there" % self.archive) from None
         except ArchiveError as error:
-            raise self.refusal("archive", str(error)) from None
+            raise self.archive_refusal(str(error)) from None
 
-    def refusal(self, option: str, reason: str) -> ImageError:
-        variable = self.module.params[option + "_variable"]
-        if option == "archive":
-            wanted = "Give the path of a file on this host as `docker save %s` writes it, or leave it empty"
-            return ImageError("%s: %s. %s. Nothing was changed." % (variable, reason, wanted % self.name))
-        wanted = "Name an image that exists, such as docker.io/ollama/ollama:0.32.15"
-        return ImageError(
-            "%s: %s cannot be pulled: %s. %s. Nothing was changed." % (variable, self.name, reason, wanted)
+    def archive_refusal(self, reason: str) -> ImageError:
+        right = (
+            "Give the path of a file on this host that `docker save %s` wrote, or leave it empty. Nothing was changed."
         )
+        variable = self.module.params["archive_variable"]
+        return ImageError("%s: %s. %s" % (variable, reason, right % " ".join(self.names)))
 
-    def archived(self) -> str:
-        """The id of the image in the archive, empty if there is none or another one."""
-        held = None
+    def archived(self) -> Archive:
+        """What is in the archive; nothing if it is none yet."""
         with contextlib.suppress(FileNotFoundError, ArchiveError):
-            held = _image_archive.read(self.archive or "")
-        if held is None or _image_archive.familiar(self.name) not in held.names:
-            return ""
-        own = self.id()
-        return own if own in held.ids else ", ".join(sorted(held.ids))
+            return _image_archive.read(self.archive or "")
+        return Archive(frozenset(), frozenset())
 
-    def write_archive(self) -> None:
+    def save(self) -> None:
         path = self.archive or ""
         new = "%s.%d" % (path, os.getpid())
         try:
-            rc, stdout, stderr = self.run("save", "--output", new, self.name)
+            rc, stdout, stderr = self.run("save", "--output", new, *self.names)
             if rc != 0:
                 variable = self.module.params["archive_variable"]
                 raise ImageError("%s: %s cannot be written: %s" % (variable, path, stderr or stdout))
@@ -170,41 +172,49 @@ class Image:
                 os.unlink(new)
 
 
-def have(image: Image) -> dict[str, t.Any]:
-    there = image.id()
-    return dict(changed=not there, id=there or image.fetch())
+def have(images: Images) -> dict[str, t.Any]:
+    """Fetch what is missing, before anything else is touched."""
+    before = [images.id(name) for name in images.names]
+    missing = [name for name, there in zip(images.names, before) if not there]
+    if missing:
+        images.load(missing) if images.archive else images.pull(missing)
+    after = [images.id(name) for name in images.names] if missing else before
+    lines = "".join("%s\n" % name for name in missing)
+    return dict(changed=bool(missing), ids=after, diff=dict(before="", after=lines))
 
 
-def put_into_archive(image: Image) -> dict[str, t.Any]:
-    there = image.id()
-    if not there:
-        raise ImageError(
-            "%s: this host has no image %s to write; deploy first" % (image.module.params["name_variable"], image.name)
-        )
-    before = image.archived()
-    if before == there:
-        return dict(changed=False, id=there)
-    if not image.module.check_mode:
-        image.write_archive()
-    shown = {key: "%s\n" % value if value else "" for key, value in (("before", before), ("after", there))}
-    return dict(changed=True, id=there, diff=dict(before_header=image.archive, after_header=image.archive, **shown))
+def put_into_archive(images: Images) -> dict[str, t.Any]:
+    ids = [images.id(name) for name in images.names]
+    missing = [name for name, there in zip(images.names, ids) if not there]
+    if missing:
+        variable = images.module.params["name_variable"]
+        raise ImageError("%s: this host has no image %s to write; deploy first" % (variable, ", ".join(missing)))
+    held = images.archived()
+    changed = {familiar(name) for name in images.names} != held.names or not held.ids >= set(ids)
+    if changed and not images.module.check_mode:
+        images.save()
+    shown = dict(
+        before="".join("%s\n" % one for one in sorted(held.ids)) if changed else "",
+        after="".join("%s\n" % one for one in sorted(set(ids))) if changed else "",
+    )
+    return dict(changed=changed, ids=ids, diff=dict(before_header=images.archive, after_header=images.archive, **shown))
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            name=dict(type="str", required=True),
+            names=dict(type="list", elements="str", required=True),
             archive=dict(type="path"),
             state=dict(type="str", choices=["present", "archived"], default="present"),
-            name_variable=dict(type="str", default="name"),
+            name_variable=dict(type="str", default="names"),
             archive_variable=dict(type="str", default="archive"),
         ),
         required_if=[("state", "archived", ["archive"])],
         supports_check_mode=True,
     )
     try:
-        image = Image(module)
-        answer = have(image) if module.params["state"] == "present" else put_into_archive(image)
+        images = Images(module)
+        answer = have(images) if module.params["state"] == "present" else put_into_archive(images)
     except (GatehouseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**answer)
