@@ -22,8 +22,8 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Tells what would change. Whether O(state=latest) would bring something new is told where the host can
-      ask the registry, and otherwise said to be unknown.
+    description: Tells what would change. Whether the state V(latest) would bring something new is told where the host
+      can ask the registry, and otherwise said to be unknown.
     support: full
   diff_mode:
     description: Shows digests and, of models that are made, their settings.
