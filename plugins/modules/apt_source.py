@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: apt_source
+short_description: Make a signed apt repository known
+version_added: 0.1.0
+description:
+  - Fetches the key of a repository into C(/etc/apt/keyrings) and describes the repository, trusted by that key alone,
+    in C(/etc/apt/sources.list.d).
+  - The key is fetched when the description changes or the key is missing, not in each run, so that a host whose
+    repository is out of reach for now can still be configured.
+options:
+  name:
+    description: Name of both files, without extension.
+    type: str
+    required: true
+  uri:
+    description: Address of the repository. The variable of sources.list(5) for the architecture may stand in it.
+    type: str
+    required: true
+  suite:
+    description: Suite, or V(/) for a repository without.
+    type: str
+    required: true
+  components:
+    description: Components of the suite, none for a repository without suites.
+    type: list
+    elements: str
+    default: []
+  key_url:
+    description: Address of the key, in ASCII armour.
+    type: str
+    required: true
+  variable:
+    description: The variable to name in errors, which the addresses come from.
+    type: str
+    default: uri
+attributes:
+  check_mode:
+    description:
+      - Can run in check mode and tell what would change. It fetches the key there too, to see that it is there, unless
+        the host has no certificates of authorities yet.
+    support: full
+  diff_mode:
+    description: Shows the description of the repository.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+notes:
+  - The lists of packages are not updated; M(ansible.builtin.apt) does that.
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Make Docker's repository known
+  gatehouse.ollama.apt_source:
+    name: docker
+    uri: https://download.docker.com/linux/debian
+    suite: trixie
+    components: [stable]
+    key_url: https://download.docker.com/linux/debian/gpg
+"""
+
+RETURN = r"""
+key:
+  description: The file that holds the key.
+  type: str
+  returned: success
+source:
+  description: The file that describes the repository.
+  type: str
+  returned: success
+"""
+
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import fetch_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._plain_file import read, write
+
+KEYRINGS = "/etc/apt/keyrings"
+SOURCES = "/etc/apt/sources.list.d"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+ARMOUR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+
+
+class AptSourceError(GatehouseError):
+    """There is no repository at the address."""
+
+
+def describe(uri: str, suite: str, components: t.Sequence[str], key: str) -> str:
+    """The description of a repository, as in sources.list(5)."""
+    lines = ["Types: deb", f"URIs: {uri}", f"Suites: {suite}"]
+    if components:
+        lines.append(f"Components: {' '.join(components)}")
+    return "\n".join([*lines, f"Signed-By: {key}"]) + "\n"
+
+
+def fetch_key(module: AnsibleModule) -> bytes:
+    """The key, nothing where check mode cannot know; an error that names the variable where there is none."""
+    url = module.params["key_url"]
+    if module.check_mode and url.startswith("https:") and not os.path.exists(AUTHORITIES):
+        return b""
+    response, information = fetch_url(module, url, timeout=30)
+    if information["status"] != 200:
+        problem = f"cannot be fetched ({information['msg']})"
+    else:
+        key = response.read()
+        if ARMOUR in key:
+            return bytes(key)
+        problem = "is no key in ASCII armour"
+    raise AptSourceError(
+        f"{module.params['variable']}: {url} {problem}. Give the address of the vendor's repository or of a mirror "
+        "with the same paths."
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            name=dict(type="str", required=True),
+            uri=dict(type="str", required=True),
+            suite=dict(type="str", required=True),
+            components=dict(type="list", elements="str", default=[]),
+            key_url=dict(type="str", required=True, no_log=False),
+            variable=dict(type="str", default="uri"),
+        ),
+        supports_check_mode=True,
+    )
+    parameters = module.params
+    key = os.path.join(KEYRINGS, parameters["name"] + ".asc")
+    source = os.path.join(SOURCES, parameters["name"] + ".sources")
+    before = read(source)
+    after = describe(parameters["uri"], parameters["suite"], parameters["components"], key)
+    changed = before != after or not os.path.exists(key)
+    if changed:
+        try:
+            content = fetch_key(module)
+        except GatehouseError as e:
+            module.fail_json(msg=str(e))
+        if not module.check_mode:
+            # The key first: a repository without its key breaks every update.
+            write(module, key, content)
+            write(module, source, after.encode())
+    diff = {"before_header": source, "after_header": source, "before": before, "after": after}
+    module.exit_json(changed=changed, key=key, source=source, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gatehouse.ollama.plugins.modules import apt_source as module
+
+KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+REPOSITORY = {"name": "tools", "uri": "http://mirror/deb/$(ARCH)", "suite": "/", "key_url": "http://mirror/key"}
+
+
+class Ended(Exception):
+    """Stands for the end of the process, with what the module said."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+class Host:
+    """A folder that stands for the host, and a server that answers once the address is right."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "keyrings/tools.asc"
+        self.source = folder / "sources/tools.sources"
+        self.answer = KEY
+        self.fetched: list[str] = []
+
+    def fetch(self, _module: Any, url: str, **_options: Any) -> tuple[Any, dict[str, Any]]:
+        self.fetched.append(url)
+        if not url.startswith(("http://mirror/", "https://mirror/")):
+            return None, {"status": 404, "msg": "HTTP Error 404: Not Found"}
+        return io.BytesIO(self.answer), {"status": 200, "msg": "OK"}
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        arguments = {**REPOSITORY, "variable": "role_url", "_ansible_remote_tmp": str(self.folder), **options}
+        with patch_module_args(arguments), pytest.raises(Ended) as ended:
+            module.main()
+        return ended.value.result
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    def end(self: basic.AnsibleModule, **result: Any) -> None:
+        raise Ended(result)
+
+    made = Host(tmp_path)
+    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
+    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
+    monkeypatch.setattr(module, "fetch_url", made.fetch)
+    monkeypatch.setattr(module, "KEYRINGS", str(tmp_path / "keyrings"))
+    monkeypatch.setattr(module, "SOURCES", str(tmp_path / "sources"))
+    monkeypatch.setattr(module, "AUTHORITIES", str(tmp_path / "authorities"))
+    return made
+
+
+def test_a_repository_is_trusted_by_its_own_key_alone(host: Host) -> None:
+    assert host.run()["changed"]
+    assert host.key.read_bytes() == KEY
+    assert host.source.read_text() == (
+        f"Types: deb\nURIs: http://mirror/deb/$(ARCH)\nSuites: /\nSigned-By: {host.key}\n"
+    )
+    assert [oct(path.stat().st_mode & 0o777) for path in (host.key, host.source)] == ["0o644", "0o644"]
+
+
+def test_components_are_named_where_there_are_some(host: Host) -> None:
+    host.run(suite="trixie", components=["stable", "test"])
+    assert "Suites: trixie\nComponents: stable test\n" in host.source.read_text()
+
+
+def test_a_second_run_changes_nothing_and_needs_no_network(host: Host) -> None:
+    host.run()
+    host.fetched.clear()
+    assert not host.run()["changed"]
+    assert host.fetched == []
+
+
+def test_a_missing_key_is_fetched_again(host: Host) -> None:
+    host.run()
+    host.key.unlink()
+    assert host.run()["changed"]
+    assert host.key.read_bytes() == KEY
+
+
+def test_check_mode_writes_nothing_and_shows_what_would_be_written(host: Host) -> None:
+    result = host.run(_ansible_check_mode=True)
+    assert result["changed"]
+    assert "URIs: http://mirror/deb/$(ARCH)" in result["diff"]["after"]
+    assert not host.key.exists()
+    assert not host.source.exists()
+
+
+def test_check_mode_finds_an_address_that_leads_nowhere(host: Host) -> None:
+    assert host.run(key_url="http://nowhere/key", _ansible_check_mode=True)["failed"]
+
+
+def test_check_mode_asks_no_https_server_without_certificates_to_judge_it_by(host: Host) -> None:
+    assert host.run(key_url="https://mirror/key", _ansible_check_mode=True)["changed"]
+    assert host.fetched == []
+
+
+def test_an_address_that_leads_nowhere_is_refused_by_its_variable_and_nothing_is_written(host: Host) -> None:
+    said = host.run(key_url="http://nowhere/key")
+    assert said["msg"].startswith("role_url: http://nowhere/key cannot be fetched (HTTP Error 404: Not Found).")
+    assert not host.source.exists()
+
+
+def test_what_is_no_key_is_refused(host: Host) -> None:
+    host.answer = b"<html>Log in first</html>"
+    assert host.run()["msg"].startswith("role_url: http://mirror/key is no key in ASCII armour.")
+    assert not host.key.exists()
