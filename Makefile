@@ -35,6 +35,7 @@ lint: deps .venv/installed
 	$(BIN)/antsibull-changelog lint
 	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty \
 		tests/lab/images/acme/make-certificates tests/lab/images/acme/pebbles \
+		tests/lab/images/packages/make-nvidia-repository tests/lab/nvidia/nvidia-smi \
 		roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh
 
 unit: deps .venv/installed
