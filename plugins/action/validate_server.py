@@ -12,6 +12,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import C
 # raw: these are judged as a whole, and Ansible's own checks of dictionaries quote values, which may be secret.
 RAW: Dict = {
     "devices": {"type": "raw", "default": []},
+    "egress_hosts": {"type": "raw", "required": True},
     "environment": {"type": "raw", "default": {}},
     "instances": {"type": "raw", "default": []},
     "models": {"type": "raw", "default": []},
@@ -48,6 +49,8 @@ class ActionModule(CredentialsAction):
         "user_id": {"type": "int", "default": 60881},
         "accelerator": {"type": "str", "default": "cpu"},
         "require_gpu": {"type": "bool", "default": False},
+        "egress": {"type": "str", "default": "any"},
+        "egress_image": {"type": "str", "required": True},
         **RAW,
         **SETTINGS,
     }
@@ -66,6 +69,7 @@ class ActionModule(CredentialsAction):
             self._display.warning(warning)
         if problems:
             raise BadInput(problems)
+        egress = [arguments["egress_image"]] if arguments["egress"] == "registry" else []
         accelerators = [
             {name: one[name] for name in ("service", "accelerator", "devices")} for one in servers.instances
         ]
@@ -73,7 +77,7 @@ class ActionModule(CredentialsAction):
             "changed": False,
             "instances": servers.instances,
             "accelerators": accelerators,
-            "images": list(dict.fromkeys(one["image"] for one in servers.instances)),
+            "images": list(dict.fromkeys([*(one["image"] for one in servers.instances), *egress])),
             "unversioned": servers.unversioned,
             "model_services": servers.model_services,
             # The environment may hold secrets, such as a proxy's password.

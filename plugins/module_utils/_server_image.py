@@ -40,9 +40,14 @@ def read_version(text: str) -> t.Optional[Version]:
     return int(major), int(minor), int(patch or 0), 0 if candidate else 1
 
 
+def is_pinned(image: object) -> bool:
+    """Whether this names an image with a pinned tag or a digest."""
+    return isinstance(image, str) and bool(_IMAGE.match(image)) and tag(image) != "latest"
+
+
 def image_problem(image: object) -> t.Optional[str]:
-    """Whether this is no image with a pinned tag or a digest."""
-    if isinstance(image, str) and _IMAGE.match(image) and tag(image) != "latest":
+    """What is wrong with the image of a server, if it is not pinned."""
+    if is_pinned(image):
         return None
     return "%s is %s. It must name an image with a pinned tag or a digest, such as %s" % (
         VARIABLE,

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._server_egress import egress_problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environment import (
     CHOOSERS,
     PREFIX,
@@ -94,6 +95,7 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
                 warnings.append(text % (place, device, seen[device]))
             seen[device] = place
         instances.append(_instance(arguments, draft, image, environment, position))
+    problems += egress_problems(arguments, [general, *(draft["environment"] for draft in drafts)])
     pinned = not image_problem(arguments["image"])
     images = dict.fromkeys(one["image"] for one in instances) if pinned else {}
     versions = {image: version_problem(image, str(arguments["minimum_version"])) for image in images}

@@ -102,6 +102,18 @@ options:
     description: As O(gatehouse.ollama.ollama_server#role:main:ollama_server_gpu_overhead).
     type: raw
     default: 0
+  egress:
+    description: As O(gatehouse.ollama.ollama_server#role:main:ollama_server_egress).
+    type: str
+    default: any
+  egress_hosts:
+    description: As O(gatehouse.ollama.ollama_server#role:main:ollama_server_egress_hosts).
+    type: raw
+    required: true
+  egress_image:
+    description: As O(gatehouse.ollama.ollama_server#role:main:ollama_server_egress_image).
+    type: str
+    required: true
   memory_limit:
     description: As O(gatehouse.ollama.ollama_server#role:main:ollama_server_memory_limit).
     type: raw
@@ -129,6 +141,8 @@ EXAMPLES = r"""
     dir: "{{ ollama_server_dir }}"
     network: "{{ ollama_server_network }}"
     accelerator: "{{ ollama_server_accelerator }}"
+    egress_hosts: "{{ ollama_server_egress_hosts }}"
+    egress_image: "{{ ollama_server_egress_image }}"
     instances: "{{ ollama_server_instances }}"
     environment: "{{ ollama_server_environment }}"
   register: plan
@@ -148,7 +162,7 @@ accelerators:
   elements: dict
   returned: success
 images:
-  description: The images that the servers need.
+  description: The images that are needed, those of the servers first.
   type: list
   elements: str
   returned: success
