@@ -19,7 +19,7 @@ SCENARIO = Scenario(Path(__file__).parents[1])
 HOST = SCENARIO.host("gate")
 SERVER = "gatehouse-ollama-ollama-1"
 EGRESS = "gatehouse-ollama-egress-1"
-REGISTRY = "gatehouse-egress-registry"
+REGISTRY = "gatehouse-egress-registry.gatehouse-lab"
 # Says how far a TLS connection comes: the name that is looked up, the port, the name in the handshake.
 CONNECT = """
 import socket, ssl, sys
