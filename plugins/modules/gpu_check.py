@@ -32,7 +32,9 @@ options:
     default: ""
 attributes:
   check_mode:
-    description: In check mode nothing is loaded, and nothing is proven.
+    description: A check needs a model to be loaded.
+    details:
+      - In check mode nothing is loaded, and nothing is proven.
     support: partial
   diff_mode:
     description: There is nothing to show, as nothing is changed.
