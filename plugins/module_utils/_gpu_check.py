@@ -14,7 +14,7 @@ VARIABLE = "ollama_server_require_gpu"
 # What Ollama logs about GPUs when it starts, and what libraries say that find none.
 _TELLING = re.compile(r"inference compute|GPU|vram|nvml|cuda|rocm|amdgpu|vulkan|/dev/(kfd|dri|nvidia)", re.IGNORECASE)
 # This one has every word in it.
-_NOISE = re.compile(r'msg="server config"|\[GIN\]')
+_NOISE = re.compile(r'msg="server config"|\[GIN\]|Listening on')
 _MOST_LINES = 12
 
 

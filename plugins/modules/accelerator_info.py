@@ -77,15 +77,10 @@ gpus:
   type: list
   elements: str
   returned: success
-driver:
-  description: Version of NVIDIA's driver, if a server needs one.
-  type: str
-  returned: success
 """
 
 import glob
 import os
-import re
 import stat
 import typing as t
 
@@ -105,7 +100,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators imp
 )
 
 INFORMATION = "/proc/driver/nvidia/gpus/*/information"
-DRIVER_VERSION = "/proc/driver/nvidia/version"
 
 
 def node(path: str) -> Node:
@@ -180,10 +174,6 @@ class Host:
             self.gpus = with_minors(read_list(stdout), [read(path) for path in glob.glob(INFORMATION)])
         return self.gpus
 
-    def driver(self) -> str:
-        found = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", read(DRIVER_VERSION))
-        return found.group(1) if found else ""
-
 
 ADVICE = {
     "nvidia": (
@@ -226,12 +216,7 @@ def main() -> None:
         servers[server["service"]] = dict(nodes=paths, groups=groups(found, module.params["user_id"]))
     if problems:
         module.fail_json(msg="\n".join(dict.fromkeys(problems)))
-    module.exit_json(
-        changed=False,
-        servers=servers,
-        gpus=[gpu.uuid for gpu in host.gpus or []],
-        driver=host.driver() if host.gpus else "",
-    )
+    module.exit_json(changed=False, servers=servers, gpus=[gpu.uuid for gpu in host.gpus or []])
 
 
 if __name__ == "__main__":

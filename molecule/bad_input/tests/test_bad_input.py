@@ -88,6 +88,14 @@ BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ollama_gateway_clients": alice(keys=[{"id": "lap top", "secret": KEY}])},
         ["ollama_gateway_clients[0].keys[0]", "id"],
     ),
+    "a_server_that_is_too_old": (
+        {"ollama_server_image": "docker.io/ollama/ollama:0.16.2"},
+        ["ollama_server_image", "0.17.1", "CVE-2026-7482"],
+    ),
+    "a_gpu_that_is_not_there": (
+        {"ollama_server_accelerator": "nvidia"},
+        ["ollama_server_accelerator", "nvidia-smi", "driver"],
+    ),
     "a_server_published_beyond_loopback": (
         {"ollama_server_publish": "0.0.0.0:11434"},
         ["ollama_server_publish", "127.0.0.1:11434"],

@@ -13,6 +13,8 @@ GOOD: dict[str, Any] = {
     "image": "docker.io/ollama/ollama:0.32.15",
     "dir": "/opt/gatehouse/ollama",
     "network": "ollama",
+    "egress_hosts": ["registry.ollama.ai"],
+    "egress_image": "docker.io/library/nginx:1.28.0",
     "environment": "{{ environment_of_server }}",
 }
 
