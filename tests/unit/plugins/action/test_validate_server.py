@@ -14,7 +14,7 @@ GOOD: dict[str, Any] = {
     "dir": "/opt/gatehouse/ollama",
     "network": "ollama",
     "egress_hosts": ["registry.ollama.ai"],
-    "egress_image": "docker.io/library/nginx:1.28.0",
+    "egress_image": "docker.io/openresty/openresty:1.31.1.1-bookworm",
     "environment": "{{ environment_of_server }}",
 }
 
