@@ -69,7 +69,6 @@ class ActionModule(CredentialsAction):
             self._display.warning(warning)
         if problems:
             raise BadInput(problems)
-        egress = [arguments["egress_image"]] if arguments["egress"] == "registry" else []
         accelerators = [
             {name: one[name] for name in ("service", "accelerator", "devices")} for one in servers.instances
         ]
@@ -77,7 +76,7 @@ class ActionModule(CredentialsAction):
             "changed": False,
             "instances": servers.instances,
             "accelerators": accelerators,
-            "images": list(dict.fromkeys([*(one["image"] for one in servers.instances), *egress])),
+            "images": list(dict.fromkeys(one["image"] for one in servers.instances)),
             "unversioned": servers.unversioned,
             "model_services": servers.model_services,
             # The environment may hold secrets, such as a proxy's password.

@@ -10,9 +10,8 @@ import typing as t
 
 Dict = t.Dict[str, t.Any]
 
-# What every container with an NVIDIA GPU needs, and what it is given where it is there.
+# What every container with an NVIDIA GPU needs to compute. Others come and go with what runs on the host.
 NVIDIA_NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
-NVIDIA_MORE_NODES = ("/dev/nvidia-uvm-tools", "/dev/nvidia-modeset")
 KFD, DRI = "/dev/kfd", "/dev/dri"
 
 _LISTED = re.compile(r"GPU (?P<index>\d+): .*\(UUID: (?P<uuid>GPU-[^)]+)\)")

@@ -74,7 +74,7 @@ class Keeper:
         self._host = host
         self._check = check
         self._retries = retries
-        self._registries = Registries()
+        self._registries = registries or Registries()
         self._installed: t.Dict[Key, Dict] = {}
         self._looks: t.Dict[Key, Look] = {}
         # What would be another one by then, in check mode.

@@ -242,7 +242,7 @@ def connect(module: AnsibleModule) -> t.Optional[Connected]:
         connected = _connected(module)
         connected.version = connected.client.version()
         return connected
-    except ServerUnreachable as error:
+    except NoServer as error:
         if not module.check_mode:
             raise
         module.warn("There is no server yet: %s. All is shown as to be done." % error)

@@ -45,6 +45,11 @@ def is_pinned(image: object) -> bool:
     return isinstance(image, str) and bool(_IMAGE.match(image)) and tag(image) != "latest"
 
 
+def is_official(image: str) -> bool:
+    """Whether this is Ollama's own image, perhaps from a mirror, whose tag is the version of Ollama."""
+    return bool(re.match(r"(.*/)?ollama/ollama[:@]", image))
+
+
 def image_problem(image: object) -> t.Optional[str]:
     """What is wrong with the image of a server, if it is not pinned."""
     if is_pinned(image):
@@ -74,7 +79,7 @@ def version_problem(image: str, minimum: str, answered: t.Optional[str] = None) 
     if least is None:
         text = "%s is %s. It must be a version, such as 0.17.1" % (MINIMUM_VARIABLE, quoted(minimum))
         return True, text
-    found = read_version(tag(image) if answered is None else answered)
+    found = (read_version(tag(image)) if is_official(image) else None) if answered is None else read_version(answered)
     if found is None:
         return False, None
     if found >= least:

@@ -88,7 +88,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators import (
     DRI,
     KFD,
-    NVIDIA_MORE_NODES,
     NVIDIA_NODES,
     Gpu,
     Missing,
@@ -134,7 +133,7 @@ class Host:
         paths = self.module.params["nodes"]
         if accelerator == "nvidia":
             chosen = nvidia_paths(self.nvidia(), devices)
-            paths = paths or [*NVIDIA_NODES, *filter(os.path.exists, NVIDIA_MORE_NODES), *chosen]
+            paths = paths or [*NVIDIA_NODES, *chosen]
         elif accelerator == "amd":
             paths = paths or [KFD, DRI]
         else:

@@ -113,7 +113,16 @@ class Images:
             raise ImageError("`docker image inspect %s` fails: %s" % (name, stderr))
         return stdout if rc == 0 else ""
 
+    def refuse_digests(self) -> None:
+        pinned = [name for name in self.names if "@" in name]
+        if pinned:
+            text = (
+                "%s: an archive keeps no digests, and %s has one. Name the image by its tag, or leave the archive empty"
+            )
+            raise ImageError(text % (self.module.params["archive_variable"], ", ".join(pinned)))
+
     def load(self, missing: t.Sequence[str]) -> None:
+        self.refuse_digests()
         held = self.read_archive()
         lacking = [name for name in missing if familiar(name) not in held.names]
         if lacking:
@@ -133,7 +142,7 @@ class Images:
             rc, stdout, stderr = self.run("pull", "--quiet", name)
             if rc != 0:
                 variable = self.module.params["name_variable"]
-                right = "Name an image that exists, such as docker.io/ollama/ollama:0.32.15. Nothing was changed."
+                right = "Name an image that exists, with its tag. What runs was not touched."
                 raise ImageError("%s: %s cannot be pulled: %s. %s" % (variable, name, stderr or stdout, right))
 
     def read_archive(self) -> Archive:
@@ -145,9 +154,7 @@ class Images:
             raise self.archive_refusal(str(error)) from None
 
     def archive_refusal(self, reason: str) -> ImageError:
-        right = (
-            "Give the path of a file on this host that `docker save %s` wrote, or leave it empty. Nothing was changed."
-        )
+        right = "Give a file of this host that `docker save %s` wrote, or leave it empty. What runs was not touched."
         variable = self.module.params["archive_variable"]
         return ImageError("%s: %s. %s" % (variable, reason, right % " ".join(self.names)))
 
@@ -184,6 +191,7 @@ def have(images: Images) -> dict[str, t.Any]:
 
 
 def put_into_archive(images: Images) -> dict[str, t.Any]:
+    images.refuse_digests()
     ids = [images.id(name) for name in images.names]
     missing = [name for name, there in zip(images.names, ids) if not there]
     if missing:

@@ -39,9 +39,19 @@ options:
     default: []
   only_missing:
     description:
-      - With O(state=imported), takes what the server does not have and the folder does, and says nothing about others.
+      - With O(state=imported), takes those that the server does not have, or has with another digest than the given
+        one, and what they are made from. What the folder does not have is no error, and neither is a folder that is
+        not there.
     type: bool
     default: false
+  models_variable:
+    description: The variable that errors name in the place of O(models).
+    type: str
+    default: models
+  path_variable:
+    description: The variable that errors name in the place of O(path).
+    type: str
+    default: path
 attributes:
   check_mode:
     description: Reports what would be copied and changes nothing.
@@ -112,6 +122,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import Key, Name
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted, read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_store import (
     Folder,
@@ -130,7 +141,29 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place imp
 )
 
 
-def choose(source: Store, wanted: t.Sequence[Wanted], where: str, lenient: bool) -> list[Model]:
+def lacking(wanted: t.Sequence[Wanted], target: Store | None) -> list[tuple[Name, str]]:
+    """The names that the target does not have, of the wanted models and what they are made from, with their digests."""
+    pairs = [(one.name, one.digest or "") for one in wanted]
+    pairs += [(one.base, "") for one in wanted if one.base is not None]
+    found = []
+    for name, digest in pairs:
+        there = target.find(name) if target else None
+        if there is None or not there.digest.startswith(digest):
+            found.append((name, digest))
+    return found
+
+
+def take(source: Store, names: t.Sequence[tuple[Name, str]]) -> list[Model]:
+    """Those of the names that the source has, with that digest."""
+    models: dict[Key, Model] = {}
+    for name, digest in names:
+        model = source.find(name)
+        if model is not None and model.digest.startswith(digest):
+            models[name.key] = model
+    return list(models.values())
+
+
+def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]:
     """The wanted models of the source, all without any wish. Raises BadInput with everything that is wrong."""
     if not wanted:
         return source.models()
@@ -146,7 +179,7 @@ def choose(source: Store, wanted: t.Sequence[Wanted], where: str, lenient: bool)
             )
         else:
             found.append(model)
-    if problems and not lenient:
+    if problems:
         raise BadInput(problems)
     return found
 
@@ -179,15 +212,16 @@ class Archive:
         self.module = module
         self.wanted = wanted
         self.path: str = module.params["path"]
+        self.source: Store | None = None
 
     def exported(self, container: Container) -> dict[str, t.Any]:
         with store_of(container, make=False) as source:
-            models = choose(source, self.wanted, "the server", lenient=False) if source else []
+            models = choose(source, self.wanted, "the server") if source else []
             if source is None or not models:
                 raise GatehouseError("The server has no models to write to %s." % self.path)
             if self.module.check_mode and not os.path.isdir(self.path):
                 return outcome(plan(models, None))
-            make_folder(self.path)
+            make_folder(self.path, self.shown)
             with Folder.at(self.path) as there:
                 plans = plan(models, Store(there))
                 if not self.module.check_mode:
@@ -196,18 +230,39 @@ class Archive:
 
     def imported(self, container: Container | None) -> dict[str, t.Any]:
         with contextlib.ExitStack() as opened:
-            source = Store(opened.enter_context(Folder.at(self.path)))
-            models = choose(source, self.wanted, self.path, self.module.params["only_missing"])
-            if not models and not self.module.params["only_missing"]:
-                raise GatehouseError("There is no model in %s; it must have folders manifests and blobs." % self.path)
             make = not self.module.check_mode
             target = opened.enter_context(store_of(container, make)) if container else None
-            if target is not None and self.module.params["only_missing"]:
-                models = [one for one in models if target.find(one.name) is None]
+            models = self.missing(target, opened) if self.module.params["only_missing"] else self.chosen(opened)
             plans = plan(models, target)
-            if target is not None and not self.module.check_mode:
-                copy(plans, source, target)
+            if target is not None and self.source is not None and not self.module.check_mode:
+                copy(plans, self.source, target)
         return outcome(plans)
+
+    def chosen(self, opened: contextlib.ExitStack) -> list[Model]:
+        source = self.open(opened)
+        models = choose(source, self.wanted, self.path)
+        if not models:
+            raise GatehouseError("%s has no models; it must have folders manifests and blobs." % self.shown)
+        return models
+
+    def missing(self, target: Store | None, opened: contextlib.ExitStack) -> list[Model]:
+        """What the server lacks. The archive may be a disk that is somewhere else by now."""
+        names = lacking(self.wanted, target)
+        if names and not os.path.isdir(self.path):
+            self.module.warn("%s is not there: nothing is taken from it." % self.shown)
+            return []
+        return take(self.open(opened), names) if names else []
+
+    @property
+    def shown(self) -> str:
+        return "%s: %s" % (self.module.params["path_variable"], self.path)
+
+    def open(self, opened: contextlib.ExitStack) -> Store:
+        try:
+            self.source = Store(opened.enter_context(Folder.at(self.path)))
+        except StoreError as error:
+            raise StoreError("%s: %s" % (self.module.params["path_variable"], error)) from None
+        return self.source
 
 
 @contextlib.contextmanager
@@ -223,10 +278,14 @@ def store_of(container: Container, make: bool) -> t.Iterator[Store | None]:
         yield Store(folder) if folder is not None else None
 
 
-def make_folder(path: str) -> None:
+def make_folder(path: str, shown: str) -> None:
     """A folder for root alone to write to; what is above it must be there, as a disk that is not mounted is not."""
-    with contextlib.suppress(FileExistsError):
+    try:
         os.mkdir(path, 0o755)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreError("%s: %s" % (shown, error.strerror)) from None
 
 
 def main() -> None:
@@ -237,11 +296,16 @@ def main() -> None:
             state=dict(type="str", choices=["exported", "imported"], required=True),
             models=dict(type="list", elements="raw", default=[]),
             only_missing=dict(type="bool", default=False),
+            models_variable=dict(type="str", default="models"),
+            path_variable=dict(type="str", default="path"),
         ),
         supports_check_mode=True,
     )
     try:
-        wanted, problems = read_models(module.params["models"], "models")
+        wanted, problems = read_models(module.params["models"], module.params["models_variable"])
+        if not os.path.isabs(module.params["path"]):
+            text = "%s: %s is no absolute path, such as /media/disk/models"
+            problems.append(text % (module.params["path_variable"], module.params["path"]))
         if problems:
             raise BadInput(problems)
         archive = Archive(module, [one for one in wanted if one.state != "absent"])

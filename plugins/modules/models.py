@@ -128,8 +128,10 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     failures = _models.failures(results)
     if failures:
         done = [one.name for one in results if not one.error]
-        last = "The others are as they should be: %s." % ", ".join(done) if done else "There are no others."
-        kept = " Nothing was purged." if module.params["purge"] else ""
+        there = "would be" if module.check_mode else "are"
+        last = "The others %s as they should be: %s." % (there, ", ".join(done)) if done else "There are no others."
+        removed = any(one.change == _models.REMOVED for one in results)
+        kept = " Nothing was purged." if module.params["purge"] and not removed else ""
         answer.update(failed=True, msg="\n".join([*failures, last + kept]))
     return answer
 

@@ -162,7 +162,7 @@ accelerators:
   elements: dict
   returned: success
 images:
-  description: The images that are needed, those of the servers first.
+  description: The images that the servers need.
   type: list
   elements: str
   returned: success

@@ -34,6 +34,10 @@ _KILLED = (
     "The process of the module on the host ended without a result: it was killed, perhaps for lack of memory, or the "
     "host was restarted. What it had done stays done, and a download goes on from where it was in the next run."
 )
+_LOST = (
+    "Nothing was heard of the module's process on the host for too long: there is no connection, or it never began. If "
+    "it lives, it goes on; the next run shows what it did."
+)
 
 
 class ProgressAction(ActionBase):
@@ -102,11 +106,16 @@ class ProgressAction(ActionBase):
 
     def _show(self, text: str) -> None:
         host = self._task.delegate_to or self._play_context.remote_addr
-        display.display("%s: %s" % (self._host_name or host, text))
+        display.display("%s: %s" % (self._host_name or host, harmless(text)))
 
     @property
     def _host_name(self) -> str:
         return str(self._templar.available_variables.get("inventory_hostname") or "")
+
+
+def harmless(text: str) -> str:
+    """The text without what a terminal would obey: some of it is what a registry or a server says."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def is_settled(look: Dict) -> bool:
@@ -156,8 +165,8 @@ class Watch:
                 return answer
             unseen += _WEIGHTS.get(str(notes.get("state")), 1)
             if unseen >= _PATIENCE:
-                break
-        return {"failed": True, "changed": True, "msg": _KILLED}
+                return {"failed": True, "changed": True, "msg": _KILLED if notes.get("state") == "ended" else _LOST}
+        return {"failed": True, "changed": True, "msg": _LOST}
 
     def _finished(self) -> Dict | None:
         try:

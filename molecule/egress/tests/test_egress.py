@@ -82,6 +82,33 @@ def test_there_is_no_other_way_out(name: str, port: int) -> None:
     assert connect(name, port).startswith("no way:")
 
 
+def test_services_of_the_host_are_out_of_reach() -> None:
+    HOST.check_output("systemd-run --unit=open-service python3 -m http.server 8899")
+    try:
+        HOST.run_expect([0], "timeout 10 bash -c 'until ss -ltn | grep -q :8899; do sleep 0.1; done'")
+        inspect = "docker network inspect gatehouse-ollama_egress --format '{{json .IPAM.Config}}'"
+        routers = [
+            one["Gateway"].partition("/")[0] for one in json.loads(HOST.check_output(inspect)) if "Gateway" in one
+        ]
+        addresses = {*HOST.check_output("hostname -I").split(), *routers}
+        assert addresses
+        assert {one: connect(one, 8899) for one in addresses if not connect(one, 8899).startswith("no way:")} == {}
+    finally:
+        HOST.check_output("systemctl stop open-service")
+
+
+def test_a_network_that_leads_out_is_refused() -> None:
+    HOST.check_output("docker network create plain")
+    try:
+        variables = json.dumps({"ollama_server_network": "plain"})
+        done = playbook(SCENARIO.inventory, "deploy", "--tags=ollama_server", "--skip-tags=verify", "-e", variables)
+        assert done.returncode == 2
+        assert "ollama_server_network: the Docker network plain is there and is not internal" in told(done)
+        assert "changed=0" in told(done)
+    finally:
+        HOST.check_output("docker network rm plain")
+
+
 def test_the_container_between_may_do_nothing_else() -> None:
     found = json.loads(HOST.check_output(f"docker inspect {EGRESS}"))[0]
     assert found["HostConfig"]["CapDrop"] == ["ALL"]

@@ -18,7 +18,7 @@ from tests.scenario import Scenario
 HOST = Scenario(Path(__file__).parents[1]).host("gate")
 FIRST, SECOND = "GPU-6a7e0000-0000-4000-8000-000000000000", "GPU-6a7e0000-0000-4000-8000-000000000001"
 MIG = "MIG-bbbb2222-0000-4000-8000-000000000000"
-NVIDIA = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset", "/dev/nvidia0"]
+NVIDIA = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0"]
 AMD = ["/dev/kfd", "/dev/dri"]
 LIST = {"test": ["CMD", "ollama", "list"], "interval": "5s"}
 SMI = {"test": ["CMD-SHELL", "ollama list && nvidia-smi -L"], "interval": "10s"}

@@ -149,7 +149,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "an_archive_without_the_image": (
         "deploy",
         {"ollama_server_image": "docker.io/ollama/ollama:0.99.0"},
-        ["ollama_server_image_archive", "ollama.tar has no docker.io/ollama/ollama:0.99.0", "Nothing was changed"],
+        [
+            "ollama_server_image_archive",
+            "ollama.tar has no docker.io/ollama/ollama:0.99.0",
+            "What runs was not touched",
+        ],
     ),
     "a_file_that_is_not_there": (
         "deploy",
@@ -159,17 +163,17 @@ REFUSED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "a_model_that_is_not_in_it": (
         "models_import",
         {"ollama_server_archive_models": ["tiny", "absent"]},
-        ["models[1]", f"{DISK}/models has no model absent:latest"],
+        ["ollama_server_archive_models[1]", f"{DISK}/models has no model absent:latest"],
     ),
     "another_digest": (
         "models_import",
         {"ollama_server_archive_models": [{"name": "tiny", "digest": "0" * 64}]},
-        ["models[0].digest", "tiny:latest", "not " + "0" * 64],
+        ["ollama_server_archive_models[0].digest", "tiny:latest", "not " + "0" * 64],
     ),
     "a_disk_that_is_not_there": (
         "models_import",
         {"ollama_server_archive": "/media/absent"},
-        ["/media/absent: No such file or directory"],
+        ["ollama_server_archive: /media/absent: No such file or directory"],
     ),
     "no_place": ("models_import", {"ollama_server_archive": ""}, ["ollama_server_archive is empty"]),
 }

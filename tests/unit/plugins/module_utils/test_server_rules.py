@@ -169,8 +169,18 @@ def test_an_unknown_name_of_ollamas_is_warned_about_with_the_nearest_known_one()
     assert "is OLLAMA_NUM_PARALLEL meant?" in warning
 
 
+def test_a_mirror_of_ollamas_own_image_has_its_tags() -> None:
+    assert read(image="registry.example.com:5000/mirror/ollama/ollama:0.32.15")[0].unversioned == []
+
+
 @pytest.mark.parametrize(
-    "name", ["docker.io/ollama/ollama@sha256:" + "0" * 64, "registry.example.com:5000/ollama:ours", "ollama:rocm"]
+    "name",
+    [
+        "docker.io/ollama/ollama@sha256:" + "0" * 64,
+        "registry.example.com:5000/ollama:ours",
+        "ollama:rocm",
+        "registry.example.com/ollama:1.0-ours",
+    ],
 )
 def test_an_image_whose_tag_does_not_tell_the_version_is_asked_later(name: str) -> None:
     found, wrong = read(image=name)

@@ -121,6 +121,15 @@ def test_an_archive_without_the_image_is_refused_with_what_it_has(tmp_path: Path
     assert "load" not in host.called
 
 
+def test_an_image_that_a_digest_pins_has_no_place_in_an_archive(tmp_path: Path) -> None:
+    pinned = f"{OLLAMA}@sha256:{'a' * 64}"
+    host = Host({}, names=[pinned], archive=str(tmp_path / "x.tar"))
+    for what in (have, put):
+        with pytest.raises(module.ImageError, match="image_archive: an archive keeps no digests"):
+            what(host)
+    assert not have(Host({pinned: "a1"}, names=[pinned], archive=str(tmp_path / "x.tar")))["changed"]
+
+
 def test_an_archive_is_written_once(tmp_path: Path) -> None:
     host = Host({OLLAMA: "a1", NGINX: "b2"}, names=[OLLAMA, NGINX], archive=str(tmp_path / "x.tar"))
     assert put(host)["changed"]

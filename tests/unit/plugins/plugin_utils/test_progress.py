@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._progress import Watch, is_settled
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._progress import Watch, harmless, is_settled
 
 DONE = {"finished": True, "changed": True}
 GOING = {"finished": False}
@@ -76,3 +76,8 @@ def test_a_connection_that_breaks_for_minutes_is_no_failure() -> None:
 )
 def test_only_what_takes_long_gets_a_process_of_its_own(look: dict[str, Any], settled: bool) -> None:
     assert is_settled(look) == settled
+
+
+def test_what_a_terminal_would_obey_is_not_shown() -> None:
+    assert harmless("a\x1b[2Jb\r\nc\x9b0m") == "a?[2Jb??c?0m"
+    assert harmless("43 % of 1.3 GB \u2026 \u5bc6") == "43 % of 1.3 GB \u2026 \u5bc6"
