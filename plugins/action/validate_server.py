@@ -70,7 +70,8 @@ class ActionModule(CredentialsAction):
         if problems:
             raise BadInput(problems)
         accelerators = [
-            {name: one[name] for name in ("service", "accelerator", "devices")} for one in servers.instances
+            {**{name: one[name] for name in ("service", "accelerator", "devices")}, "place": one["devices_place"]}
+            for one in servers.instances
         ]
         return {
             "changed": False,

@@ -39,6 +39,10 @@ class Missing(Exception):
     """The host lacks something; the text says what, and what would help."""
 
 
+class NoSuchGpu(Missing):
+    """A GPU that was chosen is not there."""
+
+
 def read_list(text: str) -> t.List[Gpu]:
     """The GPUs that `nvidia-smi -L` lists. Their numbers are those of their nodes, unless the driver says otherwise."""
     gpus: t.List[Gpu] = []
@@ -66,13 +70,13 @@ def with_minors(gpus: t.List[Gpu], informations: t.Iterable[str]) -> t.List[Gpu]
 
 
 def nvidia_paths(gpus: t.List[Gpu], devices: t.List[str]) -> t.List[str]:
-    """The nodes of the chosen GPUs, all if none is chosen. Raises Missing if one is not there."""
+    """The nodes of the chosen GPUs, all if none is chosen. Raises NoSuchGpu if one is not there."""
     if not gpus:
         raise Missing("nvidia-smi lists no GPU on this host")
     known = {uuid: gpu for gpu in gpus for uuid in (gpu.uuid, *gpu.parts)}
     absent = [one for one in devices if one not in known]
     if absent:
-        raise Missing("%s: there is no such GPU on this host, which has %s" % (", ".join(absent), ", ".join(known)))
+        raise NoSuchGpu("%s: there is no such GPU on this host, which has %s" % (", ".join(absent), ", ".join(known)))
     chosen = [known[one] for one in devices] if devices else gpus
     return ["/dev/nvidia%d" % minor for minor in sorted({gpu.minor for gpu in chosen})]
 

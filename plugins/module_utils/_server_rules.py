@@ -281,6 +281,7 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
         "image": image,
         "accelerator": kind,
         "devices": devices,
+        "devices_place": draft["devices_place"],
         "environment": environment,
         "publish": publish,
         "memory_limit": str(draft["memory_limit"]),

@@ -36,6 +36,9 @@ options:
         type: list
         elements: str
         default: []
+      place:
+        description: The variable that errors about one of O(servers[].devices) name, if not O(variable).
+        type: str
   user_id:
     description: User that the servers run as.
     type: int
@@ -92,6 +95,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators imp
     Gpu,
     Missing,
     Node,
+    NoSuchGpu,
     groups,
     nvidia_paths,
     read_list,
@@ -195,6 +199,7 @@ def main() -> None:
                     service=dict(type="str", required=True),
                     accelerator=dict(type="str", required=True, choices=["cpu", "nvidia", "amd", "vulkan"]),
                     devices=dict(type="list", elements="str", default=[]),
+                    place=dict(type="str"),
                 ),
             ),
             user_id=dict(type="int", default=0),
@@ -210,7 +215,8 @@ def main() -> None:
         try:
             paths, found = host.nodes(server["accelerator"], server["devices"])
         except Missing as error:
-            problems.append("%s: %s" % (module.params["variable"], error))
+            chosen = server["place"] if isinstance(error, NoSuchGpu) else None
+            problems.append("%s: %s" % (chosen or module.params["variable"], error))
             continue
         servers[server["service"]] = dict(nodes=paths, groups=groups(found, module.params["user_id"]))
     if problems:

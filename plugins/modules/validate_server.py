@@ -151,8 +151,9 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - The servers, each with C(name), C(service), C(aliases), C(image), C(accelerator), C(devices), C(environment),
-      C(publish), C(memory_limit) and C(cpu_limit). It is not shown, since the environment may hold secrets.
+    - The servers, each with C(name), C(service), C(aliases), C(image), C(accelerator), C(devices), C(devices_place),
+      C(environment), C(publish), C(memory_limit) and C(cpu_limit). It is not shown, since the environment may hold
+      secrets.
   type: list
   elements: dict
   returned: success

@@ -186,7 +186,9 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 def test_a_gpu_that_the_host_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
     instances = [{"name": "gpu0", "devices": ["GPU-ffffffff-0000-4000-8000-000000000000"]}]
     done = deploy(tmp_path, ollama_server_instances=instances)
-    refused(done, "ollama_server_accelerator", "GPU-ffffffff-0000", "no such GPU", INSTANCES[1]["devices"][0])
+    refused(
+        done, "ollama_server_instances[0] (gpu0).devices: GPU-ffffffff-0000", "no such GPU", INSTANCES[1]["devices"][0]
+    )
 
 
 def test_an_image_whose_tag_does_not_tell_is_asked_for_its_version(tmp_path: Path) -> None:

@@ -28,7 +28,13 @@ def test_the_servers_are_returned_and_the_environment_is_shown_nowhere(playbook:
     (result,) = run.only
     assert result["changed"] is False
     assert result["instances"][0]["environment"]["HTTPS_PROXY"] == SECRET
-    assert result["accelerators"] == [{"service": "ollama", "accelerator": "cpu", "devices": []}]
+    (accelerator,) = result["accelerators"]
+    assert accelerator == {
+        "service": "ollama",
+        "accelerator": "cpu",
+        "devices": [],
+        "place": "ollama_server_devices",
+    }
     assert result["images"] == [GOOD["image"]]
     assert "a-secret-password" not in run.output
     assert "is OLLAMA_KEEP_ALIVE meant?" in " ".join(run.output.split())
