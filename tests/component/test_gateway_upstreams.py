@@ -98,8 +98,8 @@ def test_nobody_gets_what_is_another_clients(auth: str, tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as clients:
             assert all(clients.map(client, range(300)))
         assert len(upstream.requests) == 300
-        # A connection for each client that went away, and few more.
-        assert 100 <= len(upstream.accepted) < 150
+        # A connection for each client that went away, but for those who had all of it before, and few more.
+        assert 90 <= len(upstream.accepted) < 150
 
 
 @ENGINES
