@@ -8,8 +8,8 @@ SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))
 SLOWEST := tls_acme bad_input clients
 PYTHON_FILES := plugins tests molecule
 
-# What needs no hosts, the longest first.
-FAST := sanity component unit lint lua install-test
+# What needs no hosts and measures no time, the longest first.
+FAST := sanity unit lint lua install-test
 
 .PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean
 
@@ -48,7 +48,7 @@ lua: deps
 test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
 	$(BIN)/python -m tests.lab up
 	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(FAST)
-	$(MAKE) --no-print-directory molecule
+	$(MAKE) --no-print-directory component molecule
 
 component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
 	$(BIN)/python -m tests.lab up
