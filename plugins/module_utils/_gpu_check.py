@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import key_of
+
 Dict = t.Dict[str, t.Any]
 
 VARIABLE = "ollama_server_require_gpu"
@@ -29,24 +31,18 @@ class Residence(t.NamedTuple):
         return 0 < self.size <= self.on_gpu
 
 
-def canonical(name: str) -> str:
-    """A model's name as the server lists it: without the default registry and namespace, with a tag."""
-    short = re.sub(r"^(registry\.ollama\.ai/)?(library/)?", "", name.lower())
-    return short if re.search(r":[^/]*$", short) else short + ":latest"
-
-
 def choose(tags: t.List[Dict], wanted: str) -> t.Optional[Dict]:
     """The wanted model, or the smallest if none is wanted, of those that the server itself runs."""
     local = [one for one in tags if not one.get("remote_host") and not one.get("remote_model")]
     if wanted:
-        return next((one for one in local if canonical(str(one["name"])) == canonical(wanted)), None)
+        return next((one for one in local if key_of(str(one["name"])) == key_of(wanted)), None)
     return min(local, key=lambda one: (int(one.get("size") or 0), str(one["name"])), default=None)
 
 
 def find_loaded(running: t.List[Dict], model: Dict) -> t.Optional[Residence]:
     """Where the model is, None if it is not loaded."""
     for one in running:
-        if one.get("digest") == model.get("digest") or canonical(str(one.get("name"))) == canonical(str(model["name"])):
+        if one.get("digest") == model.get("digest") or key_of(str(one.get("name"))) == key_of(str(model["name"])):
             return Residence(int(one.get("size") or 0), int(one.get("size_vram") or 0))
     return None
 

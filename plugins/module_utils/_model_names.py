@@ -62,3 +62,9 @@ def parse(text: str) -> Name | None:
     if _HOST.match(host) and _NAMESPACE.match(namespace) and _PART.match(model) and _PART.match(tag):
         return Name(host, namespace, model, tag)
     return None
+
+
+def key_of(text: str) -> Key:
+    """The same for all spellings of the name that a server tells; what is no name is only itself."""
+    name = parse(text)
+    return name.key if name else ("", "", text, "")

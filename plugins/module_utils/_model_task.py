@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import RETRIES, Host
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import Result
@@ -50,3 +50,14 @@ def returned(results: t.Sequence[Result], show_diff: bool) -> Dict:
     if show_diff and answer["changed"]:
         answer["diff"] = _models.diff(results)
     return answer
+
+
+def end_with(module: AnsibleModule, work: t.Callable[[AnsibleModule], Dict]) -> None:
+    """Do the work of a module and return what came of it, which may be a failure with results."""
+    try:
+        answer = work(module)
+    except (GatehouseError, OSError) as error:
+        module.fail_json(msg=str(error))
+    if answer.get("failed"):
+        module.fail_json(**answer)
+    module.exit_json(**answer)

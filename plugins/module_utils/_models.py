@@ -22,7 +22,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     ServerUnreachable,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_look import Look
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import Key, Name, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import Key, Name, key_of, parse
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Recipe, Wanted, ordered
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import RETRIES, Host, Meter, follow, pull
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_registry import Registries
@@ -360,9 +360,7 @@ def failures(results: t.Sequence[Result]) -> t.List[str]:
 
 
 def _key(entry: Dict) -> Key:
-    text = str(entry.get("name") or entry.get("model") or "")
-    name = parse(text)
-    return name.key if name else ("", "", text, "")
+    return key_of(str(entry.get("name") or entry.get("model") or ""))
 
 
 def _words(error: Exception) -> str:

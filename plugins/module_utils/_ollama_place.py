@@ -220,6 +220,12 @@ class Place:
         return container
 
 
+def client_of(place: Place, timeout: float = 60.0) -> Client:
+    """A client of the server in a container."""
+    endpoint = Endpoint(place.container.address, place.container.port)
+    return Client(endpoint, timeout=timeout, dial=place.dial, name="Ollama in the container %s" % place.container.name)
+
+
 @dataclass
 class Connected:
     """A client, and the container that it talks to unless that is known by its URL alone."""
@@ -260,7 +266,4 @@ def _connected(module: AnsibleModule) -> Connected:
     if options["api_key"] or options["ca_path"]:
         raise BadInput(["api_key and ca_path belong to url: a server in a container of this host asks for no key"])
     place = Place(Docker(module), options["project"], options["service"])
-    container = place.container
-    endpoint = Endpoint(container.address, container.port)
-    name = "Ollama in the container %s" % container.name
-    return Connected(Client(endpoint, timeout=float(timeout), dial=place.dial, name=name), "", place)
+    return Connected(client_of(place, float(timeout)), "", place)

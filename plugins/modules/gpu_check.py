@@ -73,8 +73,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu_check import
     find_loaded,
     telling_lines,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Docker, Place
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Docker, Place, client_of
 
 # Long enough to look, whatever else happens to the connection.
 KEEP = "2m"
@@ -111,8 +110,7 @@ class Inside:
 def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
     """Load a model on this server and return where it is. Raises GatehouseError."""
     place = Place(Docker(module), module.params["project"], service)
-    endpoint = Endpoint(place.container.address, place.container.port)
-    client = Client(endpoint, dial=place.dial, name="Ollama in the container %s" % place.container.name)
+    client = client_of(place)
     wanted = module.params["model"]
     model = choose(client.tags(), wanted)
     if model is None:

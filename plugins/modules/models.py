@@ -102,9 +102,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_task import TASK_OPTIONS, keep, returned
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_task import TASK_OPTIONS, end_with, keep, returned
 
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     **TASK_OPTIONS,
@@ -138,13 +138,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    try:
-        answer = work(module)
-    except (GatehouseError, OSError) as error:
-        module.fail_json(msg=str(error))
-    if answer.get("failed"):
-        module.fail_json(**answer)
-    module.exit_json(**answer)
+    end_with(module, work)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,10 @@ def test_a_damaged_layer_is_refused_by_name_and_the_model_does_not_appear(damage
 
 
 def test_an_import_takes_in_the_whole_archive_and_a_second_one_changes_nothing(deployed: str) -> None:
+    # Whatever came before.
+    INSIDE.run("docker exec gatehouse-ollama-ollama-1 ollama rm tiny-loop")
     would, _ = succeed("models_import", "inside", "--check", "--diff")
-    assert models("outside")["tiny-loop:latest"][:12] in would or models("inside") == models("outside")
+    assert models("outside")["tiny-loop:latest"][:12] in would
     succeed("models_import", "inside")
     assert models("inside") == models("outside")
     assert succeed("models_import", "inside")[1] == 0

@@ -17,6 +17,8 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import acme_certificate as module
 
+from tests.unit.plugins.modules.ended import Ended
+
 DIRECTORY = "https://acme.example.com/directory"
 SECRET = "c2VjcmV0LW9mLWFuLWFjY291bnQ"
 CERTBOT = """\
@@ -37,14 +39,6 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -s
 cp config/live/gatehouse/cert.pem config/live/gatehouse/fullchain.pem
 echo "server = https://acme.example.com/directory" >config/renewal/gatehouse.conf
 """
-
-
-class Ended(Exception):
-    """Stands for the end of the process, with what the module said."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result)
-        self.result = result
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -13,16 +13,10 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import apt_source as module
 
+from tests.unit.plugins.modules.ended import Ended
+
 KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
 REPOSITORY = {"name": "tools", "uri": "http://mirror/deb/$(ARCH)", "suite": "/", "key_url": "http://mirror/key"}
-
-
-class Ended(Exception):
-    """Stands for the end of the process, with what the module said."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result)
-        self.result = result
 
 
 class Host:

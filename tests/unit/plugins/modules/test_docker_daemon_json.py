@@ -13,13 +13,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import docker_daemon_json as module
 
-
-class Ended(Exception):
-    """Stands for the end of the process, with what the module said."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result)
-        self.result = result
+from tests.unit.plugins.modules.ended import Ended
 
 
 @pytest.fixture
