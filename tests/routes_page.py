@@ -31,6 +31,15 @@ Written by `make docs` from `roles/ollama_gateway/vars/main/routes.yml`.
 | method | path | who may | streams | largest body |
 | --- | --- | --- | --- | --- |
 """
+LIMITED = """
+## With a list of models
+
+A client that may use some models only gets 403 for a body that names another one, and for what is not named here: it
+could bring in other models, such as files by their digest, another host, or what a newer server takes.
+
+| method | path | what such a client may send |
+| --- | --- | --- |
+"""
 
 
 def routes() -> list[dict[str, Any]]:
@@ -47,7 +56,18 @@ def render() -> str:
         rows += (
             f"| {route['method']} | `{route['path']}` | {SCOPES[route['scope']]} |{stream}| {BODIES[route['body']]} |\n"
         )
-    return HEAD + rows
+    return HEAD + rows + LIMITED + "".join(_limited(route) for route in routes())
+
+
+def _limited(route: dict[str, Any]) -> str:
+    """The row about clients that may use some models only, if there is a rule for them."""
+    if route["model"] == "digest":
+        allowed = "nothing"
+    elif "only" in route:
+        allowed = ", ".join(f"`{member}`" for member in (*route["fields"], *route["only"]))
+    else:
+        return ""
+    return f"| {route['method']} | `{route['path']}` | {allowed} |\n"
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.bench.load import cpu_seconds
 from tests.component.contract.replay import send
 from tests.component.contract.standins import Standin, registry, standin
 from tests.component.gateways import KEYS, Gateway, gateway, status
@@ -106,6 +108,124 @@ def test_managing_models_is_limited_to_those_of_the_client_too(server: Gateway) 
     assert ask(server, "/api/copy", "tiny-loop", field="\u017fource") == 400
     assert ask(server, "/api/copy", "tiny-loop", field="destination") == 403
     assert ask(server, "/api/delete", "tiny", method="DELETE") == 200
+
+
+DIGEST = "sha256:" + "a" * 64
+# What would make a model of weights that are not those of a listed model, or brings them in from elsewhere.
+BEYOND = {
+    "from a digest": {"model": "tiny", "from": DIGEST},
+    "from a digest of a name": {"model": "tiny", "from": f"tiny@{DIGEST}"},
+    "from a path": {"model": "tiny", "from": "/root/.ollama/models/blobs/" + DIGEST.replace(":", "-")},
+    "from another host": {"model": "tiny", "from": "evil.example/library/tiny"},
+    "files": {"model": "tiny", "files": {"m.gguf": DIGEST}},
+    "files as well": {"model": "tiny", "from": "tiny", "files": {"m.gguf": DIGEST}},
+    "files in another spelling": {"model": "tiny", "from": "tiny", "Files": {"m.gguf": DIGEST}},
+    "files in a disguise": {"model": "tiny", "from": "tiny", "file\u017f": {"m.gguf": DIGEST}},
+    "adapters": {"model": "tiny", "from": "tiny", "adapters": {"m.gguf": DIGEST}},
+    "draft_files": {"model": "tiny", "from": "tiny", "draft_files": {"m.gguf": DIGEST}},
+    "remote_host": {"model": "tiny", "from": "tiny", "remote_host": "https://ollama.com"},
+    "modelfile": {"model": "tiny", "modelfile": "FROM secret"},
+    "path": {"model": "tiny", "path": "/root/Modelfile"},
+    "a member that a newer server may know": {"model": "tiny", "from": "tiny", "base": "secret"},
+}
+HARMLESS: dict[str, Any] = {
+    **dict(model="tiny", name="", stream=False, quantize="q4_K_M", template="{{ .Prompt }}", system="x"),
+    **{"from": "library/tiny", "license": ["MIT"], "parameters": {"stop": ["files"]}, "messages": [{"files": 1}]},
+}
+
+
+@pytest.mark.parametrize("body", BEYOND.values(), ids=BEYOND)
+def test_a_client_with_a_list_makes_no_model_of_what_is_not_in_it(
+    server: Gateway, upstream: Echo, body: dict[str, Any]
+) -> None:
+    sent, before = json.dumps(body).encode(), len(upstream.requests)
+    assert status(server.ask("/api/create", ALICE, method="POST", body=sent)) == 403
+    assert len(upstream.requests) == before
+    assert status(server.ask("/api/create", BOB, method="POST", body=sent)) == 200
+
+
+def test_a_client_with_a_list_makes_models_of_those_in_it(server: Gateway) -> None:
+    assert status(server.ask("/api/create", ALICE, method="POST", body=json.dumps(HARMLESS).encode())) == 200
+
+
+@pytest.mark.parametrize("path", ["/api/pull", "/api/push"])
+def test_a_client_with_a_list_pulls_and_pushes_no_other_name_and_no_more_than_a_name(
+    server: Gateway, path: str
+) -> None:
+    for body, wanted in (
+        ({"model": "tiny", "insecure": False, "stream": True, "username": "", "password": ""}, 200),
+        ({"name": "tiny"}, 200),
+        ({"model": "evil.example/library/tiny", "insecure": True}, 403),
+        ({"model": "http://evil.example/library/tiny"}, 403),
+        ({"model": "tiny", "name": "secret"}, 403),
+        ({"model": "tiny", "source": "huggingface://secret/model"}, 403),
+    ):
+        assert status(server.ask(path, ALICE, method="POST", body=json.dumps(body).encode())) == wanted, body
+
+
+def test_a_client_with_a_list_copies_within_it_only(server: Gateway) -> None:
+    for body, wanted in (
+        ({"source": "tiny", "destination": "library/tiny"}, 200),
+        ({"source": "tiny", "destination": "secret"}, 403),
+        ({"source": "secret", "destination": "tiny"}, 403),
+        ({"source": "tiny", "destination": "tiny", "from": DIGEST}, 403),
+    ):
+        assert status(server.ask("/api/copy", ALICE, method="POST", body=json.dumps(body).encode())) == wanted, body
+
+
+def test_a_client_with_a_list_neither_uploads_weights_nor_learns_which_there_are(
+    server: Gateway, upstream: Echo
+) -> None:
+    before = len(upstream.requests)
+    for method in ("HEAD", "POST"):
+        assert status(server.ask(f"/api/blobs/{DIGEST}", ALICE, method=method)) == 403
+    assert len(upstream.requests) == before
+    for method in ("HEAD", "POST"):
+        assert status(server.ask(f"/api/blobs/{DIGEST}", BOB, method=method)) == 200
+
+
+@pytest.fixture(scope="module")
+def patterns(upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One worker, whose time can be told; alice has a pattern with several wildcards."""
+    with gateway(tmp_path_factory.mktemp("patterns"), "bearer", upstream.address, workers="1") as one:
+        one.allow({"alice": ["admin"], "bob": ["admin"]}, {"alice": ["*llama*instruct*q4*"]})
+        yield one
+
+
+def test_a_name_longer_than_any_is_refused_at_once_whatever_the_pattern(patterns: Gateway) -> None:
+    long = "llamainstruct" * 5000
+    before = cpu_seconds(patterns.processes("worker"))
+    for path, dialect in (("/api/chat", "error"), ("/v1/chat/completions", "message"), ("/v1/messages", "message")):
+        reply = patterns.ask(path, ALICE, method="POST", body=json.dumps({"model": long}).encode())
+        assert status(reply) == 403, path
+        error = json.loads(reply.body)["error"]
+        assert (error if dialect == "error" else error[dialect]) == "this client may not do this"
+        assert status(patterns.ask(path, BOB, method="POST", body=json.dumps({"model": long}).encode())) == 200
+    assert status(patterns.ask(f"/v1/models/{long[:7600]}", ALICE)) == 403
+    assert status(patterns.ask(f"/v1/models/{long[:7600]}%23#", ALICE)) == 404
+    for name in ("llamainstruct" * 6, "llamainstruct" * 6 + ":" + "q4instruct" * 8, "x/" * 300):
+        assert ask(patterns, "/api/chat", name) == 403
+    assert ask(patterns, "/api/chat", "my-llama3-instruct-8b-q4_0") == 200
+    # Some 20 ms; it was 47 s for the first of them alone.
+    assert cpu_seconds(patterns.processes("worker")) - before < 1
+
+
+@pytest.mark.parametrize("unit", ["0,", "[],", '{"":0},', '"\\u0041",', "1e1,"])
+def test_a_body_of_small_tokens_costs_little_more_than_one_of_text(patterns: Gateway, unit: str) -> None:
+    size = 20 * 1024 * 1024
+    body = b'{"x":[' + (unit * (size // len(unit))).encode() + b'0],"model":"tiny"}'
+    before = cpu_seconds(patterns.processes("worker"))
+    assert status(patterns.ask("/api/chat", ALICE, method="POST", body=body)) == 403
+    # A quarter of a second; strings of the tokens took up to 13.
+    assert cpu_seconds(patterns.processes("worker")) - before < 2
+
+
+def test_text_that_was_cut_within_an_emoji_goes_on(server: Gateway) -> None:
+    body = b'{"model":"tiny","messages":[{"role":"user","content":"Gr\xc3\xbc\xc3\x9fe \\ud83d"}]}'
+    for credential in (ALICE, BOB):
+        assert told(server.ask("/api/chat", credential, method="POST", body=body))["body"] == len(body)
+        named = body.replace(b'"tiny"', b'"tiny\\ud83d"')
+        assert status(server.ask("/api/chat", credential, method="POST", body=named)) == 400
 
 
 def test_a_model_in_the_path_is_judged(server: Gateway) -> None:

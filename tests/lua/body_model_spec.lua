@@ -62,10 +62,83 @@ describe("the model of a body", function()
         for _, text in ipairs({ "", " ", "{", "[]", '"model"', "null", '{"model":"tiny"', '{"model":"tiny",}', "{,}",
             '{"a":01,"model":"x"}', '{"a":1.,"model":"x"}', '{"a":.5}', '{"a":+1}', '{"a":1e}', '{"a":nan}',
             '{"a":tru}',
-            '{"a":"\1"}', '{"a":"\\x"}', '{"a":"\\u00g0"}', '{"a":"\\ud800"}', '{"a":"\\udc00"}', "{'a':1}", '{"a" 1}',
+            '{"a":"\1"}', '{"a":"\\x"}', '{"a":"\\u00g0"}', '{"\\ud800":1}', '{"\\udc00":1}', '{"model":"\\ud83d"}',
+            '{"model":"\\ud83dx"}', '{"model":"\\ud83d\\u0041"}', '{"model":"\\ude00"}', "{'a':1}", '{"a" 1}',
             '{"a":1 2}', '{"a":[1,]}', '{"a":[1 2]}', '{"a":{"b":}}', '\239\187\191{"model":"x"}', '{"a":-}',
             '{"a":' .. ("["):rep(600) .. ("]"):rep(600) .. "}", '{/**/"model":"x"}' }) do
             refused(text)
+        end
+    end)
+
+    it("is found beside text that was cut within an emoji, which Ollama takes too", function()
+        for _, cut in ipairs({ "\\ud83d", "\\ude00", "\\ud83d\\ud83d", "a\\ud83dx", "\\ud83d\\n" }) do
+            local text = '{"messages":[{"content":"' .. cut .. '","' .. cut .. '":1}],"model":"tiny","prompt":"' .. cut
+                .. '"}'
+            assert.are.same({ "tiny" }, read(text), text)
+        end
+    end)
+
+    it("stands beside members that are allowed, or there are more", function()
+        for text, expected in pairs({
+            ['{"model":"tiny","stream":true}'] = false,
+            ['{"model":"tiny","files":{}}'] = true,
+            ['{"files":null,"model":"tiny"}'] = true,
+            ['{"model":"tiny","Stream":true}'] = true,
+            ['{"model":"tiny","\197\191tream":true}'] = true,
+            ['{"model":"tiny","\\u0073tream":true}'] = false,
+            ['{"model":"tiny","x":{"stream":1}}'] = true,
+            ["{}"] = false,
+        }) do
+            local _, more = body_model.read(pieces(text, 3), { "model" }, { "stream" })
+            assert.are.equal(expected, more, text)
+        end
+        assert.is_true(select(2, body_model.read(pieces('{"x":1}', 9), { "model" }, {})))
+        assert.is_false(select(2, body_model.read(pieces('{"x":1}', 9), { "model" })))
+    end)
+
+    it("is refused behind more members, deeper values and longer keys than a request has", function()
+        assert.are.same({ "tiny" }, read('{"model":"tiny"' .. (',"":0'):rep(999) .. "}"))
+        refused('{"model":"tiny"' .. (',"":0'):rep(1000) .. "}")
+        assert.are.same({ "tiny" }, read('{"model":"tiny","a":' .. ("["):rep(511) .. ("]"):rep(511) .. "}"))
+        refused('{"model":"tiny","a":' .. ("["):rep(512) .. ("]"):rep(512) .. "}")
+        refused('{"model":"tiny","a":' .. ('{"":'):rep(512) .. "1" .. ("}"):rep(512) .. "}")
+        refused('{"' .. ("x"):rep(65537) .. '":1}')
+        refused('{"' .. ("\\u0078"):rep(65537) .. '":1}')
+    end)
+
+    it("is found behind any kind of small tokens without a string of them", function()
+        for _, unit in ipairs({ "0,", "[],", '{"":0},', '"",', "1e1,", "true,", '"\\u0041",', '"\\n\\n",', "[[[]]],",
+            ' \n{"a" : [ null ] } ,' }) do
+            local piece, left = unit:rep(65536 / #unit), 80
+            local parts = { '{"x":[', '0],"model":"tiny"}' }
+            local function next_piece()
+                left = left - 1
+                return left == 79 and parts[1] or left > 0 and piece or left == 0 and parts[2] or nil
+            end
+            collectgarbage()
+            collectgarbage("stop")
+            local before, begun = collectgarbage("count"), os.clock()
+            assert.are.same({ "tiny" }, body_model.read(next_piece, { "model" }))
+            local taken, held = os.clock() - begun, collectgarbage("count") - before
+            collectgarbage("restart")
+            assert.is_true(held < 64, unit .. " holds " .. held .. " KiB")
+            -- 5 MB: some 50 ms. A string for each token would take a second.
+            assert.is_true(taken < 0.5, unit .. " takes " .. taken .. " s")
+        end
+    end)
+
+    it("is found behind a number of any length without holding it", function()
+        for _, number in ipairs({ "1", "0.", "1e", "-9", "1.5E+0" }) do
+            local left = 80
+            local function next_piece()
+                left = left - 1
+                return left == 79 and '{"x":' .. number or left > 0 and ("7"):rep(65536)
+                    or left == 0 and ',"model":"tiny"}' or nil
+            end
+            collectgarbage()
+            local before = collectgarbage("count")
+            assert.are.same({ "tiny" }, body_model.read(next_piece, { "model" }))
+            assert.is_true(collectgarbage("count") - before < 1024)
         end
     end)
 

@@ -152,6 +152,17 @@ describe("the model of a form", function()
         end
     end)
 
+    it("is refused in a form of more parts than Go takes", function()
+        local part = 'Content-Disposition: form-data; name="a"\r\n\r\n'
+        local parts = { model("tiny") }
+        for i = 2, 1000 do
+            parts[i] = part
+        end
+        assert.are.same({ "tiny" }, form_model.read(pieces(form(unpack(parts)), 9999), { "model" }, TYPE))
+        parts[1001] = part
+        assert.is_nil((form_model.read(pieces(form(unpack(parts)), 9999), { "model" }, TYPE)))
+    end)
+
     it("is found behind a long file without holding it", function()
         local parts = { "--x-1\r\n" .. AUDIO, "\r\n--x-1\r\n" .. model("tiny") .. "\r\n--x-1--\r\n" }
         local left = 641

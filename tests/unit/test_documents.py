@@ -134,4 +134,15 @@ def test_a_route_is_written_down_once_and_completely() -> None:
     seen = [(route["method"], route["path"]) for route in routes_page.routes()]
     assert len(seen) == len(set(seen))
     fields = {"method", "path", "scope", "class", "stream", "body", "model", "fields"}
-    assert [route for route in routes_page.routes() if set(route) != fields] == []
+    assert [route for route in routes_page.routes() if set(route) - {"only"} != fields] == []
+
+
+def test_what_changes_models_says_what_a_client_with_a_list_of_models_may_send() -> None:
+    changing = [route for route in routes_page.routes() if route["scope"] == "models_write"]
+    assert [route["path"] for route in changing if "digest" in route["path"] and route["model"] != "digest"] == []
+    # What takes no more than names needs no rule.
+    open_ended = {route["path"] for route in changing if route["model"] == "body" and "only" not in route}
+    assert open_ended == {"/api/delete"}
+    allowed = {member for route in changing for member in route.get("only", [])}
+    dangerous = {"files", "adapters", "draft_files", "remote_host", "modelfile", "path", "source", "info"}
+    assert allowed & dangerous == set()

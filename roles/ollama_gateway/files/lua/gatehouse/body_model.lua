@@ -35,6 +35,7 @@ end
 local function member(scanner, key, found)
     local field = fold(key)
     if not is_one_of(found.fields, field) then
+        found.more = found.more or not is_one_of(found.only, key)
         return scanner:skip()
     end
     if key ~= field or found.seen[field] then
@@ -51,15 +52,16 @@ local function walk(scanner, found)
     scanner:object(member, found)
 end
 
--- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model.
--- Returns the names; or nil and what is wrong, a sentence that quotes nothing.
-function _M.read(next_piece, fields)
-    local found = { fields = fields, seen = {}, names = {} }
+-- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
+-- that may stand beside them, all if it is nil. Returns the names, and whether there are members beyond these; or nil
+-- and what is wrong, a sentence that quotes nothing.
+function _M.read(next_piece, fields, only)
+    local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false }
     local ok, err = json_scanner.scan(next_piece, walk, found)
     if not ok then
         return nil, err
     end
-    return found.names
+    return found.names, only ~= nil and found.more
 end
 
 return _M

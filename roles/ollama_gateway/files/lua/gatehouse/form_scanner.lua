@@ -16,6 +16,8 @@ local sub = string.sub
 
 -- Of the headers of one part.
 local LONGEST_HEAD = 4096
+-- As Go, which takes no more; each costs as much as thousands of bytes that are skipped.
+local MOST_PARTS = 1000
 
 local _M = {}
 
@@ -83,8 +85,12 @@ local function walk(self, boundary, part)
     if take(self, #mark) ~= mark then
         fail("the form does not begin with its boundary")
     end
-    local sign = take(self, 2)
+    local sign, parts = take(self, 2), 0
     while sign == "\r\n" do
+        parts = parts + 1
+        if parts > MOST_PARTS then
+            fail("the form has more parts than a form can have")
+        end
         local limit, use = part(take_before(self, "\r\n\r\n", LONGEST_HEAD))
         local content = limit and take_before(self, mark, limit + 2) or skip_before(self, mark)
         if sub(content, -2) ~= "\r\n" then

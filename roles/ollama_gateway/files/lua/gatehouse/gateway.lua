@@ -37,9 +37,9 @@ local KNOWN_HASHES = {
     "$apr1$gateway$CmtZp20..iHm7rI7dtPbt/",
 }
 
--- How much of a body that waits in a file is read at once, and how often others get their turn.
+-- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
 local PIECE = 65536
-local PIECES_A_TURN = 16
+local LONGEST_TURN = 0.005
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
 local LONGEST_CHECK = 30
@@ -78,9 +78,22 @@ local function read_settings(path)
     return settings
 end
 
--- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
-local function give_way()
-    ngx.sleep(0.001)
+-- Nginx reads the clock when it looks for what others sent, and not while Lua runs.
+local function time_now()
+    ngx.update_time()
+    return ngx.now()
+end
+
+-- Returns a function that lets others have their turn if this one has taken long enough.
+local function turns()
+    local begun = time_now()
+    return function()
+        if time_now() - begun > LONGEST_TURN then
+            -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
+            ngx.sleep(0.001)
+            begun = time_now()
+        end
+    end
 end
 
 -- Outside of any request. Returns whether that can be.
@@ -201,12 +214,9 @@ local function pieces_of_body()
         end
     end
     local file = assert(open(path, "rb"))
-    local count = 0
+    local give_way = turns()
     return function()
-        count = count + 1
-        if count % PIECES_A_TURN == 0 then
-            give_way()
-        end
+        give_way()
         local piece = file:read(PIECE)
         if not piece then
             file:close()
@@ -215,7 +225,8 @@ local function pieces_of_body()
     end
 end
 
--- The names of the models that a request is about. Ends it if they cannot be told.
+-- The names of the models that a request is about, and whether it says more than the route allows a client that may
+-- use some models only. Ends it if that cannot be told.
 local function models_of_request(route, parameter)
     if route.model == "path" then
         return { parameter }
@@ -224,29 +235,31 @@ local function models_of_request(route, parameter)
     if var.http_content_encoding then
         return ngx.exit(415)
     end
-    local names, reason
+    local names, more
     if route.model == "form" then
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        names, reason = form_model.read(pieces_of_body(), route.fields, var.http_content_type, query)
+        names, more = form_model.read(pieces_of_body(), route.fields, var.http_content_type, query)
     else
-        names, reason = body_model.read(pieces_of_body(), route.fields)
+        names, more = body_model.read(pieces_of_body(), route.fields, route.only)
     end
     if not names then
-        var.gatehouse_reason = reason
+        var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    return names
+    return names, more
 end
 
 local function check_models(may, route, parameter)
-    local names = models_of_request(route, parameter)
+    local names, more = models_of_request(route, parameter)
     -- Only what is a name: whatever else stands there may be a secret.
     if names[1] and model_names.is_name(names[1]) then
         ngx.var.gatehouse_model = names[1]
     end
     if not may then
         return
+    elseif more then
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
     for _, name in ipairs(names) do
         if not may(name) then
@@ -270,6 +283,8 @@ function _M.access()
     local may = file:models(identity.client)
     if route.model == "body" or route.model == "form" or route.model == "path" then
         return check_models(may, route, parameter)
+    elseif route.model == "digest" and may then
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end

@@ -2,43 +2,33 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Walks through JSON (RFC 8259) that comes in pieces, strictly, and holds no more of it than a piece. What a lenient
--- reader could take in two ways is an error here.
+-- Walks through JSON (RFC 8259) that comes in pieces, strictly, and holds no more of it than a piece. What is judged,
+-- keys and names, is read as strings; what is not is left to json_skipper, which makes none. What a lenient reader
+-- could take in two ways is an error here.
 
-local ffi = require "ffi"
+local json_skipper = require "gatehouse.json_skipper"
 local refusal = require "gatehouse.refusal"
 
 local byte = string.byte
 local char = string.char
-local C = ffi.C
 local catch = refusal.catch
 local concat = table.concat
 local fail = refusal.fail
-local ffi_cast = ffi.cast
 local find = string.find
 local match = string.match
 local setmetatable = setmetatable
 local sub = string.sub
 local tonumber = tonumber
 
--- libc's, because a prompt is long and LuaJIT does not compile string.find.
-ffi.cdef "size_t strcspn(const char *text, const char *reject);"
--- What ends a run of plain characters in a string: a quote, a backslash, or one that may not stand there; NUL as well,
--- which strcspn stops at by itself.
-local SPECIAL = '"\\'
-for code = 1, 31 do
-    SPECIAL = SPECIAL .. char(code)
-end
-
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
 
-local DEPTH = 512
 -- No key and no name that anybody looks for is longer.
 local LONGEST = 65536
+-- Each key of an object that is judged costs as much as a hundred bytes that are skipped. No request has as many.
+local MOST_KEYS = 1000
 
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
-local LITERALS = { ["true"] = true, ["false"] = true, ["null"] = true }
 
 local _M = {}
 local methods = {}
@@ -54,18 +44,12 @@ local function refill(self)
     until piece ~= ""
 end
 
--- The next byte, which stays.
-local function peek(self)
+local function take(self)
     while self.position > #self.text do
         refill(self)
     end
-    return byte(self.text, self.position)
-end
-
-local function take(self)
-    local value = peek(self)
     self.position = self.position + 1
-    return char(value)
+    return sub(self.text, self.position - 1, self.position - 1)
 end
 
 local function skip_space(self)
@@ -152,39 +136,14 @@ local function escape(self)
     return utf8(code)
 end
 
--- Where the next special character of a string is, or nil if none follows in this piece.
-local function find_special(text, position)
-    local found = position + tonumber(C.strcspn(ffi_cast("const char *", text) + (position - 1), SPECIAL))
-    return found <= #text and found or nil
-end
-
--- Skips the rest of a string that has escapes or goes on in another piece.
-local function skip_rest(self)
-    while true do
-        local position = find_special(self.text, self.position)
-        if not position then
-            refill(self)
-        else
-            self.position = position + 1
-            local sign = byte(self.text, position)
-            if sign == QUOTE then
-                return
-            elseif sign ~= BACKSLASH then
-                fail("the body is not JSON")
-            end
-            escape(self)
-        end
+-- Adds a part to a string of this length. Returns its new length.
+local function add(parts, length, part)
+    length = length + #part
+    if length > LONGEST then
+        fail("the body has a name that is too long")
     end
-end
-
-local function skip_string(self)
-    expect(self, QUOTE)
-    local position = find_special(self.text, self.position)
-    if position and byte(self.text, position) == QUOTE then
-        self.position = position + 1
-        return
-    end
-    skip_rest(self)
+    parts[#parts + 1] = part
+    return length
 end
 
 -- Reads a string and returns what it means.
@@ -198,13 +157,8 @@ local function read_string(self)
     end
     local parts, length = {}, 0
     while true do
-        local position = find_special(self.text, self.position)
-        local part = sub(self.text, self.position, (position or 0) - 1)
-        length = length + #part
-        if length > LONGEST then
-            fail("the body has a name that is too long")
-        end
-        parts[#parts + 1] = part
+        local position = find(self.text, '["\\%z\1-\31]', self.position)
+        length = add(parts, length, sub(self.text, self.position, (position or 0) - 1))
         if not position then
             refill(self)
         else
@@ -215,70 +169,50 @@ local function read_string(self)
             elseif sign ~= BACKSLASH then
                 fail("the body is not JSON")
             end
-            parts[#parts + 1] = escape(self)
+            length = add(parts, length, escape(self))
         end
     end
-end
-
--- A number, true, false or null: it ends where something else begins, or with the body.
-local function read_word(self)
-    local parts = {}
-    while true do
-        local position = find(self.text, "[^%w+.-]", self.position)
-        parts[#parts + 1] = sub(self.text, self.position, (position or 0) - 1)
-        if position then
-            self.position = position
-            break
-        end
-        refill(self)
-    end
-    local word = concat(parts)
-    local whole = find(word, "^-?0$") or find(word, "^-?[1-9]%d*$") or find(word, "^-?0[.eE]")
-        or find(word, "^-?[1-9]%d*[.eE]")
-    local rest = whole and word:gsub("^-?%d+", "", 1):gsub("^%.%d+", "", 1):gsub("^[eE][+-]?%d+$", "", 1)
-    if not LITERALS[word] and rest ~= "" then
-        fail("the body is not JSON")
-    end
-    return word
 end
 
 -- Skips any value.
 function methods:skip()
-    local sign = peek_token(self)
-    if sign == QUOTE then
-        skip_string(self)
-    elseif sign == OPEN_OBJECT then
-        self:object(methods.skip)
-    elseif sign == OPEN_ARRAY then
-        self:array(methods.skip)
-    else
-        read_word(self)
-    end
+    local skipper = self.skipper
+    skipper:begin(self.depth)
+    repeat
+        local position, err = skipper:skip(self.text, self.position)
+        if err then
+            fail(err)
+        end
+        self.position = position or #self.text + 1
+        if not position then
+            refill(self)
+        end
+    until position
 end
 
 -- Reads a string, or null as nil; anything else is an error.
 function methods:string()
     if peek_token(self) == QUOTE then
         return read_string(self)
-    elseif read_word(self) ~= "null" then
-        fail("the name of the model is not a string")
+    end
+    for i = 1, 4 do
+        if take(self) ~= sub("null", i, i) then
+            fail("the name of the model is not a string")
+        end
     end
 end
 
-local function enter(self)
-    self.depth = self.depth + 1
-    if self.depth > DEPTH then
-        fail("the body is nested too deeply")
-    end
-end
-
--- Walks through an object: `member(self, key, context)` must read or skip the value. The context is the caller's, who
--- needs no closure then, which LuaJIT would not compile.
+-- Walks through an object: `member(self, key, context)` must read or skip the value.
 function methods:object(member, context)
-    enter(self)
     expect(self, OPEN_OBJECT)
+    self.depth = self.depth + 1
     if not accept(self, CLOSE_OBJECT) then
+        local keys = 0
         repeat
+            keys = keys + 1
+            if keys > MOST_KEYS then
+                fail("the body has more members than a request can have")
+            end
             local key = read_string(self)
             expect(self, COLON)
             member(self, key, context)
@@ -290,8 +224,8 @@ end
 
 -- Walks through an array: `element(self)` must read or skip the value.
 function methods:array(element)
-    enter(self)
     expect(self, OPEN_ARRAY)
+    self.depth = self.depth + 1
     if not accept(self, CLOSE_ARRAY) then
         repeat
             element(self)
@@ -313,18 +247,13 @@ end
 
 -- Nothing but space may follow.
 local function finish(self)
-    if self.position > #self.text then
-        self.text, self.position = self.next_piece(), 1
-        if not self.text then
-            return
-        end
-    end
-    repeat
-        if find(self.text, "[^ \t\n\r]", self.position) then
+    local text, position = self.text, self.position
+    while text do
+        if find(text, "[^ \t\n\r]", position) then
             fail("something follows the JSON of the body")
         end
-        self.text, self.position = self.next_piece(), 1
-    until not self.text
+        text, position = self.next_piece(), 1
+    end
 end
 
 local function run(self, walk, context)
@@ -335,8 +264,8 @@ end
 -- Calls `walk(scanner, context)` for a JSON text that `next_piece` returns piece by piece, and nil at the end.
 -- Returns true; or nil and what is wrong, without a word of the text.
 function _M.scan(next_piece, walk, context)
-    local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0 },
-        { __index = methods })
+    local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
+        skipper = json_skipper.new() }, { __index = methods })
     return catch(run, self, walk, context)
 end
 

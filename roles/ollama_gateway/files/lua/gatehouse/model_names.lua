@@ -6,6 +6,7 @@
 -- and `https://registry.ollama.ai/library/TINY` are the same.
 
 local find = string.find
+local gmatch = string.gmatch
 local gsub = string.gsub
 local ipairs = ipairs
 local lower = string.lower
@@ -13,6 +14,9 @@ local match = string.match
 
 local PARTS = { "host", "namespace", "model", "tag" }
 local DEFAULTS = { host = "registry.ollama.ai", namespace = "library", tag = "latest" }
+-- How long Ollama lets them be.
+local LONGEST_PART = { host = 350, namespace = 80, model = 80, tag = 80 }
+local LONGEST = #"https://" + 350 + #"/" + 80 + #"/" + 80 + #":" + 80
 
 local _M = {}
 
@@ -42,7 +46,7 @@ function _M.canonical(name)
     for _, part in ipairs(PARTS) do
         local value = lower(parts[part] or DEFAULTS[part])
         local form = part == "host" and "^[%w][%w._:-]*$" or "^[%w_][%w._-]*$"
-        if not find(value, form) then
+        if #value > LONGEST_PART[part] or not find(value, form) then
             return nil, "this cannot be the name of a model"
         end
         parts[part] = value
@@ -50,9 +54,14 @@ function _M.canonical(name)
     return parts
 end
 
-local function lua_pattern(glob)
-    local escaped = gsub(lower(glob), "[^%w*?]", "%%%0")
-    return "^" .. gsub(gsub(escaped, "%*", ".*"), "%?", ".") .. "$"
+-- What stands between the asterisks of a pattern, in order: each as a pattern of Lua without repetitions, which has one
+-- length and costs no backtracking.
+local function pieces_of(glob)
+    local pieces = {}
+    for piece in gmatch(lower(glob) .. "*", "([^*]*)%*") do
+        pieces[#pieces + 1] = { length = #piece, text = gsub(gsub(piece, "[^%w?]", "%%%0"), "%?", ".") }
+    end
+    return pieces
 end
 
 local function compile(glob)
@@ -62,40 +71,62 @@ local function compile(glob)
     end
     local patterns = {}
     for _, part in ipairs(PARTS) do
-        patterns[part] = lua_pattern(parts[part] or DEFAULTS[part])
+        patterns[part] = pieces_of(parts[part] or DEFAULTS[part])
     end
     return patterns
 end
 
--- How many names a matcher remembers, and how long one of them may be: clients choose them, so both have an end.
-local REMEMBERED, LONGEST = 1000, 256
+-- How many names a matcher remembers: clients choose them.
+local REMEMBERED = 1000
 
--- What a function of a name returned once it returns again without being asked.
+-- What a function of a name returned once it returns again without being asked. What is longer than any name is none.
 local function remembering(judge)
     local verdicts, count = {}, 0
     return function(name)
+        if #name > LONGEST then
+            return false
+        end
         local verdict = verdicts[name]
         if verdict == nil then
             verdict = judge(name)
             if count == REMEMBERED then
                 verdicts, count = {}, 0
             end
-            if #name <= LONGEST then
-                verdicts[name], count = verdict, count + 1
-            end
+            verdicts[name], count = verdict, count + 1
         end
         return verdict
     end
 end
 
--- Whether this can be the name of a model, and is no longer than any real one.
+-- Whether this can be the name of a model.
 _M.is_name = remembering(function(name)
-    return #name <= LONGEST and _M.canonical(name) ~= nil
+    return _M.canonical(name) ~= nil
 end)
+
+-- The first piece begins the text and the last ends it; each other one is taken where it comes first behind the one
+-- before, which leaves most to the next. So no more than one way has to be tried.
+local function fits(text, pieces)
+    local first, last = pieces[1], pieces[#pieces]
+    if #pieces == 1 then
+        return #text == first.length and find(text, "^" .. first.text) ~= nil
+    end
+    local position, tail = first.length + 1, #text - last.length + 1
+    if position > tail or not find(text, "^" .. first.text) or not find(text, "^" .. last.text, tail) then
+        return false
+    end
+    for i = 2, #pieces - 1 do
+        local found = find(text, pieces[i].text, position)
+        if not found or found + pieces[i].length > tail then
+            return false
+        end
+        position = found + pieces[i].length
+    end
+    return true
+end
 
 local function matches(name, patterns)
     for _, part in ipairs(PARTS) do
-        if not find(name[part], patterns[part]) then
+        if not fits(name[part], patterns[part]) then
             return false
         end
     end

@@ -21,10 +21,10 @@ function methods:find(method, target)
     if whole then
         return whole
     end
-    local path = match(target, "^([^?#]*)%??[^#]*$")
-    if not path then
+    if find(target, "#", 1, true) then
         return nil
     end
+    local path = match(target, "^[^?]*")
     local route = self.exact[method .. " " .. path]
     if route then
         return route
