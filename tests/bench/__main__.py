@@ -20,20 +20,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import credentials, load, modules, servers, streams
+from tests.bench import bodies, credentials, load, modules, servers, streams
 from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
 from tests.lab import engine
 from tests.lab.base import run
 
-CREDENTIALS = (
+ANEW = (
     credentials.keys_vs_open,
     credentials.keys_vs_guide,
     credentials.bcrypt_vs_open,
     credentials.bcrypt_vs_nginx,
     credentials.latency_under_flood,
     credentials.reload_pause,
+    bodies.small_tokens_stall,
+    bodies.long_name,
 )
 RESULT = ROOT / "build" / "bench.json"
 
@@ -180,7 +182,7 @@ def main() -> None:
         for measure in (scopes, scopes_same_log, basic_scopes, model_check, first_chunk, stall):
             print(f"bench: {measure.__name__}", flush=True)
             figures.append(measure(here))
-        for measure_anew in CREDENTIALS:
+        for measure_anew in ANEW:
             print(f"bench: {measure_anew.__name__}", flush=True)
             folder = here.folder / measure_anew.__name__
             folder.mkdir()

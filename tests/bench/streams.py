@@ -1,16 +1,18 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Streamed answers: how long until the first chunk, and how evenly the others follow."""
+"""Answers: how long until the first chunk of a stream, how evenly the others follow, and how long others wait."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import json
+import subprocess
 import time
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 import aiohttp
 
@@ -104,3 +106,44 @@ async def _latencies(url: str, headers: dict[str, str], count: int) -> list[floa
 def latency_ms(url: str, headers: dict[str, str], count: int = 400) -> float:
     """Milliseconds from a request to its answer, the median of one client's that asks again and again."""
     return median(asyncio.run(_latencies(url, headers, count))) * 1000
+
+
+async def _refusals(url: str, headers: dict[str, str], body: bytes, count: int) -> list[float]:
+    found = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(count):
+            begun = time.monotonic()
+            async with session.post(url, data=body, headers=headers) as answer:
+                if answer.status != 403:
+                    raise RuntimeError("a request was not refused")
+                await answer.read()
+            found.append(time.monotonic() - begun)
+    return found
+
+
+def latency_of_refusal_ms(url: str, headers: dict[str, str], body: bytes, count: int = 100) -> float:
+    """Milliseconds from sending a body to its refusal, the median."""
+    return median(asyncio.run(_refusals(url, headers, body, count))) * 1000
+
+
+async def _longest_wait(url: str, process: subprocess.Popen[Any]) -> float:
+    longest = 0.0
+    async with aiohttp.ClientSession() as session:
+        while process.poll() is None:
+            begun = time.monotonic()
+            async with session.get(url) as answer:
+                answer.raise_for_status()
+                await answer.read()
+            longest = max(longest, time.monotonic() - begun)
+            await asyncio.sleep(0.001)
+    return longest
+
+
+def longest_wait_ms(url: str, process: subprocess.Popen[Any]) -> float:
+    """The longest time to an answer, of one request after the other, until the process ends."""
+    gc.collect()
+    gc.disable()
+    try:
+        return asyncio.run(_longest_wait(url, process)) * 1000
+    finally:
+        gc.enable()

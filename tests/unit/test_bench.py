@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tests.bench.bodies import small_tokens
 from tests.bench.load import LoadError, rate_of
 from tests.bench.modules import PlaybookError, users_per_second
 from tests.bench.streams import longest_stall
@@ -67,6 +69,12 @@ def test_a_rate_with_refused_requests_is_none() -> None:
 def test_a_stall_is_what_the_way_adds_to_a_gap() -> None:
     # The upstream itself paused for a second; the third chunk then came half a second late.
     assert longest_stall([(0.0, 0.25), (1.0, 1.25), (1.5, 2.25), (2.0, 2.25)]) == 0.5
+
+
+def test_the_body_of_small_tokens_is_whole_and_of_its_size() -> None:
+    body = small_tokens(1)
+    assert 1_000_000 - len(body) in (0, 1)
+    assert set(json.loads(body)["x"]) == {0}
 
 
 def timed(**result: Any) -> dict[str, Any]:
