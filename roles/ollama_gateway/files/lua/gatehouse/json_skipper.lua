@@ -155,12 +155,21 @@ local BLOCK = 64
 local _M = {}
 local methods = {}
 
+local function plain_bytes(bytes)
+    return tonumber(C.strcspn(ffi_cast(CHARS, bytes), SPECIAL))
+end
+
+-- Where a string's plain characters end that are at `position`: at a special one, or behind the text.
+function _M.plain_until(text, position)
+    return position + plain_bytes(ffi_cast(BYTES, text) + position - 1)
+end
+
 -- Takes bytes from `position` to `last`. Returns where it is, its state and its depth. There are no branches in the
 -- inner loop but those that end it, and nothing is called: so LuaJIT makes one piece of machine code of it.
 local function run(bytes, position, last, state, depth, stack)
     while position <= last do
         if state == IN_STRING then
-            position = position + tonumber(C.strcspn(ffi_cast(CHARS, bytes + position), SPECIAL))
+            position = position + plain_bytes(bytes + position)
         end
         local stop = min(position + BLOCK, last)
         for at = position, stop do
