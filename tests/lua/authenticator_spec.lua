@@ -19,8 +19,27 @@ local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right")
     .. "\nbob.ci sha256:" .. sha256("brief") .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
 
 -- Neither remembers nor counts anything, unless a test says so.
-local FORGETFUL = { recall = function() end, remember = function() end }
-local PATIENT = { wait = function() end, failed = function() end }
+local FORGETFUL = {
+    mark = function(_, address, header) return (address or "") .. " " .. header end,
+    recall = function() end,
+    remember = function() end,
+    knows_key = function() end,
+    remember_key = function() end,
+}
+local PATIENT = { begin = function() return {} end, finish = function() end }
+
+-- One that remembers as FORGETFUL does, but for these methods.
+local function memory_with(changes)
+    return setmetatable(changes, { __index = FORGETFUL })
+end
+
+-- Notes the tries that fail.
+local function counter(counted)
+    return {
+        begin = function(_, ...) return { ... } end,
+        finish = function(_, try, has_failed) counted[#counted + 1] = has_failed and try or nil end,
+    }
+end
 
 local function new(auth, changes)
     local options = {
@@ -29,7 +48,9 @@ local function new(auth, changes)
         certificates = "none",
         accepts = { basic = auth ~= "bearer", bearer = auth ~= "basic" },
         keys = function() return KEYS end,
-        users = function() return { hashes = { alice = "hash of secret" }, stand_in = "hash of secret" } end,
+        users = function()
+            return { hashes = { alice = "hash of secret" }, stand_in = function() return "hash of secret" end }
+        end,
         verify = function(password, hash) return hash == "hash of " .. password end,
     }
     for name, value in pairs(changes or {}) do
@@ -129,37 +150,41 @@ describe("who a request is from", function()
     end)
 
     it("is the user of a password that was right before, without a hash", function()
-        local memory = {
-            recall = function(_, header, hashes)
-                return header == ALICE and hashes.alice == "hash of secret" and "alice" or nil
+        local memory = memory_with({
+            recall = function(_, mark, hashes)
+                local is_known = mark == "here " .. ALICE and hashes.alice == "hash of secret"
+                return is_known and "alice" or nil, is_known
             end,
             remember = function() error("again") end,
-        }
+        })
         local identities = new("both", { memory = memory, verify = function() error("hashed") end })
-        assert.are.same({ client = "alice", key = "" }, identities:identify(ALICE, nil, NOW))
-        assert.is_nil(new("bearer", { memory = memory }):identify(ALICE, nil, NOW))
-        assert.is_nil(new("both", { memory = memory }):identify(ALICE, "x", NOW))
+        assert.are.same({ client = "alice", key = "" }, identities:identify(ALICE, nil, NOW, "here"))
+        assert.is_nil(new("bearer", { memory = memory }):identify(ALICE, nil, NOW, "here"))
+        assert.is_nil(new("both", { memory = memory }):identify(ALICE, "x", NOW, "here"))
+        assert.has_error(function() identities:identify(ALICE, nil, NOW, "there") end, "hashed")
     end)
 
     it("is remembered with the hash that was right, and only then", function()
         local remembered = {}
-        local memory = {
-            recall = FORGETFUL.recall,
-            remember = function(_, ...) remembered[#remembered + 1] = { ... } end,
-        }
+        local memory = memory_with({ remember = function(_, ...) remembered[#remembered + 1] = { ... } end })
         local identities = new("basic", { memory = memory })
         identities:identify("Basic YWxpY2U6eA==", nil, NOW)
         identities:identify(MALLORY, nil, NOW)
-        identities:identify(ALICE, nil, NOW)
-        assert.are.same({ { ALICE, "alice", "hash of secret" } }, remembered)
+        identities:identify(ALICE, nil, NOW, "here")
+        assert.are.same({ { "here " .. ALICE, "alice", "hash of secret", NOW } }, remembered)
     end)
 
     describe("after too many failures", function()
         local function limited(changes)
             changes = changes or {}
             changes.failures = {
-                wait = function(_, address, user) return (address == "bad" or user == "mallory") and 42 or nil end,
-                failed = function() error("counted") end,
+                begin = function(_, address, user)
+                    if address == "bad" or user == "mallory" then
+                        return nil, 42
+                    end
+                    return {}
+                end,
+                finish = function(_, _, has_failed) assert(not has_failed, "counted") end,
             }
             return new("both", changes)
         end
@@ -186,6 +211,49 @@ describe("who a request is from", function()
             assert.is_nil(identities:identify("Bearer plain-text-key", nil, NOW, "bad"))
         end)
 
+        it("is still the client of a strong key in whatever spelling and header", function()
+            for _, header in ipairs({ "bearer right", "Bearer  right" }) do
+                assert.are.equal("laptop", limited():identify(header, nil, NOW, "bad").key)
+            end
+            assert.are.equal("laptop", limited():identify(nil, "right", NOW, "bad").key)
+        end)
+
+        it("is still the client of a key that can be guessed if this address presented it before", function()
+            local keys = assert(keyfile.parse("plain-text-key\na.b sha256:" .. sha256("weak") .. " guessable=yes"))
+            local known = {}
+            local memory = memory_with({
+                knows_key = function(_, mark) return known[mark] end,
+                remember_key = function(_, mark) known[mark] = true end,
+            })
+            local open = new("both", { keys = function() return keys end, memory = memory })
+            local identities = limited({ keys = function() return keys end, memory = memory })
+            for _, key in ipairs({ "plain-text-key", "weak" }) do
+                assert.is_nil(identities:identify("Bearer " .. key, nil, NOW, "bad"))
+                assert.is_table(open:identify("bearer " .. key, nil, NOW, "bad"))
+                assert.is_table(identities:identify("Bearer " .. key, nil, NOW, "bad"))
+                assert.is_table(identities:identify(nil, key, NOW, "bad"))
+            end
+            local _, refusal = identities:identify("Bearer other", nil, NOW, "bad")
+            assert.are.equal(429, refusal.status)
+        end)
+
+        it("is still the user of a password that this address presented rightly, by a hash once it is old", function()
+            local hashed = 0
+            local memory = memory_with({
+                recall = function(_, mark) return mark == "bad " .. ALICE and "alice" or nil, false end,
+            })
+            local function verify(password, hash)
+                hashed = hashed + 1
+                return hash == "hash of " .. password
+            end
+            local identities = limited({ memory = memory, verify = verify })
+            assert.are.equal("alice", identities:identify(ALICE, nil, NOW, "bad").client)
+            assert.are.equal(1, hashed)
+            local _, refusal = identities:identify("Basic YWxpY2U6eA==", nil, NOW, "bad")
+            assert.are.equal(429, refusal.status)
+            assert.are.equal(1, hashed)
+        end)
+
         it("is asked for a credential as ever if it has none", function()
             local _, refusal = limited():identify(nil, nil, NOW, "bad")
             assert.are.equal(401, refusal.status)
@@ -205,8 +273,13 @@ describe("who a request is from", function()
         assert.are.equal(2, slept)
 
         local failures = {
-            wait = function() return slept > 5 and 7 or nil end,
-            failed = function() error("counted") end,
+            begin = function()
+                if slept > 5 then
+                    return nil, 7
+                end
+                return {}
+            end,
+            finish = function(_, _, has_failed) assert(not has_failed, "counted") end,
         }
         identities = new("basic", {
             verify = function() return nil end,
@@ -223,10 +296,10 @@ describe("who a request is from", function()
 
     it("needs no check of its own if another request of the same kind had one meanwhile", function()
         local known = false
-        local memory = {
-            recall = function() return known and "alice" or nil end,
+        local memory = memory_with({
+            recall = function() return known and "alice" or nil, known end,
             remember = function() error("checked") end,
-        }
+        })
         local identities = new("basic", {
             memory = memory,
             verify = function() return nil end,
@@ -235,9 +308,35 @@ describe("who a request is from", function()
         assert.are.equal("alice", identities:identify(ALICE, nil, NOW).client)
     end)
 
+    it("waits while too many others are under way, before anything is judged", function()
+        local slept, judged = 0, 0
+        local failures = {
+            begin = function()
+                if slept < 3 then
+                    return nil, 0
+                end
+                return {}
+            end,
+            finish = function() end,
+        }
+        local identities = new("basic", {
+            failures = failures,
+            sleep = function() slept = slept + 1 end,
+            verify = function()
+                judged = judged + 1
+                return true
+            end,
+        })
+        assert.are.equal("alice", identities:identify(ALICE, nil, NOW).client)
+        assert.are.equal("3 1", slept .. " " .. judged)
+        failures.begin = function() return nil, 0 end
+        local _, refusal = identities:identify(ALICE, nil, NOW)
+        assert.are.equal(503, refusal.status)
+    end)
+
     it("counts a failed try with the address and the name, and nothing else", function()
         local counted = {}
-        local count = { wait = PATIENT.wait, failed = function(_, ...) counted[#counted + 1] = { ... } end }
+        local count = counter(counted)
         local identities = new("both", { failures = count })
         identities:identify("Basic YWxpY2U6eA==", nil, NOW, "one")
         identities:identify(MALLORY, nil, NOW, "two")
@@ -263,10 +362,7 @@ describe("who a request is from", function()
             changes.certificates = certificates
             changes.clients = changes.clients or function() return clients end
             counted = {}
-            changes.failures = changes.failures or {
-                wait = PATIENT.wait,
-                failed = function(_, ...) counted[#counted + 1] = { ... } end,
-            }
+            changes.failures = changes.failures or counter(counted)
             return new("both", changes)
         end
 
@@ -317,7 +413,7 @@ describe("who a request is from", function()
             end)
 
             it("is still the client of the certificate after too many failures", function()
-                local failures = { wait = function() return 42 end, failed = unhashed }
+                local failures = { begin = function() return nil, 42 end, finish = unhashed }
                 local identities = certified("any", { failures = failures })
                 assert.are.equal("alice", who(identities, nil, nil, ALICES))
                 assert.is_nil(who(identities, nil, nil, "CN=mallory"))
@@ -391,7 +487,7 @@ describe("who a request is from", function()
             end)
 
             it("is told to wait after too many failures, whatever is wrong", function()
-                local failures = { wait = function() return 42 end, failed = unhashed }
+                local failures = { begin = function() return nil, 42 end, finish = unhashed }
                 local identities = certified("all", { failures = failures, verify = unhashed })
                 for _, header in ipairs({ "Bearer wrong", "Bearer right", ALICE, "Foo" }) do
                     for _, subject in ipairs({ BOBS, "CN=mallory" }) do

@@ -14,13 +14,38 @@ describe("the password file", function()
     end)
 
     it("gives unknown users a hash like those of known ones", function()
-        assert.are.equal(BCRYPT, htpasswd.parse("bob:" .. BCRYPT).stand_in)
+        assert.are.equal(BCRYPT, htpasswd.parse("bob:" .. BCRYPT).stand_in("mallory"))
+    end)
+
+    it("gives unknown users hashes of all schemes that known ones have, and each always the same one", function()
+        local text = "alice:" .. APR1 .. "\nbob:" .. BCRYPT .. "\ncarol:" .. BCRYPT .. "x"
+        local one, other = htpasswd.parse(text), htpasswd.parse("# more\n" .. text)
+        local seen = {}
+        for i = 1, 600 do
+            local hash = one.stand_in("nobody-" .. i)
+            assert.are.equal(hash, other.stand_in("nobody-" .. i))
+            seen[hash] = (seen[hash] or 0) + 1
+        end
+        for _, hash in ipairs({ APR1, BCRYPT, BCRYPT .. "x" }) do
+            assert.is_true(seen[hash] > 150 and seen[hash] < 250)
+        end
+    end)
+
+    it("decides about unknown users by what nobody knows", function()
+        local function choices(first)
+            local users, list = htpasswd.parse("a:" .. first .. "\nb:" .. BCRYPT), {}
+            for i = 1, 20 do
+                list[i] = users.stand_in("nobody-" .. i) == BCRYPT
+            end
+            return list
+        end
+        assert.are_not.same(choices(APR1), choices((APR1:gsub("A", "B"))))
     end)
 
     it("may be empty: unknown users still cost a hash", function()
         local users = htpasswd.parse("")
         assert.are.same({}, users.hashes)
-        assert.is_truthy(users.stand_in:find("^%$6%$"))
+        assert.is_truthy(users.stand_in("mallory"):find("^%$6%$"))
     end)
 
     it("is refused as a whole for one damaged line, which is named by its number", function()

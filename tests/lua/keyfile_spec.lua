@@ -65,6 +65,25 @@ describe("the key file", function()
         assert.are.equal("alice", find("a.b sha256:" .. B .. "\r\nalice.x sha256:" .. A, ONE).client)
     end)
 
+    it("marks keys that can be guessed", function()
+        local text = "a.b sha256:" .. A .. " expires=2027-01-01T00:00:00Z guessable=yes created=2026-01-01T00:00:00Z"
+            .. "\na.c sha256:" .. B .. " last4=abcd"
+        assert.is_true(find(text, ONE).guessable)
+        assert.is_false(find(text, TWO).guessable)
+    end)
+
+    it("takes nothing for a key that is left of a line or too short for a secret", function()
+        for _, line in ipairs {
+            "alice.laptop", "alice.laptop~old", "a.b", "a.very.long.client-name.key_1", "a", "laptop", "1234567",
+            "abcde==", "alice.laptop sha256:", "alice.laptop sha256", "sha256:" .. B, "guessable=yes", "last4=abcd",
+            "expires=2027-01-01T00:00:00Z", "alice.laptop expires=2027-01-01T00:00:00Z",
+        } do
+            refused("alice.laptop sha256:" .. A .. "\n" .. line .. "\n", 2)
+        end
+        assert.is_table(find("Alice.laptop", "Alice.laptop"))
+        assert.is_table(find("12345678", "12345678"))
+    end)
+
     it("parts the client from the key's id at the last dot", function()
         assert.are.same(entry("alice.b", "c"), find("alice.b.c sha256:" .. A, ONE))
     end)
@@ -124,6 +143,9 @@ describe("the key file", function()
             "alice.laptop sha256:" .. B .. " created=today",
             "alice.laptop sha256:" .. B .. " created=2027-01-01T00:00:00Z created=2027-01-01T00:00:00Z",
             "alice.laptop sha256:" .. B .. " last4=12345",
+            "alice.laptop sha256:" .. B .. " guessable=no",
+            "alice.laptop sha256:" .. B .. " guessable",
+            "alice.laptop sha256:" .. B .. " guessable=yes guessable=yes",
             "alice.laptop sha256:" .. B .. " last4=1234 last4=1234",
             "alice.laptop sha256:" .. B .. " expires=2027-01-01T00:00:00Zx",
             "alice.~old sha256:" .. B,
@@ -146,7 +168,7 @@ describe("the key file", function()
 
     it("is refused when one key stands for two", function()
         refused("a.b sha256:" .. A .. "\nc.d sha256:" .. A, 2)
-        refused("word\na.b sha256:" .. sha256("word"), 2)
+        refused("long-word\na.b sha256:" .. sha256("long-word"), 2)
     end)
 
     it("never shows a line in an error", function()

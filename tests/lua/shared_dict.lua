@@ -14,20 +14,33 @@ end
 
 function methods:get(key)
     local entry = live(self, key)
-    return entry and entry.value
+    if entry then
+        return entry.value, entry.flags
+    end
 end
 
-function methods:set(key, value, ttl)
-    self.entries[key] = { value = value, ends = ttl and ttl > 0 and self.now + ttl or nil }
+function methods:set(key, value, ttl, flags)
+    self.entries[key] = { value = value, flags = flags, ends = ttl and ttl > 0 and self.now + ttl or nil }
 end
 
-function methods:incr(key, by, initial, ttl)
+function methods:safe_add(key, value, ttl)
+    if live(self, key) then
+        return false, "exists"
+    elseif self.room == 0 then
+        return false, "no memory"
+    end
+    self.room = self.room - 1
+    self:set(key, value, ttl)
+    return true
+end
+
+function methods:incr(key, by)
     local entry = live(self, key)
     if not entry then
-        self:set(key, initial, ttl)
-        entry = self.entries[key]
+        return nil, "not found"
     end
     entry.value = entry.value + by
+    return entry.value
 end
 
 function methods:ttl(key)
@@ -39,8 +52,9 @@ function methods:flush_all()
     self.entries = {}
 end
 
-function _M.new()
-    return setmetatable({ entries = {}, now = 1000 }, { __index = methods })
+-- `room`: for how many keys that `safe_add` adds; nil for any number.
+function _M.new(room)
+    return setmetatable({ entries = {}, now = 1000, room = room or math.huge }, { __index = methods })
 end
 
 return _M

@@ -37,22 +37,33 @@ local function valid_key(self, text, skipped, time)
     return entry and time >= entry.not_before and time < entry.expires and entry or nil
 end
 
-local function by_password(self, credential, header)
+local function by_password(self, credential, mark, time)
     local users = self.users()
     if not users then
         return unauthorized(self, "basic")
     end
     local user = credential.user
     local hash = users.hashes[user]
-    local matches, err = self.verify(credential.password, hash or users.stand_in)
+    local matches, err = self.verify(credential.password, hash or users.stand_in(user))
     if matches == nil then
         return nil, { status = 503, err = err or "too many passwords are being checked", is_busy = not err }
     end
     if not matches or not hash then
         return unauthorized(self, "basic")
     end
-    self.memory:remember(header, user, hash)
+    self.memory:remember(mark, user, hash, time)
     return { client = user, key = "" }
+end
+
+local function by_key(self, credential, mark, time)
+    local entry = valid_key(self, credential.key, 0, time)
+    if not entry then
+        return unauthorized(self, "bearer")
+    end
+    if entry.guessable then
+        self.memory:remember_key(mark)
+    end
+    return entry
 end
 
 -- Anthropic's clients send their key in a header of its own, some of them in both.
@@ -71,73 +82,110 @@ local function parse(header, api_key)
     return credential
 end
 
--- What needs no hash of a password and is written as nearly all are, in one step: a valid key, or a header whose
--- password was right before.
-local function at_once(self, header, api_key, time)
+-- What is written as nearly all are and needs neither a hash nor a count, in one step: a key that nobody can guess, or
+-- a header whose password was right a short time ago, from the same address.
+local function at_once(self, header, api_key, time, address)
+    local entry
     if api_key and api_key ~= "" then
         local is_only_one = not header or header == "" or header == BEARER_PREFIX .. api_key
-        return is_only_one and self.accepts.bearer and valid_key(self, api_key, 0, time)
+        entry = is_only_one and self.accepts.bearer and valid_key(self, api_key, 0, time)
     elseif not header then
         return nil
     elseif self.accepts.bearer and sub(header, 1, #BEARER_PREFIX) == BEARER_PREFIX then
-        return valid_key(self, header, #BEARER_PREFIX, time)
+        entry = valid_key(self, header, #BEARER_PREFIX, time)
+    else
+        local users = self.accepts.basic and self.users()
+        if users then
+            local user, is_fresh = self.memory:recall(self.memory:mark(address, header), users.hashes, time)
+            return is_fresh and { client = user, key = "" } or nil
+        end
     end
-    local users = self.accepts.basic and self.users()
-    local user = users and self.memory:recall(header, users.hashes)
-    return user and { client = user, key = "" }
+    return entry and not entry.guessable and entry or nil
 end
 
--- Judges what was presented.
-local function judge(self, credential, tried, header, time)
-    if not credential then
-        return unauthorized(self, tried)
+-- Whether this address presented the same rightly before, so that it is no guess: returns whether, and if nothing is
+-- left to be checked, who it is.
+local function known(self, credential, mark, time)
+    if credential.scheme == "bearer" then
+        local entry = valid_key(self, credential.key, 0, time)
+        local is_no_guess = entry and (not entry.guessable or self.memory:knows_key(mark))
+        return is_no_guess, is_no_guess and entry
     end
-    if not self.accepts[credential.scheme] then
-        return unauthorized(self)
+    local users = self.users()
+    if not users then
+        return false
     end
-    if credential.scheme == "basic" then
-        return by_password(self, credential, header)
-    end
-    local entry = valid_key(self, credential.key, 0, time)
-    if not entry then
-        return unauthorized(self, "bearer")
-    end
-    return entry
+    local user, is_fresh = self.memory:recall(mark, users.hashes, time)
+    return user ~= nil, is_fresh and { client = user, key = "" }
 end
 
 local function is_presented(header, api_key)
     return (header or "") ~= "" or (api_key or "") ~= ""
 end
 
-local function by_credential(self, header, api_key, time, address)
-    local known = at_once(self, header, api_key, time)
-    if known and not known.guessable then
-        return known
-    end
-    local credential, _, tried = parse(header, api_key)
-    local presented = is_presented(header, api_key)
-    local user = credential and credential.user
-    local identity, refusal, wait
+-- Judges, with `decide`, what counts as a try from now on, unless it is right. Whoever presents what is right waits for
+-- tries that are under way, at the most. `look`: returns whether it is no guess, and who it is once that is known.
+local function as_a_try(self, address, user, decide, look)
+    local refusal
     for _ = 1, TURNS do
-        wait = presented and self.failures:wait(address, user)
-        if wait then
-            return nil, { status = 429, retry_after = wait }
+        local is_no_guess, identity = look()
+        if identity then
+            return identity
         end
-        identity, refusal = judge(self, credential, tried, header, time)
-        if identity or not refusal.is_busy then
-            break
+        local try, wait
+        if not is_no_guess then
+            try, wait = self.failures:begin(address, user)
+        end
+        if is_no_guess or try then
+            identity, refusal = decide()
+            if try then
+                self.failures:finish(try, not identity and refusal.status == 401)
+            end
+            if identity or not refusal.is_busy then
+                return identity, refusal
+            end
+        elseif wait > 0 then
+            return nil, { status = 429, retry_after = wait }
         end
         -- Meanwhile somebody else may have presented the same, or failed once too often.
         self.sleep()
-        known = at_once(self, header, api_key, time)
-        if known then
-            return known
-        end
     end
-    if presented and refusal and refusal.status == 401 then
-        self.failures:failed(address, user)
+    return nil, refusal or { status = 503, is_busy = true }
+end
+
+local function never()
+    return false
+end
+
+-- Whatever cannot be right is a failed try too: the answer is the same, and so is the count.
+local function refuse(self, address, user, tried)
+    return as_a_try(self, address, user, function() return unauthorized(self, tried) end, never)
+end
+
+local function by_credential(self, header, api_key, time, address)
+    local identity = at_once(self, header, api_key, time, address)
+    if identity then
+        return identity
     end
-    return identity, refusal
+    if not is_presented(header, api_key) then
+        return unauthorized(self)
+    end
+    local credential, _, tried = parse(header, api_key)
+    if not credential then
+        return refuse(self, address, nil, tried)
+    end
+    local user, scheme = credential.user, credential.scheme
+    if not self.accepts[scheme] then
+        return refuse(self, address, user)
+    end
+    -- A key is the same in whichever header it comes.
+    local mark = self.memory:mark(address, scheme == "bearer" and BEARER_PREFIX .. credential.key or header)
+    local judge = scheme == "basic" and by_password or by_key
+    return as_a_try(self, address, user, function()
+        return judge(self, credential, mark, time)
+    end, function()
+        return known(self, credential, mark, time)
+    end)
 end
 
 -- Returns the name of the client that has a certificate with this subject; or nil.
@@ -169,14 +217,11 @@ local function by_all(self, header, api_key, time, address, subject)
             return identity, refusal
         end
     end
-    if is_presented(header, api_key) then
-        local wait = self.failures:wait(address)
-        if wait then
-            return nil, { status = 429, retry_after = wait }
-        end
-        self.failures:failed(address)
+    tried = credential and credential.scheme or tried
+    if not is_presented(header, api_key) then
+        return unauthorized(self, tried)
     end
-    return unauthorized(self, credential and credential.scheme or tried)
+    return refuse(self, address, nil, tried)
 end
 
 local IDENTIFY = { none = by_credential, any = by_any, all = by_all }

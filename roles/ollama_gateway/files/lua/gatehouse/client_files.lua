@@ -92,8 +92,9 @@ function methods:begin()
     self:look()
 end
 
--- `folder`: its path; `changed`: called when a file that changed has been read; `log`: takes a message; `sleep`: waits
--- for seconds; `timer`: has a function called soon with an argument, outside of any request, and tells whether it will.
+-- `folder`: its path; `changed`: called when a file was read whose text is another than before; `log`: takes a message;
+-- `sleep`: waits for seconds; `timer`: has a function called soon with an argument, outside of any request, and tells
+-- whether it will.
 function _M.new(options)
     local self = setmetatable({
         folder = options.folder,

@@ -3,10 +3,17 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
 -- Counts failed tries to come in, by address and by the name that was tried, in memory that all workers share. A count
--- begins with a first failure and ends a minute later.
+-- begins with a first try and ends a minute later. A try counts before it is judged, or many at once would all be
+-- judged before the first has failed; one that was right is taken back.
+--
+-- Counts are never thrown out of that memory to make room for others: whose count finds no room has to wait.
 
-local max = math.max
+local network = require "gatehouse.network"
+
 local ceil = math.ceil
+local floor = math.floor
+local ipairs = ipairs
+local max = math.max
 local setmetatable = setmetatable
 local sub = string.sub
 
@@ -14,53 +21,82 @@ local WINDOW = 60
 -- Of one name, from all addresses together, as many as from this many addresses: more would be too many guesses at one
 -- password, and fewer would let anybody shut a client out.
 local ADDRESSES = 10
--- Whoever has an IPv6 address mostly has all that begin with the same 64 bits.
-local NETWORK = 8
+-- What longer names than a client may have count for: nothing.
+local LONGEST_NAME = 100
+-- Names are counted by so many bytes of a keyed digest: all counts that there can be have room, whatever is tried, and
+-- nobody can choose whose count a made-up name shares.
+local DIGEST = 2
+-- One number holds both: how many failed, and in steps of this how many are under way. So both change in one step.
+local UNDER_WAY = 2 ^ 32
 
 local _M = {}
 local methods = {}
 
-local function address_key(address)
-    return "a" .. (#address == 16 and sub(address, 1, NETWORK) or address)
-end
-
-local function wait_for(self, key, limit)
-    if (self.dict:get(key) or 0) < limit then
-        return 0
+-- Counts a try. Returns what `finish` needs; or nil and the seconds to wait, 0 where others have to be finished first.
+local function open(self, dict, key, limit)
+    local is_new, err = dict:safe_add(key, 0, WINDOW)
+    if not is_new and err == "no memory" then
+        return nil, WINDOW
     end
-    return max(1, ceil(self.dict:ttl(key) or 1))
+    local count = dict:incr(key, UNDER_WAY)
+    local seconds = count and dict:ttl(key)
+    if not seconds then
+        -- It ended between two of these calls: the next one is the first of another minute.
+        return nil, 0
+    end
+    local failed = count % UNDER_WAY
+    if failed + floor(count / UNDER_WAY) <= limit then
+        return { dict = dict, key = key, ends = self.now() + seconds }
+    end
+    dict:incr(key, -UNDER_WAY)
+    return nil, failed >= limit and max(1, ceil(seconds)) or 0
 end
 
--- Returns the seconds after which a further try is allowed; or nil if it is allowed now. `address`: 4 or 16 bytes;
--- `user`: nil where no name was tried.
-function methods:wait(address, user)
+-- Begins a try. Returns what `finish` takes; or nil and the seconds after which a further try is allowed, 0 where that
+-- depends on tries that are under way. `address`: 4 or 16 bytes; `user`: nil where no name was tried.
+function methods:begin(address, user)
+    local tries = {}
     if self.limit == 0 then
-        return nil
+        return tries
     end
-    local seconds = wait_for(self, address_key(address), self.limit)
-    if user then
-        seconds = max(seconds, wait_for(self, "u" .. user, self.limit * ADDRESSES))
+    local wait
+    tries[1], wait = open(self, self.addresses, network.of(address), self.limit)
+    if tries[1] and user and #user <= LONGEST_NAME then
+        tries[2], wait = open(self, self.names, sub(self.sign(user), 1, DIGEST), self.limit * ADDRESSES)
     end
-    return seconds > 0 and seconds or nil
+    if wait then
+        self:finish(tries, false)
+        return nil, wait
+    end
+    return tries
 end
 
-function methods:failed(address, user)
-    if self.limit == 0 then
-        return
-    end
-    self.dict:incr(address_key(address), 1, 0, WINDOW)
-    if user then
-        self.dict:incr("u" .. user, 1, 0, WINDOW)
+-- Ends a try. One whose minute is over meanwhile has counted in that.
+function methods:finish(tries, has_failed)
+    local now = self.now()
+    for _, try in ipairs(tries) do
+        if now < try.ends then
+            try.dict:incr(try.key, has_failed and 1 - UNDER_WAY or -UNDER_WAY)
+        end
     end
 end
 
 function methods:forget()
-    self.dict:flush_all()
+    self.addresses:flush_all()
+    self.names:flush_all()
 end
 
--- `dict`: as ngx.shared has them; `limit`: failures a minute of one address, 0 for no limit.
-function _M.new(dict, limit)
-    return setmetatable({ dict = dict, limit = limit }, { __index = methods })
+-- `addresses`, `names`: as ngx.shared has them, the second with room for 65,536 counts; `sign`: a function that returns
+-- a keyed digest of a text; `now`: one that returns the time in seconds; `limit`: failures a minute of one address, 0
+-- for no limit.
+function _M.new(options)
+    return setmetatable({
+        addresses = options.addresses,
+        names = options.names,
+        sign = options.sign,
+        now = options.now,
+        limit = options.limit,
+    }, { __index = methods })
 end
 
 return _M

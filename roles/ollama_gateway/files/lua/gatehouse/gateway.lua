@@ -45,7 +45,7 @@ local LONGEST_TURN = 0.005
 local LONGEST_CHECK = 30
 local TURN = 0.01
 
--- Bytes of the key under which passwords are remembered.
+-- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32
 
 -- In percent of the memory that is in use: LuaJIT's own is 200.
@@ -130,13 +130,27 @@ local function random_key()
     return key
 end
 
+-- As long as nginx runs: a reload must not make it forget who was in.
+local function key_of_this_run()
+    local dict = ngx.shared.gatehouse_run
+    dict:safe_add("key", random_key())
+    return assert(dict:get("key"))
+end
+
 -- Run once, also by `nginx -t`: what fails here never replaces a running configuration.
 function _M.init(folder)
     local settings = read_settings(folder .. "/conf/settings.json")
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
     end
-    local failed_tries = failures.new(ngx.shared.gatehouse_failures, settings.auth_failures)
+    local sign = digest.hmac(key_of_this_run())
+    local failed_tries = failures.new({
+        addresses = ngx.shared.gatehouse_addresses,
+        names = ngx.shared.gatehouse_names,
+        sign = sign,
+        now = ngx.now,
+        limit = settings.auth_failures,
+    })
     files = client_files.new({
         folder = folder .. "/clients",
         -- Everybody gets a fresh start.
@@ -145,7 +159,6 @@ function _M.init(folder)
         sleep = ngx.sleep,
         timer = soon,
     })
-    local sign = digest.hmac(random_key())
     rights_of_clients = files:watch("clients.json", rights.parse)
     uses_certificates = settings.certificates ~= "none"
     identities = authenticator.new({

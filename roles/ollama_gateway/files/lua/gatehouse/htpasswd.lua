@@ -4,6 +4,8 @@
 
 -- Reads clients/htpasswd. Errors give the line's number and never its text.
 
+local digest = require "gatehouse.digest"
+
 local find = string.find
 local gmatch = string.gmatch
 local match = string.match
@@ -13,10 +15,21 @@ local NOBODY = "$6$rounds=5000$gatehouse$" .. ("."):rep(86)
 
 local _M = {}
 
--- Returns {hashes = {user = hash}, stand_in = hash}; or nil and an error.
--- An unknown user is checked against the stand-in, so that the answer takes as long as for a known one.
+-- Returns a function that returns the hash against which the password of an unknown user is checked, so that the answer
+-- takes as long as for a known one: always the same for a name. The first hash is the secret that decides which.
+local function stand_in_of(list)
+    if not list[1] then
+        return function() return NOBODY end
+    end
+    return function(user)
+        local sum = digest.sha256(list[1] .. ":" .. user, 0)
+        return list[1 + (sum[0] + 256 * sum[1] + 65536 * sum[2]) % #list]
+    end
+end
+
+-- Returns {hashes = {user = hash}, stand_in = function(user) that returns a hash}; or nil and an error.
 function _M.parse(text)
-    local hashes, stand_in = {}, NOBODY
+    local hashes, list = {}, {}
     local number = 0
     for line in gmatch(text, "([^\n]*)\n?") do
         number = number + 1
@@ -29,13 +42,11 @@ function _M.parse(text)
             if hashes[user] then
                 return nil, "failed to read line " .. number .. ": an earlier line has the same user"
             end
-            if stand_in == NOBODY then
-                stand_in = hash
-            end
             hashes[user] = hash
+            list[#list + 1] = hash
         end
     end
-    return { hashes = hashes, stand_in = stand_in }
+    return { hashes = hashes, stand_in = stand_in_of(list) }
 end
 
 return _M

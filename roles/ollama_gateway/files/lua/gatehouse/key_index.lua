@@ -20,7 +20,7 @@ ffi.cdef [[
 struct gatehouse_key {
     uint8_t digest[32];
     double not_before, expires;
-    uint32_t name, client_length, id_length;
+    uint32_t name, client_length, id_length, guessable;
 };
 int memcmp(const void *one, const void *other, size_t length);
 ]]

@@ -35,6 +35,10 @@ local TIME_LENGTH = #"2027-01-01T00:00:00Z"
 -- The id of the key that a rotation replaced, until it ends.
 local OLD = "~old"
 local LAST4 = "last4="
+-- Of a given key with less than 128 bits of randomness.
+local GUESSABLE = "guessable=yes"
+-- The fewest characters that a secret may have.
+local SHORTEST = 8
 -- Some milliseconds' worth.
 local LINES_A_TURN = 2000
 
@@ -62,8 +66,8 @@ do
 end
 
 local FORM = "it must be like: alice.laptop sha256:<64 hex digits> expires=2027-01-01T00:00:00Z"
-local UNKNOWN = "after the hash only not_before=<time>, expires=<time>, created=<time> and last4=<four characters> "
-    .. "may follow, each once, with times such as 2027-01-01T00:00:00Z"
+local UNKNOWN = "after the hash only not_before=<time>, expires=<time>, created=<time>, last4=<four characters> "
+    .. "and guessable=yes may follow, each once, with times such as 2027-01-01T00:00:00Z"
 
 local _M = { PLAIN_TEXT = PLAIN_TEXT }
 local methods = {}
@@ -89,27 +93,14 @@ local function has(bytes, from, to, prefix)
 end
 
 -- Returns true; or nil and an error.
-local function add(self, hash, name, client_length, id_length, not_before, expires)
+local function add(self, hash, name, client_length, id_length, guessable, not_before, expires)
     local entry = self.index:add(hash)
     if not entry then
         return nil, "an earlier line has the same key"
     end
     entry.name, entry.client_length, entry.id_length = name, client_length, id_length
-    entry.not_before, entry.expires = not_before, expires
+    entry.not_before, entry.expires, entry.guessable = not_before, expires, guessable and 1 or 0
     return true
-end
-
-local function plain_text_key(self, bytes, from, to)
-    local stop = past(bytes, from, to, TOKEN)
-    local equals = stop
-    while equals < to and bytes[equals] == EQUALS do
-        equals = equals + 1
-    end
-    if stop == from or equals < to then
-        return nil, "a key in plain text may hold letters, digits and -._~+/ only, with = at its end"
-    end
-    -- No id: the key has no name either.
-    return add(self, digest.sha256(ffi_string(bytes + from, to - from), 0), 0, 0, 0, -HUGE, HUGE)
 end
 
 -- A client's name may hold dots, a key's id may not: the last dot parts them. Returns its place.
@@ -127,6 +118,25 @@ local function dot_of_name(bytes, from, to)
         return dot
     end
     return nil, "it must begin with <client>.<key id>"
+end
+
+local function plain_text_key(self, bytes, from, to)
+    local stop = past(bytes, from, to, TOKEN)
+    local equals = stop
+    while equals < to and bytes[equals] == EQUALS do
+        equals = equals + 1
+    end
+    if stop == from or equals < to then
+        return nil, "a key in plain text may hold letters, digits and -._~+/ only, with = at its end"
+    end
+    -- What is left of a line that lost the rest must not become a key.
+    if to - from < SHORTEST then
+        return nil, "a key in plain text must have at least " .. SHORTEST .. " characters"
+    elseif dot_of_name(bytes, from, to) then
+        return nil, "it has the name of a key and no hash"
+    end
+    -- No id: the key has no name either. Nobody knows how hard it is to guess.
+    return add(self, digest.sha256(ffi_string(bytes + from, to - from), 0), 0, 0, 0, true, -HUGE, HUGE)
 end
 
 -- Reads "sha256:<64 digits>" into `sum`.
@@ -150,9 +160,10 @@ local function time_after(bytes, from, to, prefix)
     end
 end
 
--- Reads what follows the hash. Returns the two times that count; or nil and an error.
+-- Reads what follows the hash. Returns the two times that count, and whether the key can be guessed; or nil and an
+-- error.
 local function attributes(bytes, from, to)
-    local not_before, expires, created, last4
+    local not_before, expires, created, last4, guessable
     from = past(bytes, from, to, SPACE)
     while from < to do
         local stop = end_of_word(bytes, from, to)
@@ -167,6 +178,8 @@ local function attributes(bytes, from, to)
                 created = true
             elseif not last4 and stop - from == #LAST4 + 4 and has(bytes, from, stop, LAST4) then
                 last4 = true
+            elseif not guessable and stop - from == #GUESSABLE and has(bytes, from, stop, GUESSABLE) then
+                guessable = true
             else
                 -- Not skipped: what we do not understand may have been meant to shut somebody out.
                 return nil, UNKNOWN
@@ -174,7 +187,7 @@ local function attributes(bytes, from, to)
         end
         from = past(bytes, stop, to, SPACE)
     end
-    return not_before or -HUGE, expires or HUGE
+    return not_before or -HUGE, expires or HUGE, guessable
 end
 
 -- Reads what stands from `from` to `to`, without space at its ends. Returns true; or nil and an error.
@@ -186,18 +199,18 @@ local function read_record(self, bytes, from, to)
     local hash = past(bytes, stop, to, SPACE)
     local behind = end_of_word(bytes, hash, to)
     local ok, err = read_hash(bytes, hash, behind)
-    local dot, not_before, expires
+    local dot, not_before, expires, guessable
     if ok then
         dot, err = dot_of_name(bytes, from, stop)
     end
     if dot then
-        not_before, expires = attributes(bytes, behind, to)
+        not_before, expires, guessable = attributes(bytes, behind, to)
         err = expires
     end
     if not not_before then
         return nil, err
     end
-    return add(self, sum, from, dot - from, stop - dot - 1, not_before, expires)
+    return add(self, sum, from, dot - from, stop - dot - 1, guessable, not_before, expires)
 end
 
 local function end_of_line(bytes, from, to)
@@ -214,8 +227,7 @@ local function count_lines(bytes, length)
 end
 
 -- Returns what is known of the key that stands in `text` behind its first `skipped` bytes: {client, key, not_before,
--- expires, guessable}, the times in seconds since 1970; or nil. Not to be changed. Of a key in plain text nobody knows
--- how hard it is to guess.
+-- expires, guessable}, the times in seconds since 1970; or nil. Not to be changed.
 function methods:find(text, skipped)
     local number = self.index:find(digest.sha256(text, skipped))
     if not number then
@@ -240,7 +252,7 @@ function methods:entry(number)
         key = key,
         not_before = record.not_before,
         expires = record.expires,
-        guessable = client == PLAIN_TEXT,
+        guessable = record.guessable ~= 0,
     }
     self.entries[number] = entry
     return entry

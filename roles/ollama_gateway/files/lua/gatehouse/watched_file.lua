@@ -118,18 +118,21 @@ function methods:changed()
     return tonumber(self.seen.size)
 end
 
--- Reads the file. `good` is what it says then; if it is damaged, what it said last; nil if it never was good.
--- `pause`: handed on to `parse`.
+-- Reads the file. `good` is what it says then; if it is damaged, what it said last; nil if it never was good. The same
+-- text is not parsed again. `pause`: handed on to `parse`.
 function methods:read(pause)
     local text, err = read(self.path)
     local value
-    if text then
+    if text and text == self.text then
+        self.complaint = nil
+        return
+    elseif text then
         value, err = self.parse(text, pause)
     end
     if not value then
         return complain(self, err)
     end
-    self.good, self.complaint = value, nil
+    self.good, self.text, self.complaint = value, text, nil
 end
 
 -- `parse` makes a value of the text, or nil and an error; it may call `pause`, if it gets one. `log` takes one message
