@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Key, present_keys
@@ -44,6 +45,7 @@ def update(
             wanted[key.name] = entry
             places[entry.digest] = key
     old = superseded(keys, verdicts, places, now)
+    old = {key.name: _marked(old[key.name], key, there) for key in keys if key.name in old}
     places.update({entry.digest: key for key in keys for entry in [old.get(key.name)] if entry})
 
     records = []
@@ -96,7 +98,23 @@ def _entry(key: Key, secret: str | None, old: Entry | None, now: str) -> Entry |
         return None
     digest = _keys.digest(secret)
     created = old.created if old and old.digest == digest else now
-    return Entry(key.name, digest, key.expires, key.not_before, created, _keys.last4(secret))
+    guessable = "yes" if _keys.is_guessable(secret) else None
+    return Entry(key.name, digest, key.expires, key.not_before, created, _keys.last4(secret), guessable)
+
+
+def _marked(old: Entry, key: Key, there: Entries) -> Entry:
+    """The entry of a superseded key, whose secret nobody has any more: it can be guessed if its own line said so.
+
+    What a line of a given key leaves open counts as well: the line may be older than the mark.
+    """
+    line = there.get(str(old.name))
+    if line is None or line.digest != old.digest:
+        line = there.get(key.name)
+        if line is None or line.digest != old.digest:
+            line = old
+        if key.secret is not None and line.last4 is None:
+            return replace(old, guessable="yes")
+    return replace(old, guessable=line.guessable)
 
 
 def _record(key: Key, entry: Entry | None, there: Entries, texts: t.Mapping[str | None, str], rotation: str) -> Record:
@@ -120,6 +138,8 @@ def _edits(old: Entry, new: Entry) -> str:
         edits.append(("not_before", old.not_before or "none", new.not_before or "none"))
     if old.expires != new.expires:
         edits.append(("expires", old.expires or "none", new.expires or "none"))
+    if old.guessable != new.guessable:
+        edits.append(("guessable", old.guessable or "no", new.guessable or "no"))
     return "; ".join("%s was %s, will be %s" % edit for edit in edits)
 
 

@@ -17,18 +17,21 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._records import L
 OLD = "~old"
 PLAIN_TEXT = "a plain-text line"
 
-_RECORD = re.compile(
-    r"([a-z0-9][a-z0-9._-]*\.[a-z0-9][a-z0-9_-]*(?:~old)?)\s+sha256:([0-9A-Fa-f]{64})((?:\s+\S+)*)\Z", re.ASCII
-)
+_NAME = r"[a-z0-9][a-z0-9._-]*\.[a-z0-9][a-z0-9_-]*(?:~old)?"
+_NAME_ALONE = re.compile(_NAME + r"\Z", re.ASCII)
+_RECORD = re.compile(r"(%s)\s+sha256:([0-9A-Fa-f]{64})((?:\s+\S+)*)\Z" % _NAME, re.ASCII)
 _EXPECTED = "alice.laptop sha256:<64 hexadecimal digits> expires=2027-01-01T00:00:00Z"
 _LAST4 = re.compile(r"[A-Za-z0-9._~+/=-]{4}\Z")
 # In the order in which they are written.
-_ATTRIBUTES = ("not_before", "expires", "created", "last4")
+_ATTRIBUTES = ("not_before", "expires", "created", "last4", "guessable")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a line says of a key; `name` is None for a key in plain text."""
+    """What a line says of a key; `name` is None for a key in plain text.
+
+    `guessable` is "yes" for a key of less than 128 bits, which the gateway then does not let be tried at will.
+    """
 
     name: t.Optional[str]
     digest: str
@@ -36,6 +39,7 @@ class Entry:
     not_before: t.Optional[str] = None
     created: t.Optional[str] = None
     last4: t.Optional[str] = None
+    guessable: t.Optional[str] = None
 
     @property
     def about(self) -> str:
@@ -54,7 +58,12 @@ def about(fingerprint: str | None, not_before: str | None, expires: str | None) 
 def parse(number: int, text: str) -> Entry:
     """The entry of a line that is neither empty nor a comment; raises DamagedFile."""
     text = text.strip()
+    if _NAME_ALONE.match(text):
+        # It would be a key that anybody can guess.
+        raise DamagedFile(number, "it has the name of a key and no hash")
     if _keys.is_token(text):
+        if len(text) < _keys.SHORTEST:
+            raise DamagedFile(number, "a key in plain text must have at least %d characters" % _keys.SHORTEST)
         return Entry(None, _keys.digest(text))
     found = _RECORD.match(text)
     if found is None:
@@ -65,11 +74,14 @@ def parse(number: int, text: str) -> Entry:
         attribute, sign, value = word.partition("=")
         if attribute not in _ATTRIBUTES or not sign or attribute in attributes:
             # Not skipped: what we do not understand may have been meant to shut somebody out.
-            known = "not_before=, expires=, created= and last4="
+            known = "not_before=, expires=, created=, last4= and guessable="
             raise DamagedFile(number, "after the hash only %s may follow, each once" % known)
         if attribute == "last4":
             if not _LAST4.match(value):
                 raise DamagedFile(number, "what follows last4= must be four characters of a key")
+        elif attribute == "guessable":
+            if value != "yes":
+                raise DamagedFile(number, "what follows guessable= must be yes")
         elif not _keys.is_moment(value):
             raise DamagedFile(number, "what follows %s= must be a moment such as 2027-01-01T00:00:00Z" % attribute)
         attributes[attribute] = value

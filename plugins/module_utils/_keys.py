@@ -16,6 +16,8 @@ import zlib
 
 PREFIX = "ghk_"
 BITS = 128
+# The fewest characters of a secret, however weak it may be: what is shorter is rather a part of something else.
+SHORTEST = 8
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _GENERATED = re.compile(r"(ghk_[A-Za-z0-9_-]{43})([0-9A-Za-z]{6})\Z")
@@ -83,6 +85,11 @@ def strength(secret: str) -> int:
     return int(len(secret.rstrip("=")) * math.log2(64))
 
 
+def is_guessable(secret: str) -> bool:
+    """Whether a secret has less randomness than a key needs."""
+    return strength(secret) < BITS
+
+
 def secret_problem(secret: object, allow_weak: bool) -> str | None:
     """What is wrong with a given secret, without quoting it; None if nothing is."""
     if secret is None or secret == "":
@@ -96,12 +103,14 @@ def secret_problem(secret: object, allow_weak: bool) -> str | None:
         )
     if secret.startswith(PREFIX) and not verify(secret):
         return "the secret begins like a generated key, but its checksum is wrong; it was cut or mistyped"
-    if strength(secret) < BITS and not allow_weak:
+    if is_guessable(secret) and not allow_weak:
         return (
             "the secret is too weak: a key needs %d bits of randomness, which takes 22 characters of base64, 25 small "
             "letters and digits, 32 hexadecimal digits or 39 digits. Leave it out to have one generated, or allow weak "
             "secrets" % BITS
         )
+    if len(secret) < SHORTEST:
+        return "the secret is too short: even where weak secrets are allowed it needs %d characters" % SHORTEST
     return None
 
 
@@ -137,7 +146,7 @@ def moment(time: datetime.datetime) -> str:
 
 def last4(secret: str) -> str | None:
     """The end of a secret, to recognise it by; None where that would make the rest easier to guess."""
-    return secret[-4:] if strength(secret) >= BITS else None
+    return None if is_guessable(secret) else secret[-4:]
 
 
 def is_past(expires: str, now: datetime.datetime | None = None) -> bool:

@@ -74,6 +74,11 @@ MALFORMED: dict[str, str | bytes] = {
     "Basic with another's password": encoded(b"bob:wonderland"),
     "Basic with another case of the user": encoded(b"Alice:wonderland"),
     "Basic with a line break": encoded(b"alice:wonderland\n"),
+    "Basic with a NUL and more behind the password": encoded(b"alice:wonderland\0more"),
+    "Basic with a NUL behind the password": encoded(b"alice:wonderland\0"),
+    "Basic with a NUL behind the user": encoded(b"alice\0:wonderland"),
+    "Basic with a NUL before the user": encoded(b"\0alice:wonderland"),
+    "Basic with a DEL": encoded(b"alice:wonderland\x7f"),
     "Basic with the user of the next line": encoded(b"alice\nbob:wonderland"),
     "Basic with a very long password": encoded(b"alice:" + b"w" * 5000),
     "Basic with a Latin-1 password": encoded("bob:pässwörd:2".encode("latin-1")),
@@ -214,6 +219,26 @@ def test_an_unknown_user_costs_the_time_of_a_known_one(tmp_path: Path, upstream:
 
         times = {user: median(seconds(user) for _ in range(7)) for user in ("alice", "mallory")}
         assert 0.5 < times["alice"] / times["mallory"] < 2, times
+
+
+def test_an_unknown_user_takes_as_long_as_some_known_one_and_not_always_the_first(
+    tmp_path: Path, upstream: Echo
+) -> None:
+    with gateway(tmp_path, "both", upstream.address) as server:
+        slow, quick = bcrypt.using(rounds=11).hash("x"), bcrypt.using(rounds=4).hash("x")
+        server.write("htpasswd", [f"alice:{slow}", f"bob:{quick}"])
+
+        def seconds(user: str) -> float:
+            begun = time.monotonic()
+            assert server.status(basic(user, "wrong")) == 401
+            return time.monotonic() - begun
+
+        middle = (min(seconds("alice") for _ in range(3)) + min(seconds("bob") for _ in range(3))) / 2
+        unknown = {f"nobody-{number}": min(seconds(f"nobody-{number}") for _ in range(2)) for number in range(20)}
+        slow_ones = {user for user, time_taken in unknown.items() if time_taken > middle}
+        assert 0 < len(slow_ones) < len(unknown)
+        # Asked once more, each is as slow or as quick as before.
+        assert {user for user in unknown if min(seconds(user) for _ in range(2)) > middle} == slow_ones
 
 
 def test_a_slow_password_does_not_hold_up_the_others(tmp_path: Path, upstream: Echo) -> None:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +17,15 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from tests.component.contract.replay import Reply
+from tests.component.contract.standins import until
 from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, record, status
 from tests.component.upstreams import Echo
 
 LIMIT = 5
 ALICE, BOB = (basic(name, PASSWORDS[name]) for name in ("alice", "bob"))
 KEY = f"Bearer {KEYS['alice.laptop']}"
+# Of the other end, which is on this machine as well.
+ELSEWHERE = "127.66.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +39,38 @@ def server(upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(autouse=True)
 def a_fresh_start(server: Gateway) -> None:
     """New hashes, of which none is remembered, and no failure that still counts."""
-    hashed = {name: sha512_crypt.using(rounds=1000).hash(word) for name, word in PASSWORDS.items()}
-    server.write("htpasswd", [f"{name}:{one}" for name, one in hashed.items()])
-    # A file that is read right after its change is read once more within a second, which forgives once more.
-    time.sleep(1.2)
+    server.write("htpasswd", users())
+    assert server.status() == 401
+
+
+def users() -> list[str]:
+    return [f"{name}:{sha512_crypt.using(rounds=1000).hash(word)}" for name, word in PASSWORDS.items()]
+
+
+def at_once(server: Gateway, credentials: list[str], source: str = "127.0.0.1") -> list[int]:
+    """The answers to requests that are all sent before the first is answered, each on a connection of its own."""
+    host, _, port = server.address.rpartition(":")
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in credentials:
+            one = socket.create_connection((host, int(port)), 60, (source, 0))
+            connections.append(stack.enter_context(one))
+        for one, credential in zip(connections, credentials, strict=True):
+            one.sendall(server.wire("/api/tags", f"Authorization: {credential}", "Connection: close"))
+        return [int(one.makefile("rb").readline().split()[1]) for one in connections]
+
+
+def from_elsewhere(server: Gateway, credential: str, source: str = ELSEWHERE) -> int:
+    (answer,) = at_once(server, [credential], source)
+    return answer
+
+
+def guess_from_everywhere(server: Gateway, count: int = 10 * LIMIT + 1) -> set[int]:
+    """Wrong passwords for alice, as many as count for a name, from as many addresses as that takes."""
+    return {
+        from_elsewhere(server, basic("alice", f"wrong-{number}"), f"127.20.0.{number // LIMIT + 1}")
+        for number in range(count)
+    }
 
 
 def fail(server: Gateway, count: int, credential: str = basic("alice", "wrong")) -> list[int]:
@@ -85,13 +119,97 @@ def test_clients_that_are_in_stay_in(server: Gateway) -> None:
 
 def test_a_key_that_might_be_guessed_is_not_tried_past_the_limit(server: Gateway) -> None:
     try:
-        server.write("api_keys", ["short-key", record("alice.laptop", KEYS["alice.laptop"])])
-        assert server.status("Bearer short-key") == 200
+        weak = record("bob.ci", "weak-key", "guessable=yes")
+        server.write("api_keys", ["short-key", weak, record("alice.laptop", KEYS["alice.laptop"])])
         fail(server, LIMIT, "Bearer guess")
-        assert server.status("Bearer short-key") == 429
+        assert {server.status(f"Bearer {key}") for key in ("short-key", "weak-key")} == {429}
         assert server.status(KEY) == 200
     finally:
         server.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+
+
+def test_a_key_that_might_be_guessed_goes_on_where_it_was_presented_before_and_nowhere_else(server: Gateway) -> None:
+    try:
+        server.write("api_keys", ["short-key", record("bob.ci", "weak-key", "guessable=yes")])
+        keys = ["Bearer short-key", "Bearer weak-key"]
+        assert {server.status(key) for key in keys} == {200}
+        fail(server, LIMIT, "Bearer guess")
+        assert {from_elsewhere(server, "Bearer guess") for _ in range(LIMIT)} == {401}
+        assert {server.status(key) for key in keys} == {200}
+        assert server.status("Bearer guess") == 429
+        assert {from_elsewhere(server, key) for key in [*keys, "Bearer guess"]} == {429}
+    finally:
+        server.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+
+
+def test_past_the_limit_nobody_learns_whether_a_remembered_password_is_right(server: Gateway) -> None:
+    assert server.status(ALICE) == 200
+    assert {from_elsewhere(server, basic("alice", f"wrong-{number}")) for number in range(LIMIT)} == {401}
+    assert {from_elsewhere(server, one) for one in (ALICE, BOB, basic("alice", "other"))} == {429}
+    assert server.status(ALICE) == 200
+
+
+@pytest.mark.parametrize("ttl", [0, 1])
+def test_failures_of_others_at_a_name_shut_nobody_out_who_was_in(upstream: Echo, tmp_path: Path, ttl: int) -> None:
+    limits = {"ollama_gateway_auth_failures": LIMIT, "ollama_gateway_password_cache_ttl": ttl}
+    with gateway(tmp_path, "both", upstream.address, workers="1", **limits) as running:
+        running.write("htpasswd", users())
+        assert running.status(ALICE) == 200
+        assert guess_from_everywhere(running) == {401, 429}
+        assert from_elsewhere(running, ALICE) == 429
+        time.sleep(ttl + 0.1)
+        assert {running.status(ALICE) for _ in range(3)} == {200}
+        # Nor does a reload make it forget.
+        before = running.processes("worker process")
+        running.reload()
+        assert until(lambda: not set(before) & set(running.processes("worker process")), 20)
+        guess_from_everywhere(running)
+        assert running.status(ALICE) == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_no_more_tries_at_once_are_judged_than_one_after_the_other(
+    upstream: Echo, tmp_path: Path, workers: str
+) -> None:
+    limit = {"ollama_gateway_auth_failures": LIMIT}
+    slow = sha512_crypt.using(rounds=50_000)
+    with gateway(tmp_path, "both", upstream.address, workers=workers, **limit) as running:
+        running.write("htpasswd", [f"{name}:{slow.hash(word)}" for name, word in PASSWORDS.items()])
+        # Of one that is not remembered yet, and of several, all are let in; the latter may do nothing.
+        assert set(at_once(running, [ALICE] * 50)) == {200}
+        running.write("htpasswd", [f"user{number}:{slow.hash('word')}" for number in range(3 * LIMIT)])
+        assert set(at_once(running, [basic(f"user{number}", "word") for number in range(3 * LIMIT)])) == {403}
+        # Each worker has learned of the change, and forgotten once.
+        time.sleep(1.5)
+        answers = at_once(running, [basic("user1", f"guess-{number}") for number in range(200)])
+        assert (answers.count(401), answers.count(429)) == (LIMIT, 200 - LIMIT)
+        answers = at_once(running, [f"Bearer guess-{number}" for number in range(50)], ELSEWHERE)
+        assert (answers.count(401), answers.count(429)) == (LIMIT, 50 - LIMIT)
+
+
+def test_long_names_throw_no_count_out(server: Gateway) -> None:
+    # More than four megabytes, were they kept.
+    for number in range(80):
+        name = f"{number:03}" + "A" * 5000
+        for count in range(LIMIT + 6):
+            assert from_elsewhere(server, basic(f"{name}{count}", "x"), f"127.9.{number}.1") == (
+                401 if count < LIMIT else 429
+            )
+        if number == 0:
+            fail(server, LIMIT)
+    assert server.status(basic("alice", "wrong")) == 429
+
+
+def test_nothing_is_forgotten_while_files_of_clients_say_the_same(server: Gateway) -> None:
+    fail(server, LIMIT)
+    folder = server.folder / "clients"
+    for name in ("clients.json", "htpasswd", "api_keys"):
+        os.utime(folder / name)
+        assert server.status(BOB) == 429
+        server.put(folder / name, (folder / name).read_text())
+        assert server.status(BOB) == 429
+    server.put(folder / "clients.json", (folder / "clients.json").read_text() + " ")
+    assert server.status(BOB) == 200
 
 
 def test_requests_without_a_credential_count_for_nothing(server: Gateway) -> None:

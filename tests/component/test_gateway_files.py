@@ -97,7 +97,9 @@ def test_a_key_is_refused_from_the_second_on_in_which_it_expires(server: Gateway
     [
         ["alice.laptop sha256:12"],
         ["two words"],
-        ["alice.laptop"] * 2,
+        ["alice.laptop"],
+        ["alice.laptop~old"],
+        ["a"],
         ["k\0"],
         [record("alice.laptop", "x", "expires=soon")],
     ],

@@ -55,6 +55,14 @@ def test_a_key_counts_from_the_second_on_that_it_begins_in(server: Gateway) -> N
     assert seen == {True: {401}, False: {200}}
 
 
+def test_what_is_left_of_a_line_is_nobodys_key(server: Gateway) -> None:
+    for left in ("alice.laptop", "a"):
+        server.write("api_keys", ["# its hash was removed by hand", left, record("bob.ci", "new")])
+        assert {server.status(f"Bearer {left}"), server.status("Bearer new")} == {401}
+        assert server.status(server.credential()) == 200
+    assert "failed to read line 2: it has the name of a key and no hash" in server.logs()
+
+
 def test_the_key_that_a_rotation_replaced_counts_beside_its_successor_until_its_end(server: Gateway) -> None:
     end = int(time.time()) + 2
     server.write(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from base64 import b64decode, b64encode
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from passlib.hash import apr_md5_crypt, sha512_crypt
 
+from tests.component import rendering
 from tests.component.rendering import ROLE
 
 # One luajit serves all examples.
@@ -51,6 +53,27 @@ def lua() -> Iterator[Lua]:
     server = Lua()
     yield server
     server.close()
+
+
+def test_plain_nginx_takes_base64_of_text_and_never_that_of_a_control_character() -> None:
+    """Of every byte in every place, and of every group of four characters."""
+    pattern = re.compile(rendering.value("__ollama_gateway_base64").encode())
+    text = bytes(byte for byte in range(256) if byte > 0x1F and byte != 0x7F)
+    for size in range(1, 7):
+        for place in range(size):
+            for byte in range(256):
+                given = b"\xe9" * place + bytes([byte]) + b"x" * (size - place - 1)
+                assert bool(pattern.fullmatch(b64encode(given))) == (byte in text), given
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    control = re.compile(rb"[\x00-\x1f\x7f]")
+    for pair in itertools.product(alphabet, repeat=2):
+        assert bool(pattern.fullmatch(bytes(pair) + b"==")) == (not control.search(b64decode(bytes(pair) + b"==")))
+        for third in alphabet:
+            three = bytes((*pair, third)) + b"="
+            assert bool(pattern.fullmatch(three)) == (not control.search(b64decode(three)))
+    # Groups differ in no more than this: the last character says something of the third byte only.
+    for group in itertools.product(b"AIf", b"AHBw3o", alphabet, alphabet):
+        assert bool(pattern.fullmatch(bytes(group))) == (not control.search(b64decode(bytes(group)))), group
 
 
 def reference(header: bytes) -> str:
@@ -144,7 +167,9 @@ names = st.sampled_from(
 moments = st.sampled_from(["2027-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2027-02-29T00:00:00Z", "2027-01-01", ""])
 attributes = st.one_of(
     st.builds(lambda name, moment: f"{name}={moment}", st.sampled_from(["expires", "not_before", "created"]), moments),
-    st.sampled_from(["last4=ab-_", "last4=abc", "last4=abcde", "later=1", "flag", "=", "#"]),
+    st.sampled_from(
+        ["last4=ab-_", "last4=abc", "last4=abcde", "guessable=yes", "guessable=no", "later=1", "flag", "=", "#"]
+    ),
 )
 records = st.builds(
     lambda name, hashed, words, gap: gap.join([name, "sha256:" + hashed, *words]),
@@ -153,7 +178,7 @@ records = st.builds(
     st.lists(attributes, max_size=4),
     st.sampled_from([" ", "  ", "\t", ""]),
 )
-words = st.text("ABab01-._~+/=# \t", max_size=12)
+words = st.one_of(names, st.text("ABab01-._~+/=# \t", max_size=12))
 lines = st.builds(
     "".join, st.tuples(st.sampled_from(["", " "]), st.one_of(records, words), st.sampled_from(["", " ", "\r"]))
 )

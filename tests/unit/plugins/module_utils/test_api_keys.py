@@ -46,7 +46,17 @@ class TestLine:
         assert written == f"alice.laptop sha256:{digest(SECRET)} {said}\n"
 
     def test_of_a_weak_key_nothing_is_shown(self) -> None:
-        assert update(None, LAPTOP, laptop=Verdict(WEAK)).text == f"alice.laptop sha256:{digest(WEAK)} created={NOW}\n"
+        written = update(None, LAPTOP, laptop=Verdict(WEAK)).text
+        assert written == f"alice.laptop sha256:{digest(WEAK)} created={NOW} guessable=yes\n"
+
+    def test_a_weak_key_is_marked_with_the_next_run_and_a_strong_one_is_not_any_more(self) -> None:
+        for secret, mark, wanted in ((WEAK, "", " guessable=yes"), (SECRET, " guessable=yes", "")):
+            line = f"alice.laptop sha256:{digest(secret)} created={NOW}{mark}\n"
+            outcome = update(line, LAPTOP, laptop=Verdict(secret))
+            assert outcome.updated == ["alice.laptop"]
+            assert (" guessable=yes" in outcome.text) == bool(wanted)
+            assert "edited: guessable was " in outcome.after
+            assert not update(outcome.text, LAPTOP, laptop=Verdict(secret)).changed
 
     @pytest.mark.parametrize("rest", ["", " last4=XXXX", " created=2001-01-01T00:00:00Z", "  "])
     @pytest.mark.parametrize("purge", [True, False])
@@ -87,6 +97,21 @@ class TestRotation:
             f"alice.laptop~old: fingerprint {old}, expires {LATER} (added)\n"
         )
         assert not update(outcome.text, LAPTOP, purge, laptop=rotated()).changed
+
+    @pytest.mark.parametrize(
+        ("old", "said", "marked"),
+        [(WEAK, " guessable=yes", True), (WEAK, "", True), (OLD, f" last4={OLD[-4:]}", False), (None, "", True)],
+        ids=["weak", "weak and older than the mark", "strong", "not there"],
+    )
+    def test_a_given_key_that_might_be_guessed_might_be_as_the_old_one_too(
+        self, old: str | None, said: str, marked: bool
+    ) -> None:
+        line = f"alice.laptop sha256:{digest(old)}{said}\n" if old else None
+        given = timed(secret=SECRET)
+        outcome = update(line, given, laptop=rotated(old=old or OLD))
+        (written,) = (one for one in outcome.text.splitlines() if one.startswith("alice.laptop~old "))
+        assert written.endswith(" guessable=yes") == marked
+        assert not update(outcome.text, given, laptop=rotated(old=old or OLD)).changed
 
     def test_a_gateway_without_the_old_key_gets_it_too(self) -> None:
         assert update(None, LAPTOP, laptop=rotated()).added == ["alice.laptop", "alice.laptop~old"]

@@ -17,7 +17,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_table im
 from hypothesis import given
 from hypothesis import strategies as st
 
-DIGEST = hashlib.sha256(b"secret").hexdigest()
+DIGEST = hashlib.sha256(b"planted-secret").hexdigest()
 NOW = "2026-11-25T13:00:00Z"
 
 
@@ -56,7 +56,7 @@ class TestKeys:
         assert found == [info.Key("team.bot", "ci~old", DIGEST[:8])]
 
     def test_a_key_in_plain_text_is_known_by_its_fingerprint_as_in_the_log(self) -> None:
-        assert keys("secret\n") == ([info.Key("(plain text)", f"sha256:{DIGEST[:8]}", DIGEST[:8])], [])
+        assert keys("planted-secret\n") == ([info.Key("(plain text)", f"sha256:{DIGEST[:8]}", DIGEST[:8])], [])
 
     def test_comments_and_empty_lines_are_no_keys(self) -> None:
         assert keys("# a comment\n\n   \n") == ([], [])
@@ -218,7 +218,7 @@ class TestDescribe:
         assert (client["scopes"], client["models"]) == ([], [])
 
     def test_keys_in_plain_text_have_the_scopes_that_the_gateway_gives_them(self) -> None:
-        (client,) = describe("secret")
+        (client,) = describe("planted-secret")
         assert (client["name"], client["scopes"]) == ("(plain text)", ["inference", "models_read"])
 
     def test_a_superseded_key_has_the_comment_of_its_successor(self) -> None:

@@ -20,11 +20,18 @@ MOMENTS = st.none() | st.datetimes().map(_keys.moment)
     st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     *(MOMENTS, MOMENTS, MOMENTS),
     st.none() | st.from_regex(r"[A-Za-z0-9._~+/=-]{4}", fullmatch=True),
+    st.sampled_from([None, "yes"]),
 )
 def test_what_is_written_is_read_again(
-    name: str, digest: str, expires: str | None, not_before: str | None, created: str | None, last4: str | None
+    name: str,
+    digest: str,
+    expires: str | None,
+    not_before: str | None,
+    created: str | None,
+    last4: str | None,
+    guessable: str | None,
 ) -> None:
-    entry = _key_lines.Entry(name, digest, expires, not_before, created, last4)
+    entry = _key_lines.Entry(name, digest, expires, not_before, created, last4, guessable)
     assert _key_lines.parse(1, _key_lines.serialise(entry)) == entry
 
 
@@ -48,6 +55,8 @@ def test_attributes_are_read_in_any_order_and_written_in_one(words: list[str]) -
         ("expires=2027-02-30T00:00:00Z", "what follows expires= must be a moment"),
         ("created=2027-01-01t00:00:00Z", "what follows created= must be a moment"),
         ("not_before=2027-01-01T00:00:00+00:00", "what follows not_before= must be a moment"),
+        ("guessable", "after the hash only"),
+        ("guessable=no", "what follows guessable= must be yes"),
         ("last4=plant", "what follows last4= must be four characters"),
         ("last4=ab\u00e4c", "what follows last4= must be four characters"),
     ],
@@ -56,6 +65,13 @@ def test_anything_else_is_damage_with_the_line_and_without_its_text(rest: str, r
     with pytest.raises(DamagedFile, match=f"^line 7: {reason}") as caught:
         _key_lines.parse(7, f"alice.laptop sha256:{DIGEST} {rest}")
     assert "plant" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["alice.laptop", "alice.laptop~old", "a.b-c.d_1", " alice.laptop\r", "a", "1234567"])
+def test_what_is_left_of_a_line_is_no_key_in_plain_text(line: str) -> None:
+    with pytest.raises(DamagedFile):
+        _key_lines.parse(1, line)
+    assert _key_lines.parse(1, "12345678").digest == _keys.digest("12345678")
 
 
 @pytest.mark.parametrize("name", ["alice~old", "alice.laptop~", "alice.laptop~new", "alice~old.laptop", "a.b~old~old"])

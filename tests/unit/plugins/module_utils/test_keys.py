@@ -74,7 +74,7 @@ def test_a_secret_with_128_bits_of_randomness_is_taken(secret: str) -> None:
 @pytest.mark.parametrize(
     "secret",
     [
-        "secret",
+        "secret-1",
         "pXk29vQzLr4TnB8sWm1Yc",
         "q3zk8w5vbx7n2mrt9cfd4hj6",
         "0f1e2d3c4b5a69788796a5b4c3d2e1f",
@@ -90,6 +90,11 @@ def test_a_weaker_secret_is_refused_unless_allowed_and_not_quoted(secret: str) -
     assert "too weak" in problem
     assert f"'{secret}'" not in problem
     assert _keys.secret_problem(secret, allow_weak=True) is None
+
+
+@pytest.mark.parametrize("secret", ["a", "hunter2"])
+def test_a_secret_of_a_few_characters_is_refused_even_where_weak_ones_are_allowed(secret: str) -> None:
+    assert "too short" in str(_keys.secret_problem(secret, allow_weak=True))
 
 
 @given(st.binary(min_size=16, max_size=16))
