@@ -165,6 +165,18 @@ describe("failed tries", function()
         assert.is_nil(wait(HERE))
     end)
 
+    it("that were under way when all was forgotten count for nothing afterwards", function()
+        local old = { assert(tries:begin(HERE)), assert(tries:begin(HERE)) }
+        tries:forget()
+        pass(1)
+        local new_ones = { assert(tries:begin(HERE)), assert(tries:begin(HERE)), assert(tries:begin(HERE)) }
+        tries:finish(old[1], false)
+        tries:finish(old[2], true)
+        assert.are.equal(0, wait(HERE))
+        tries:finish(new_ones[1], false)
+        assert.is_nil(wait(HERE))
+    end)
+
     it("have no limit of 0", function()
         tries = new(0)
         fail(1000, HERE, "alice")

@@ -32,6 +32,12 @@ local UNDER_WAY = 2 ^ 32
 local _M = {}
 local methods = {}
 
+-- When a count ends, in milliseconds; nil if there is none. This tells it from those before and after it.
+local function end_of(self, dict, key)
+    local seconds = dict:ttl(key)
+    return seconds and floor((self.now() + seconds) * 1000 + 0.5)
+end
+
 -- Counts a try. Returns what `finish` needs; or nil and the seconds to wait, 0 where others have to be finished first.
 local function open(self, dict, key, limit)
     local is_new, err = dict:safe_add(key, 0, WINDOW)
@@ -39,17 +45,17 @@ local function open(self, dict, key, limit)
         return nil, WINDOW
     end
     local count = dict:incr(key, UNDER_WAY)
-    local seconds = count and dict:ttl(key)
-    if not seconds then
+    local ends = count and end_of(self, dict, key)
+    if not ends then
         -- It ended between two of these calls: the next one is the first of another minute.
         return nil, 0
     end
     local failed = count % UNDER_WAY
     if failed + floor(count / UNDER_WAY) <= limit then
-        return { dict = dict, key = key, ends = self.now() + seconds }
+        return { dict = dict, key = key, ends = ends }
     end
     dict:incr(key, -UNDER_WAY)
-    return nil, failed >= limit and max(1, ceil(seconds)) or 0
+    return nil, failed >= limit and max(1, ceil(ends / 1000 - self.now())) or 0
 end
 
 -- Begins a try. Returns what `finish` takes; or nil and the seconds after which a further try is allowed, 0 where that
@@ -71,11 +77,10 @@ function methods:begin(address, user)
     return tries
 end
 
--- Ends a try. One whose minute is over meanwhile has counted in that.
+-- Ends a try. One whose minute is over meanwhile, or forgotten, has counted in that and in no other.
 function methods:finish(tries, has_failed)
-    local now = self.now()
     for _, try in ipairs(tries) do
-        if now < try.ends then
+        if end_of(self, try.dict, try.key) == try.ends then
             try.dict:incr(try.key, has_failed and 1 - UNDER_WAY or -UNDER_WAY)
         end
     end
