@@ -36,7 +36,8 @@ options:
     type: path
   allow_weak_secrets:
     description:
-      - V(true) takes given secrets that are too weak to be called keys.
+      - V(true) takes given secrets that are too weak to be called keys, if they have 8 characters at least.
+      - The gateway limits tries at them as it does at passwords.
       - Whoever reads the file of hashes, or the fingerprint in a diff, can then try to guess them.
     type: bool
     default: false
@@ -47,16 +48,17 @@ options:
     type: bool
     default: false
 notes:
-  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=) and C(last4=) where there
-    is something to say. C(created) is when the secret was written first, C(last4) the end of one of 128 bits or more.
-    A line that lacks only the last two is left as it is.
+  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=), C(last4=) and
+    C(guessable=) where there is something to say. C(created) is when the secret was written first, C(last4) the end of
+    one of 128 bits or more, and C(guessable=yes) says that it has less. A line that lacks only C(created) and C(last4)
+    is left as it is.
   - The old key of a rotation is the line C(alice.laptop~old), written at once with the new one. It goes when it ended,
     with the next run; the gateway refuses it from that moment on by itself.
   - A generated key is C(ghk_), then 32 random bytes in base64url without padding (43 characters), then a checksum of 6
     characters. This is the CRC-32 of all characters before it, as a number in base 62 with the digits C(0-9A-Za-z),
     padded with C(0) on the left. A scanner for leaked secrets can tell such a key from chance by it.
-  - A line with nothing but one word is a key in plain text, which the gateway serves. It counts as foreign, so
-    O(purge=true) removes it and O(purge=false) keeps it.
+  - A line with nothing but one word of 8 characters or more is a key in plain text, which the gateway serves. It counts
+    as foreign, so O(purge=true) removes it and O(purge=false) keeps it. One that looks like a name is damage.
 seealso:
   - module: gatehouse.ollama.htpasswd
 author:

@@ -33,6 +33,7 @@ ANEW = (
     credentials.bcrypt_vs_open,
     credentials.bcrypt_vs_nginx,
     credentials.latency_under_flood,
+    credentials.guess_rate,
     credentials.reload_pause,
     bodies.small_tokens_stall,
     bodies.long_name,

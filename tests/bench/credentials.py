@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ GUIDE_SECONDS = 3
 COST = 12
 # Wrong passwords a second, from the address that the client has too. One hash takes a core a quarter of a second.
 FLOOD = 200
+# Where guesses come from while the client is at 127.0.0.1; failures that are allowed there, and how long is tried.
+ELSEWHERE = "127.66.0.1"
+LIMIT, GUESSES_SECONDS = 10, 2
 # Streams that run while keys are read.
 STREAMS, CHUNKS = 20, 40
 PATH = "/api/version"
@@ -137,6 +142,46 @@ def latency_under_flood(folder: Path, upstream: servers.Upstream) -> list[Figure
             with load.flood(url, wrong, FLOOD):
                 figure.add(alone, streams.latency_ms(url, servers.ALICE_BASIC))
     return [figure]
+
+
+def guess_rate(folder: Path, upstream: servers.Upstream) -> list[Figure]:
+    meaning = (
+        "guesses a second past the limit whose answer tells right from wrong, at a password and at a weak key, from an "
+        "address of its own while the client is logged in"
+    )
+    figure = Figure("guess_rate_past_limit", "1/s", 0, meaning, at_most=True)
+    gateway = _strong(servers.gateway(folder, "both", upstream, ollama_gateway_auth_failures=LIMIT))
+    gateway.write("api_keys", [record("bob.ci", "weak-key", "guessable=yes")])
+    right = [servers.ALICE_BASIC["Authorization"], "Bearer weak-key"]
+    wrong = [basic("alice", "wrong"), "Bearer wrong-key"]
+    with running(gateway):
+        client = _asking(gateway, "127.0.0.1")
+        if {client(one) for one in right} != {200}:
+            raise load.LoadError("the client is not logged in")
+        guesser = _asking(gateway, ELSEWHERE)
+        for number in range(LIMIT + 1):
+            guesser(wrong[number % 2])
+        begun, told_apart = time.monotonic(), 0
+        while (seconds := time.monotonic() - begun) < GUESSES_SECONDS:
+            for one, other in zip(right, wrong, strict=True):
+                told_apart += guesser(one) != guesser(other)
+        figure.add(0, told_apart / seconds)
+        if {client(one) for one in right} != {200}:
+            raise load.LoadError("the client was shut out")
+    return [figure]
+
+
+def _asking(gateway: Gateway, source: str) -> Callable[[str], int]:
+    """A function that returns the status with a credential, from this address, over a connection that is kept alive."""
+    connection = http.client.HTTPConnection(gateway.address, timeout=20, source_address=(source, 0))
+
+    def status(credential: str) -> int:
+        connection.request("GET", PATH, headers={"Authorization": credential})
+        with connection.getresponse() as reply:
+            reply.read()
+            return reply.status
+
+    return status
 
 
 def reload_pause(folder: Path, upstream: servers.Upstream) -> list[Figure]:

@@ -14,6 +14,7 @@ from typing import Any
 COMPARISONS: dict[str, Callable[[float, float], float]] = {
     "ratio": lambda baseline, gateway: gateway / baseline,
     "ms": lambda baseline, gateway: gateway - baseline,
+    "1/s": lambda baseline, gateway: gateway - baseline,
 }
 
 
