@@ -13,6 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules im
     PREFIX,
     auth_problems,
     bind_problem,
+    body_problem,
     tls_problems,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import recall
@@ -65,6 +66,8 @@ class ActionModule(CredentialsAction):
         "allow_weak_secrets": {"type": "bool", "default": False},
         "bind": {"type": "str", "default": "127.0.0.1"},
         "allow_plaintext": {"type": "bool", "default": False},
+        "max_body_size": {"type": "str", "default": "64m"},
+        "memory_limit": {"type": "str", "default": ""},
         **TLS_OPTIONS,
     }
 
@@ -88,7 +91,8 @@ class ActionModule(CredentialsAction):
                 problems.append("%spassword_scheme: %s" % (PREFIX, error))
         problems += tls_problems(arguments)
         bind = bind_problem(arguments["bind"], arguments["allow_plaintext"], arguments["tls"])
-        problems += [bind] if bind else []
+        body = body_problem(arguments["max_body_size"], arguments["memory_limit"], arguments["engine"])
+        problems += [one for one in (bind, body) if one]
         if problems:
             raise BadInput(problems)
         return {"changed": False}

@@ -15,6 +15,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import C
 PREFIX = "ollama_gateway_"
 TLS_MODES = ("off", "self_signed", "provided", "acme")
 
+# Without a limit of the container, bodies wait in so much memory; with one, in half of it. One body may take half of that.
+# vars/main/main.yml has the same numbers for the file system, bodies.lua says what each client may have.
+_ROOM = 1 << 30
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"([1-9][0-9]{0,15})([kmg]?)\Z", re.IGNORECASE | re.ASCII)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}\Z")
 
 
@@ -70,6 +75,29 @@ def bind_problem(bind: str, allow_plaintext: bool, tls: object = "off") -> str |
         "(self_signed, provided or acme), or, on a network that you trust, %sallow_plaintext: true"
         % (variable, bind, PREFIX, PREFIX)
     )
+
+
+def body_problem(max_body_size: str, memory_limit: str, engine: str) -> str | None:
+    """Whether the largest body does not fit into the memory in which OpenResty lets bodies wait; nginx passes them on.
+
+    What is no size is for other rules to say.
+    """
+    size, limit = _size(max_body_size), _size(memory_limit)
+    if engine != "openresty" or size is None or (memory_limit and limit is None):
+        return None
+    most = (limit // 2 if limit else _ROOM) // 2
+    if size <= most:
+        return None
+    if not limit:
+        text = "it is %s, and without %smemory_limit at most 512m fit; set that to at least %dm, or this to at most 512m"
+        return _problem("max_body_size", text % (max_body_size, PREFIX, -(-size * 4 >> 20)))
+    text = "it is %s, a quarter of %smemory_limit (%s) at most; set that to at least %dm, or this to at most %dk"
+    return _problem("max_body_size", text % (max_body_size, PREFIX, memory_limit, -(-size * 4 >> 20), most >> 10))
+
+
+def _size(text: str) -> int | None:
+    found = _SIZE.match(text)
+    return int(found.group(1)) * _UNITS[found.group(2).lower()] if found else None
 
 
 def tls_mode(value: object) -> str | None:

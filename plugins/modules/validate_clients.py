@@ -13,8 +13,8 @@ description:
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
     client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
-    can hash passwords, whether credentials would travel unencrypted beyond the host, and whether the variables of TLS
-    go together. What is in certificates is judged by M(gatehouse.ollama.tls_files).
+    can hash passwords, whether credentials would travel unencrypted beyond the host, whether the largest body fits into memory, and
+    whether the variables of TLS go together. What is in certificates is judged by M(gatehouse.ollama.tls_files).
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
@@ -51,6 +51,14 @@ options:
     description: V(true) allows an O(bind) beyond loopback without TLS.
     type: bool
     default: false
+  max_body_size:
+    description: Size of the largest body, in bytes or with the suffix C(k), C(m) or C(g).
+    type: str
+    default: 64m
+  memory_limit:
+    description: Memory of the gateway's container, such as V(512m). Empty is no limit.
+    type: str
+    default: ""
   tls:
     description: V(off), V(self_signed), V(provided) or V(acme). V(false) is V(off), as which YAML reads it.
     type: raw

@@ -34,13 +34,36 @@ function methods:safe_add(key, value, ttl)
     return true
 end
 
-function methods:incr(key, by)
+function methods:incr(key, by, initial, ttl)
     local entry = live(self, key)
     if not entry then
-        return nil, "not found"
+        if not initial then
+            return nil, "not found"
+        end
+        self:set(key, initial, ttl)
+        entry = self.entries[key]
     end
     entry.value = entry.value + by
     return entry.value
+end
+
+methods.add = methods.safe_add
+
+function methods:delete(key)
+    self.entries[key] = nil
+end
+
+function methods:expire(key, ttl)
+    live(self, key).ends = self.now + ttl
+    return true
+end
+
+function methods:get_keys()
+    local keys = {}
+    for key in pairs(self.entries) do
+        keys[#keys + 1] = live(self, key) and key
+    end
+    return keys
 end
 
 function methods:ttl(key)

@@ -12,6 +12,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import R
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
     auth_problems,
     bind_problem,
+    body_problem,
     tls_mode,
     tls_problems,
 )
@@ -261,3 +262,38 @@ def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: d
 def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
     (problem,) = tls_problems({**PROVIDED, "server_names": [name]})
     assert problem == f"ollama_gateway_server_names: {name} is neither a DNS name nor an IP address{hint}"
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "engine"),
+    [
+        ("64m", "", "openresty"),
+        ("512M", "", "openresty"),
+        ("64m", "256m", "openresty"),
+        ("67108864", "256M", "openresty"),
+        ("2g", "8g", "openresty"),
+        ("1g", "", "nginx"),
+        ("nonsense", "", "openresty"),
+        ("64m", "nonsense", "openresty"),
+    ],
+)
+def test_a_largest_body_that_fits_into_memory_is_fine(size: str, limit: str, engine: str) -> None:
+    assert body_problem(size, limit, engine) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "right"),
+    [
+        ("513m", "", ["at most 512m fit", "at least 2052m"]),
+        ("64m", "128m", ["(128m)", "at least 256m", "at most 32768k"]),
+        ("67108865", "256m", ["at least 257m", "at most 65536k"]),
+        ("1G", "512000k", ["at least 4096m", "at most 128000k"]),
+    ],
+)
+def test_a_largest_body_that_does_not_fit_into_memory_is_refused_with_what_would(
+    size: str, limit: str, right: list[str]
+) -> None:
+    problem = body_problem(size, limit, "openresty")
+    assert problem
+    assert problem.startswith(f"ollama_gateway_max_body_size: it is {size},")
+    assert [text for text in right if text not in problem] == []

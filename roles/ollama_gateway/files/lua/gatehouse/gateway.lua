@@ -5,6 +5,7 @@
 -- Between nginx and the other modules: the only one that touches ngx.
 
 local authenticator = require "gatehouse.authenticator"
+local bodies = require "gatehouse.bodies"
 local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
 local client_files = require "gatehouse.client_files"
@@ -13,6 +14,7 @@ local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
+local memory = require "gatehouse.memory"
 local model_lists = require "gatehouse.model_lists"
 local model_names = require "gatehouse.model_names"
 local password = require "gatehouse.password"
@@ -29,6 +31,8 @@ local ipairs = ipairs
 local match = string.match
 local ngx = ngx
 local open = io.open
+local stderr = io.stderr
+local tonumber = tonumber
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -45,6 +49,12 @@ local LONGEST_TURN = 0.005
 local LONGEST_CHECK = 30
 local TURN = 0.01
 
+-- Bodies of unknown length reserve more than they take, mostly for milliseconds: how often and after how many seconds
+-- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.
+local BODY_TRIES, BODY_TURN = 20, 0.05
+local BODY_RETRY = 5
+local BODY_LOOK = 60
+
 -- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32
 
@@ -52,26 +62,26 @@ local KEY_SIZE = 32
 local GARBAGE_PAUSE = 400
 
 local _M = {}
-local files, identities, table_of_routes, rights_of_clients, uses_certificates
+local files, identities, table_of_routes, rights_of_clients, uses_certificates, bodies_in_flight, largest_bodies
 -- When a check of a password that is under way counts as lost, by hash and password.
 local checked_until = {}
 
-local function write(_, message)
-    ngx.log(ngx.CRIT, message)
+-- Not ngx.log, which adds the request with its query, and the configuration lets nothing of that through.
+local function log(message)
+    stderr:write(ngx.localtime(), " [crit] ", message, "\n")
 end
 
--- From a timer: within a request nginx would add the request with its query, which may hold a secret.
-local function log(message)
-    local phase = ngx.get_phase()
-    if phase == "init" or not ngx.timer.at(0, write, message) then
-        write(nil, message)
+local function read_file(path)
+    local file = open(path, "rb")
+    local text = file and file:read("*a")
+    if file then
+        file:close()
     end
+    return text
 end
 
 local function read_settings(path)
-    local file = assert(open(path, "rb"))
-    local settings, err = cjson.decode(file:read("*a"))
-    file:close()
+    local settings, err = cjson.decode((assert(read_file(path), "failed to read " .. path)))
     if not settings then
         error("failed to read " .. path .. ": " .. err)
     end
@@ -173,15 +183,30 @@ function _M.init(folder)
         failures = failed_tries,
     })
     table_of_routes = routes.new(settings.routes, settings.parameters)
+    largest_bodies = settings.largest_bodies
+    local room = memory.for_bodies(read_file, "/tmp")
+    if bodies.cost(largest_bodies.inference) > room then
+        error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
+    end
+    bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
+end
+
+local function runs(pid)
+    return read_file("/proc/" .. pid .. "/comm") ~= nil
 end
 
 function _M.init_worker()
     files:begin()
+    -- One that had this process id before is dead.
+    bodies_in_flight:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     -- What each request leaves behind is collected half as often, for some memory.
     collectgarbage("setpause", GARBAGE_PAUSE)
     -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
     -- And not every change of a file is told.
     local ok, err = ngx.timer.every(1, function() files:look() end)
+    if ok then
+        ok, err = ngx.timer.every(BODY_LOOK, function() bodies_in_flight:look(runs) end)
+    end
     if not ok then
         log("failed to start the timer: " .. err)
     end
@@ -209,17 +234,47 @@ local function authenticate()
     -- Not ngx.header, which holds one WWW-Authenticate only.
     var.gatehouse_bearer_challenge = refusal.bearer_challenge
     var.gatehouse_basic_challenge = refusal.basic_challenge
-    var.gatehouse_retry_after = refusal.retry_after
+    var.gatehouse_retry_after = refusal.retry_after or 1
     return ngx.exit(refusal.status)
+end
+
+-- Until the request ends. Ends it if there is no room.
+local function reserve_room_for_body(route)
+    local var = ngx.var
+    -- nginx has refused larger ones, and what is no number.
+    local cost = bodies.cost(tonumber(var.http_content_length) or largest_bodies[route.body])
+    local ok, is_own
+    for _ = 1, BODY_TRIES do
+        ok, is_own = bodies_in_flight:reserve(var.gatehouse_client, cost)
+        if ok then
+            break
+        end
+        ngx.sleep(BODY_TURN)
+    end
+    if not ok then
+        var.gatehouse_retry_after = BODY_RETRY
+        return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+    var.gatehouse_body = cost
+end
+
+-- Of what was reserved, keeps what a body of this size takes.
+local function keep_room_for_body(size)
+    local var = ngx.var
+    local cost = bodies.cost(size)
+    bodies_in_flight:give_back(var.gatehouse_client, tonumber(var.gatehouse_body) - cost)
+    var.gatehouse_body = cost
 end
 
 -- Returns a function that returns the body of the request piece by piece. What is too large for memory waits in a file
 -- below /tmp, which is memory of the container as well: no disk makes the event loop wait.
-local function pieces_of_body()
+local function pieces_of_body(route)
+    reserve_room_for_body(route)
     ngx.req.read_body()
     local text = ngx.req.get_body_data()
     local path = not text and ngx.req.get_body_file()
     if not path then
+        keep_room_for_body(text and #text or 0)
         return function()
             local whole = text
             text = nil
@@ -227,6 +282,8 @@ local function pieces_of_body()
         end
     end
     local file = assert(open(path, "rb"))
+    keep_room_for_body(file:seek("end"))
+    file:seek("set")
     local give_way = turns()
     return function()
         give_way()
@@ -252,9 +309,9 @@ local function models_of_request(route, parameter)
     if route.model == "form" then
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        names, more = form_model.read(pieces_of_body(), route.fields, var.http_content_type, query)
+        names, more = form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
     else
-        names, more = body_model.read(pieces_of_body(), route.fields, route.only)
+        names, more = body_model.read(pieces_of_body(route), route.fields, route.only)
     end
     if not names then
         var.gatehouse_reason = more
@@ -300,6 +357,15 @@ function _M.access()
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
+    end
+end
+
+-- After the answer, whatever it was: by then nginx is done with the body.
+function _M.log()
+    local var = ngx.var
+    local cost = tonumber(var.gatehouse_body)
+    if cost then
+        bodies_in_flight:give_back(var.gatehouse_client, cost)
     end
 end
 
