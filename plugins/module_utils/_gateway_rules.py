@@ -15,7 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import C
 PREFIX = "ollama_gateway_"
 TLS_MODES = ("off", "self_signed", "provided", "acme")
 
-# Without a limit of the container, bodies wait in so much memory; with one, in half of it. One body may take half of that.
+# Bodies wait in so much memory; in half of the container's if that has a limit. One body may take half of that.
 # vars/main/main.yml has the same numbers for the file system, bodies.lua says what each client may have.
 _ROOM = 1 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -89,7 +89,7 @@ def body_problem(max_body_size: str, memory_limit: str, engine: str) -> str | No
     if size <= most:
         return None
     if not limit:
-        text = "it is %s, and without %smemory_limit at most 512m fit; set that to at least %dm, or this to at most 512m"
+        text = "it is %s, and without %smemory_limit at most 512m fit; set that to at least %dm, or make this less"
         return _problem("max_body_size", text % (max_body_size, PREFIX, -(-size * 4 >> 20)))
     text = "it is %s, a quarter of %smemory_limit (%s) at most; set that to at least %dm, or this to at most %dk"
     return _problem("max_body_size", text % (max_body_size, PREFIX, memory_limit, -(-size * 4 >> 20), most >> 10))

@@ -13,8 +13,9 @@ description:
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
     client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
-    can hash passwords, whether credentials would travel unencrypted beyond the host, whether the largest body fits into memory, and
-    whether the variables of TLS go together. What is in certificates is judged by M(gatehouse.ollama.tls_files).
+    can hash passwords, whether credentials would travel unencrypted beyond the host, whether the largest body
+    fits into memory, and whether the variables of TLS go together. What is in certificates is judged by
+    M(gatehouse.ollama.tls_files).
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing

@@ -79,6 +79,8 @@ class Gateway:
             "__ollama_gateway_routes": [*rendering.value("__ollama_gateway_routes"), *EXTRA_ROUTES],
             **variables,
         }
+        # The options of the file system in which bodies wait.
+        self.tmpfs = "mode=1777"
         self.container: Container | None = None
         # How to speak to it with HTTPS; None is plain HTTP.
         self.tls: ssl.SSLContext | None = None
@@ -162,7 +164,7 @@ class Gateway:
             network_mode="host",
             user=f"{USER}:{USER}",
             read_only=True,
-            tmpfs={"/tmp": "mode=1777"},
+            tmpfs={"/tmp": self.tmpfs},
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             volumes={

@@ -31,6 +31,7 @@ local ipairs = ipairs
 local match = string.match
 local ngx = ngx
 local open = io.open
+local pcall = pcall
 local stderr = io.stderr
 local tonumber = tonumber
 
@@ -147,8 +148,7 @@ local function key_of_this_run()
     return assert(dict:get("key"))
 end
 
--- Run once, also by `nginx -t`: what fails here never replaces a running configuration.
-function _M.init(folder)
+local function begin(folder)
     local settings = read_settings(folder .. "/conf/settings.json")
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
@@ -189,6 +189,15 @@ function _M.init(folder)
         error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
+end
+
+-- Run once at each start and reload: what fails here never replaces a running configuration.
+function _M.init(folder)
+    local ok, err = pcall(begin, folder)
+    if not ok then
+        log(err)
+        error(err, 0)
+    end
 end
 
 local function runs(pid)
