@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -167,6 +168,21 @@ def test_a_configuration_of_each_kind_is_one(tmp_path: Path, upstream: Echo) -> 
             one = Gateway(folder, auth, upstream.address, **with_tls(NAMES), **more, __ollama_gateway_listen="8080")
             done = one.test()
             assert done.returncode == 0, done.stderr
+
+
+def test_who_is_refused_by_name_is_so_over_each_protocol(tmp_path: Path, upstream: Echo) -> None:
+    """No client of HTTP/3 is at hand: the server that refuses has to listen wherever the other one does."""
+    variables = with_tls(NAMES) | {"ollama_gateway_http3": True}
+    one = Gateway(tmp_path, "bearer", upstream.address, **variables, __ollama_gateway_listen="8080")
+    listens = {
+        name: set(re.findall(r"^ *listen 8080 (ssl|quic)\b", (tmp_path / "conf" / name).read_text(), re.MULTILINE))
+        for name in ("nginx.conf", "tls.conf")
+    }
+    assert listens == {"nginx.conf": {"ssl", "quic"}, "tls.conf": {"ssl", "quic"}}
+    defaults = re.findall(r"^ *listen .* default_server;", (tmp_path / "conf" / "tls.conf").read_text(), re.MULTILINE)
+    assert len(defaults) == 2
+    done = one.test()
+    assert done.returncode == 0, done.stderr
 
 
 def test_browsers_are_told_to_stay_with_https(tmp_path: Path, upstream: Echo, authority: Authority) -> None:
