@@ -239,21 +239,22 @@ def test_a_line_of_the_log_is_short_whatever_is_asked_for(auth: str, sign: str, 
 
 
 def test_no_line_at_any_level_quotes_a_request(tmp_path: Path, upstream: Echo) -> None:
-    """Connections to the server run out, which nginx thinks an alert; so does memory, files and the disk."""
-    for auth in ("basic", "both"):
-        with gateway(tmp_path / auth, auth, upstream.address, workers="1") as server:
-            path = server.folder / "conf" / "nginx.conf"
-            text = path.read_text()
-            few = text.replace("worker_connections 8192", "worker_connections 16")
-            assert few != text
-            server.put(path, few)
-            server.restart()
-            with contextlib.ExitStack() as stack:
-                for _ in range(20):
-                    connection = stack.enter_context(connect(server.address))
-                    connection.sendall(
-                        server.wire("/api/tags?key=planted-query", f"Authorization: {server.credential()}")
-                    )
-                    time.sleep(0.02)
-                time.sleep(2)
+    """Where the file system is full, and where a file cannot be read: both is critical."""
+    full = Gateway(tmp_path / "full", "both", upstream.address, ollama_gateway_max_body_size="1m")
+    full.tmpfs = "mode=1777,size=8m"
+    closed = Gateway(tmp_path / "closed", "basic", upstream.address)
+    try:
+        full.start()
+        closed.start()
+        assert full.container is not None
+        full.container.exec_run(["dd", "if=/dev/zero", "of=/tmp/fill", "bs=64k"])
+        (closed.folder / "clients" / "htpasswd").chmod(0)
+        for server in (full, closed):
+            credential = f"Authorization: {server.credential()}"
+            assert status(generate(server, credential, 600000, "/api/generate?key=planted-query")) >= 400
+            reply = server.ask("/api/tags?key=planted-query", credential)
+            server.log_of(reply.header("X-Request-Id"))
             assert "planted" not in server.logs()
+    finally:
+        full.stop()
+        closed.stop()
