@@ -9,13 +9,13 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 import tempfile
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._private_folder import check, check_file, make
 
 # Long enough for what is stored, short enough for whatever else the file may be.
 _LONGEST = 1 << 20
@@ -72,10 +72,7 @@ class SecretStore:
                 message = "%s: %s is a symbolic link; put the file itself there"
                 raise SecretStoreError(message % (path, what)) from None
             raise SecretStoreError("%s: %s cannot be read: %s" % (path, what, error.strerror)) from None
-        _check_owner(path, what, status)
-        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            message = "%s: mode %04o lets others than its owner at %s; run chmod 600 on it, and replace the key"
-            raise SecretStoreError((message + " if they may have read it") % (path, stat.S_IMODE(status.st_mode), what))
+        check_file(path, what, status)
         return content.decode("ascii", "replace")
 
     def write(self, name: str, text: str, what: str) -> None:
@@ -131,28 +128,15 @@ class SecretStore:
             os.close(fd)
 
     def _make_directory(self) -> None:
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        make(self.directory)
         self._check_directory()
 
     def _check_directory(self) -> None:
-        """Whoever could put or swap files in the folder could choose the keys. It may be a link, made by us or root."""
-        status = os.stat(self.directory)
-        _check_owner(self.directory, "the folder of the keys", status)
-        _check_owner(self.directory, "the link to the folder of the keys", os.lstat(self.directory.rstrip("/")))
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            message = "%s: others than its owner may write into the folder of the keys; run chmod 700 on it"
-            raise SecretStoreError(message % self.directory)
+        check(self.directory, "the folder of the keys")
 
 
 def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW)
-
-
-def _check_owner(path: str, what: str, status: os.stat_result) -> None:
-    if status.st_uid not in (0, os.geteuid()):
-        message = "%s: %s belongs to uid %d; it must belong to the user that runs Ansible (uid %d) or to root:"
-        message += " run chown on it, and replace the keys if that user is not to know them"
-        raise SecretStoreError(message % (path, what, status.st_uid, os.geteuid()))
 
 
 def stored_secrets(keys: t.Iterable[Key], store: SecretStore | None, variable: str) -> tuple[dict[str, str], list[str]]:

@@ -30,6 +30,10 @@ options:
       - The file C(<client>.<id>~revoked) lists the digests that were revoked. While it is there, a key with one of them
         is not written, and none is generated. Remove the file to let the same secret in again, or to have a new one
         generated.
+      - The file C(<client>.<id>~given) has the digest of the given secret that was written last. Only that, or what was
+        generated here, goes on for a while beside its successor. What else a host has in its place ends at once, with a
+        warning, since others may have written it.
+      - A folder that Ansible reads as a part of the inventory is refused, for keys would become names of hosts.
       - Folder and files must belong to the user that runs Ansible or to root, nobody else may write into the folder,
         and no file may be a symbolic link. A file that is empty, damaged or open to others is an error as well.
       - To have a new key generated, remove the file of the old one.
@@ -71,7 +75,7 @@ EXAMPLES = r"""
   gatehouse.ollama.api_keys:
     path: /opt/gatehouse/gateway/clients/api_keys
     group: "60880"
-    secrets_dir: "{{ inventory_dir }}/secrets"
+    secrets_dir: "{{ inventory_dir }}/.gatehouse/secrets"
     clients:
       - name: alice
         keys:
@@ -83,7 +87,7 @@ EXAMPLES = r"""
 - name: Give alice a new key; the old one is good for a week
   gatehouse.ollama.api_keys:
     path: /opt/gatehouse/gateway/clients/api_keys
-    secrets_dir: "{{ inventory_dir }}/secrets"
+    secrets_dir: "{{ inventory_dir }}/.gatehouse/secrets"
     clients:
       - name: alice
         keys:
@@ -151,7 +155,7 @@ generated:
   sample:
     - client: alice
       id: phone
-      path: /home/ops/inventory/secrets/alice.phone
+      path: /home/ops/inventory/.gatehouse/secrets/alice.phone
 rotated:
   description: Keys of the file whose place a new one took by a rotation, or would in check mode.
   returned: success

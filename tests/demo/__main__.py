@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,12 +26,13 @@ HOST = "gatehouse-demo"
 BUILD = ROOT / "build"
 FOLDER = BUILD / "demo"
 RESULT = BUILD / "demo.json"
+HIDDEN = ".gatehouse"
 USER, KEY_ID, PORT = "alice", "laptop", 8880
 
 
 def password() -> str:
     """The password of the demo's user, made once and kept beside the generated key."""
-    file = FOLDER / "secrets" / "password"
+    file = FOLDER / HIDDEN / "password"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(mode=0o600)
@@ -52,7 +54,7 @@ def write_inventory(address: str) -> Path:
         "ollama_gateway_clients": [
             {
                 "name": USER,
-                "password": "{{ lookup('ansible.builtin.file', inventory_dir + '/secrets/password') }}",
+                "password": "{{ lookup('ansible.builtin.file', inventory_dir + '/.gatehouse/password') }}",
                 "keys": [{"id": KEY_ID}],
             }
         ],
@@ -76,8 +78,8 @@ def up() -> int:
     if done.returncode != 0:
         return done.returncode
     url = f"https://{address}:{PORT}"
-    ca_file = str((FOLDER / "ca" / "ca.pem").relative_to(ROOT))
-    key = (FOLDER / "secrets" / f"{USER}.{KEY_ID}").read_text().strip()
+    ca_file = str((FOLDER / HIDDEN / "ca" / "ca.pem").relative_to(ROOT))
+    key = (FOLDER / HIDDEN / "secrets" / f"{USER}.{KEY_ID}").read_text().strip()
     result = {
         "url": url,
         "ca_file": ca_file,
@@ -110,8 +112,9 @@ def down() -> int:
     if engine.running():
         hosts.destroy(engine.client(), HOST)
         others = bool(hosts.addresses(engine.client()))
-    for file in [RESULT, *FOLDER.glob("secrets/*"), *FOLDER.glob("ca/*"), *FOLDER.glob("*.yml")]:
+    for file in [RESULT, *FOLDER.glob("*.yml")]:
         file.unlink(missing_ok=True)
+    shutil.rmtree(FOLDER / HIDDEN, ignore_errors=True)
     if not others:
         lab.down()
     return 0

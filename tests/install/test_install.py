@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +63,53 @@ def test_the_tarball_holds_what_users_need_and_no_development_files(tarball: Pat
     }
 
 
-def test_the_tarball_holds_no_generated_key(tarball: Path) -> None:
-    with tarfile.open(tarball) as archive:
-        assert [name for name in archive.getnames() if "/secrets/" in name] == []
+def test_the_tarball_holds_no_generated_key(tmp_path: Path) -> None:
+    """From a checkout in which keys and CAs lie wherever this version and former ones put them."""
+    copy = tmp_path / "copy"
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for name in files:
+        # The folder .config has a link to the checkout itself.
+        if (ROOT / name).is_file() and not name.startswith(".config/"):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    old = ["inventories/local/secrets", "inventories/local/ca"]
+    for folder in (".gatehouse/secrets", "inventories/local/.gatehouse/ca", "inventories/a/b/.gatehouse/secrets", *old):
+        (copy / folder).mkdir(parents=True)
+        (copy / folder / "planted.key").touch()
+    run(BIN / "ansible-galaxy", "collection", "build", copy, "--output-path", tmp_path, cwd=tmp_path, collections=copy)
+    (built,) = tmp_path.glob("gatehouse-ollama-*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = archive.getnames()
+    assert "inventories/local/hosts.yml" in names
+    assert [name for name in names if "planted" in name or ".gatehouse" in name] == []
+
+
+def test_after_the_installed_collection_wrote_a_key_it_is_no_host(collections: Path, tmp_path: Path) -> None:
+    """From a folder, with the role's own default and the inventory that the README has users copy."""
+    inventory = tmp_path / "my-hosts"
+    inventory.mkdir()
+    connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (inventory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"gate": connection}}}))
+    defaults = collections / "ansible_collections/gatehouse/ollama/roles/ollama_gateway/defaults/main.yml"
+    tasks: list[dict[str, Any]] = [
+        {
+            "gatehouse.ollama.private_folder": {"path": "{{ ollama_gateway_secrets_dir }}", "kind": "secrets"},
+            "register": "folder",
+        },
+        {
+            "gatehouse.ollama.api_keys": {
+                "path": str(tmp_path / "api_keys"),
+                "clients": [{"name": "alice", "keys": [{"id": "laptop"}]}],
+                "secrets_dir": "{{ folder.path }}",
+            }
+        },
+    ]
+    play = {"hosts": "all", "gather_facts": False, "vars_files": [str(defaults)], "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    run(BIN / "ansible-playbook", "-i", inventory, "play.yml", cwd=tmp_path, collections=collections)
+    assert (inventory / ".gatehouse/secrets/alice.laptop").stat().st_mode & 0o777 == 0o600
+    graph = run(BIN / "ansible-inventory", "-i", inventory, "--graph", cwd=tmp_path, collections=collections)
+    assert graph.split() == ["@all:", "|--@ungrouped:", "|", "|--gate"]
 
 
 @pytest.mark.parametrize("name", ["deploy", "clients", "uninstall"])

@@ -17,7 +17,7 @@ from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
 GATEWAY = Gateway(SCENARIO.url("gate"))
-KEY = (SCENARIO.inventory.parent / "secrets" / "alice.laptop").read_text().strip()
+KEY = (SCENARIO.inventory.parent / ".gatehouse" / "secrets" / "alice.laptop").read_text().strip()
 
 
 @pytest.fixture(scope="module")

@@ -25,13 +25,13 @@ def test_who_has_no_key_is_refused() -> None:
 
 
 def test_the_generated_key_is_served() -> None:
-    key = HOST.check_output("cat /root/empty/secrets/me.laptop")
+    key = HOST.check_output("cat /root/empty/.gatehouse/secrets/me.laptop")
     assert status(f"Authorization: Bearer {key}") == "200"
 
 
 def test_the_generated_key_is_readable_by_its_owner_only() -> None:
-    assert oct(HOST.file("/root/empty/secrets/me.laptop").mode) == "0o600"
-    assert oct(HOST.file("/root/empty/secrets").mode) == "0o700"
+    assert oct(HOST.file("/root/empty/.gatehouse/secrets/me.laptop").mode) == "0o600"
+    assert oct(HOST.file("/root/empty/.gatehouse/secrets").mode) == "0o700"
 
 
 def test_nothing_but_the_gateway_listens_and_only_on_loopback() -> None:

@@ -17,7 +17,7 @@ SCENARIO = Scenario(Path(__file__).parents[1])
 FOLDER = SCENARIO.inventory.parent
 PKI = FOLDER / "pki"
 GATEWAY = Gateway(SCENARIO.url("gate"), ca=PKI / "ca.pem")
-BOB = {"Authorization": "Bearer " + (FOLDER / "secrets" / "bob.ci").read_text().strip()}
+BOB = {"Authorization": "Bearer " + (FOLDER / ".gatehouse" / "secrets" / "bob.ci").read_text().strip()}
 
 
 def status(certificate: str = "", headers: dict[str, str] | None = None, path: str = "/api/tags") -> int:
@@ -63,7 +63,7 @@ def test_with_all_both_are_needed_and_of_the_same_client() -> None:
     done = playbook(SCENARIO.inventory, "deploy", "-e", options)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "no hole" in told(done)
-    alice = {"Authorization": "Bearer " + (FOLDER / "secrets" / "alice.laptop").read_text().strip()}
+    alice = {"Authorization": "Bearer " + (FOLDER / ".gatehouse" / "secrets" / "alice.laptop").read_text().strip()}
     assert status("alice", alice) == 200
     assert [status("alice"), status("", alice), status("alice", BOB), status("nobody", alice)] == [401] * 4
     again = playbook(SCENARIO.inventory, "deploy", "-e", options, "--skip-tags=verify")

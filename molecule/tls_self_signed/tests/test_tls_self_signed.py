@@ -20,10 +20,10 @@ from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
 FOLDER = SCENARIO.inventory.parent
-CA = FOLDER / "ca" / "ca.pem"
+CA = FOLDER / ".gatehouse" / "ca" / "ca.pem"
 GATEWAY = Gateway(SCENARIO.url("gate"), ca=CA)
 ADDRESS = SCENARIO.address("gate")
-KEY = (FOLDER / "secrets" / "alice.laptop").read_text().strip()
+KEY = (FOLDER / ".gatehouse" / "secrets" / "alice.laptop").read_text().strip()
 SERVER_FILE = "/opt/gatehouse/gateway/tls/server.pem"
 
 
@@ -80,8 +80,8 @@ def test_the_certificate_has_the_names_and_addresses_of_the_host_and_is_for_serv
 def test_private_keys_can_be_read_by_nobody_else() -> None:
     file = SCENARIO.host("gate").file(SERVER_FILE)
     assert (file.mode, file.uid) == (0o600, 60880)
-    assert stat.S_IMODE((FOLDER / "ca" / "ca.key").stat().st_mode) == 0o600
-    assert stat.S_IMODE((FOLDER / "ca").stat().st_mode) == 0o700
+    assert stat.S_IMODE((FOLDER / ".gatehouse" / "ca" / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((FOLDER / ".gatehouse" / "ca").stat().st_mode) == 0o700
     assert "PRIVATE" not in CA.read_text()
 
 
@@ -99,7 +99,7 @@ def test_a_certificate_near_its_end_is_renewed_by_a_play_without_a_failed_reques
     secret = SCENARIO.host("gate").file(SERVER_FILE).content_string.splitlines()[1]
     assert len(secret) > 30
     assert secret not in told(done)
-    assert (FOLDER / "ca" / "ca.key").read_text().splitlines()[1] not in told(done)
+    assert (FOLDER / ".gatehouse" / "ca" / "ca.key").read_text().splitlines()[1] not in told(done)
 
 
 def test_a_folder_that_cannot_hold_a_ca_is_refused_before_anything_is_changed(tmp_path: Path) -> None:

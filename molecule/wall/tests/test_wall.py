@@ -20,7 +20,7 @@ from tests.scenario import Scenario
 SCENARIO = Scenario(Path(__file__).parents[1])
 GATEWAY = Gateway(SCENARIO.url("gate"))
 FOLDER = "/opt/gatehouse/gateway"
-KEY_FILE = SCENARIO.inventory.parent / "secrets" / "alice.laptop"
+KEY_FILE = SCENARIO.inventory.parent / ".gatehouse" / "secrets" / "alice.laptop"
 
 
 @pytest.fixture(scope="module")
