@@ -17,9 +17,15 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
     read_clients,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Known, Verdict, is_over, judge
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import (
+    Known,
+    Verdict,
+    is_foreign,
+    is_over,
+    judge,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import REVOKED, KeyMemory, recall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import GIVEN, REVOKED, KeyMemory, recall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Names, Orders, read_orders
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore
@@ -30,6 +36,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     Dict,
     HostFileAction,
 )
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import refuse_visible
 
 
 @dataclass
@@ -62,6 +69,11 @@ class ActionModule(HostFileAction):
         "return_secrets": {"type": "bool", "default": False},
     }
 
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        if arguments["secrets_dir"] and not self._task.check_mode:
+            refuse_visible(self.controller_path(arguments["secrets_dir"]), "secrets", task_vars)
+        return super().apply(arguments, task_vars)
+
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
         rules = Rules(keys=True, allow_weak_secrets=arguments["allow_weak_secrets"])
         clients, problems = read_clients(arguments["clients"], "clients", rules)
@@ -92,7 +104,8 @@ class ActionModule(HostFileAction):
                 job.recall(acting)
                 verdicts = job.judge(there)
                 outcome = _api_keys.update(content, job.clients, verdicts, purge, job.orders.now)
-            _forget(memory, job, outcome)
+            memory.remember([key for key in job.keys if not verdicts[key.name].blocked], job.known)
+            _forget(memory, job, outcome, there)
         result = _result(job, verdicts, there, generated)
         if return_secrets:
             made = [] if self._task.check_mode else generated
@@ -108,8 +121,8 @@ def _revoke(memory: KeyMemory, job: Job, there: t.Mapping[str, Entry]) -> None:
         memory.revoke(key, [entry.digest for entry in entries if entry])
 
 
-def _forget(memory: KeyMemory, job: Job, outcome: Outcome) -> None:
-    """Forget the rotations that are over, and those of keys that are not to be in the file any more."""
+def _forget(memory: KeyMemory, job: Job, outcome: Outcome, there: t.Mapping[str, Entry]) -> None:
+    """Forget the rotations that are over, and the keys that are not to be in the file any more."""
     keys = {key.name: key for key in job.keys}
     for name, key in keys.items():
         marker = job.known[name].marker
@@ -119,7 +132,8 @@ def _forget(memory: KeyMemory, job: Job, outcome: Outcome) -> None:
     # Without a note nothing is locked: a folder that holds nothing is not made, nor one written to.
     noted = memory.store.names() if gone else set()
     for name in gone:
-        if name + OLD in noted:
+        # A host on which somebody planted its name does not end what others have of a key.
+        if {name + OLD, name + GIVEN} & noted and memory.wrote(name, there[name].digest):
             memory.forget(name, None, job.orders)
 
 
@@ -127,7 +141,7 @@ def _result(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, E
     let_in = [key for key in job.keys if not verdicts[key.name].blocked]
     secrets = [(key.name, verdicts[key.name].secret) for key in let_in]
     digests = {name: _keys.digest(secret) for name, secret in secrets if secret is not None}
-    old = _api_keys.superseded(let_in, verdicts, set(digests.values()), job.orders.now)
+    old = _api_keys.superseded(let_in, verdicts, set(digests.values()), job.orders.now, there)
     extra: Dict = {
         "generated": [
             {"client": key.client, "id": key.id, "path": job.store.path(key.name)} for key in generated if job.store
@@ -137,7 +151,7 @@ def _result(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, E
         "ends": {entry.name: entry.expires for entry in old.values()},
         "fingerprints": {name: _keys.fingerprint(digest) for name, digest in digests.items()},
     }
-    warnings = _warnings(job, verdicts)
+    warnings = _warnings(job, verdicts, there)
     if warnings:
         extra["warnings"] = warnings
     return extra
@@ -147,9 +161,13 @@ def _is_rotated(verdict: Verdict, line: Entry | None) -> bool:
     return bool(verdict.marker and line and verdict.marker.old == line.digest)
 
 
-def _warnings(job: Job, verdicts: t.Mapping[str, Verdict]) -> list[str]:
+def _warnings(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, Entry]) -> list[str]:
     warnings = []
     for key in job.keys:
+        rotates = (key.rotated or key.name in job.orders.rotate) and not verdicts[key.name].blocked
+        if rotates and is_foreign(job.known[key.name], verdicts[key.name], there.get(key.name)):
+            text = "%s: the host's key (fingerprint %s) is not one that this controller wrote: it ends at once"
+            warnings.append(text % (key.place, _keys.fingerprint(there[key.name].digest)))
         if key.expires and _keys.is_past(key.expires):
             warnings.append("%s: the key expired on %s; the gateway refuses it" % (key.place, key.expires))
         if verdicts[key.name].idle:

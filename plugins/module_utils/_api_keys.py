@@ -11,7 +11,7 @@ from dataclasses import replace
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Key, present_keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Verdict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Verdict, end_on_host
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry, about, read, serialise
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Line, Outcome, Record, merge
 
@@ -44,7 +44,7 @@ def update(
         if entry is not None:
             wanted[key.name] = entry
             places[entry.digest] = key
-    old = superseded(keys, verdicts, places, now)
+    old = superseded(keys, verdicts, places, now, there)
     old = {key.name: _marked(old[key.name], key, there) for key in keys if key.name in old}
     places.update({entry.digest: key for key in keys for entry in [old.get(key.name)] if entry})
 
@@ -68,11 +68,12 @@ def update(
 
 
 def superseded(
-    keys: t.Sequence[Key], verdicts: t.Mapping[str, Verdict], taken: t.Container[str], now: str
+    keys: t.Sequence[Key], verdicts: t.Mapping[str, Verdict], taken: t.Container[str], now: str, there: Entries
 ) -> dict[str, Entry]:
     """The old keys that go on for a while, by the names of those that took their places.
 
-    An old key with one of the digests `taken` is somebody's valid key, and counts as that.
+    An old key with one of the digests `taken` is somebody's valid key, and counts as that. What `there` says of an old
+    key makes its life shorter, on this host, and never longer.
     """
     found: dict[str, Entry] = {}
     digests: set[str] = set()
@@ -80,7 +81,8 @@ def superseded(
         marker = verdicts[key.name].marker
         if marker is None or marker.old is None or marker.old in taken or marker.old in digests:
             continue
-        end = min(marker.expires, key.expires or marker.expires)
+        lines = [line for line in map(there.get, (key.name, key.name + OLD)) if line and line.digest == marker.old]
+        end = end_on_host(min(marker.expires, key.expires or marker.expires), lines, now)
         if end > now:
             digests.add(marker.old)
             found[key.name] = Entry(key.name + OLD, marker.old, end)

@@ -58,6 +58,8 @@ def read(content: bytes) -> Rights:
     if not isinstance(rights, dict):
         raise DamagedFile(1, "it is not a JSON object of clients")
     for name, entry in rights.items():
+        if not name.isprintable():
+            raise DamagedFile(1, "a client has a name with characters that cannot be printed")
         if not _is_sound(entry):
             reason = (
                 "a client must have scopes and models, each a list of names; its certificates are a list of subjects, "

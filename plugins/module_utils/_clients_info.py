@@ -4,7 +4,8 @@
 """What a gateway's files say of its clients, without anything that lets somebody in. Pure functions.
 
 The readers are tolerant, unlike those of the modules that write these files: they skip what is damaged, and say where.
-No text of a damaged line is told: it may be a secret.
+No text of a damaged line is told: it may be a secret. Nothing that steers a terminal is told either: whoever took the
+host over may have written it.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def read_passwords(content: bytes, problems: Problems) -> dict[str, str]:
     schemes: dict[str, str] = {}
     for number, text in _records(content, problems):
         name, colon, hashed = text.partition(":")
-        if not colon or not name or re.search(r"[\s\x00-\x1f\x7f]", name):
+        if not colon or not name or re.search(r"\s", name) or not name.isprintable():
             problems.add("it does not begin with a name without spaces and a colon", number)
         elif name in schemes:
             problems.add("an earlier line has the same name, and counts", number)
@@ -119,13 +120,13 @@ def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
     damaged = []
     for name, entry in entries.items():
         if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
-            rights[name] = Rights(
-                scopes=entry["scopes"],
-                models=entry["models"],
+            rights[printable(name)] = Rights(
+                scopes=_printables(entry["scopes"]),
+                models=_printables(entry["models"]),
                 owner=_text(entry.get("owner")),
                 comment=_text(entry.get("comment")),
                 key_comments=_key_comments(entry.get("keys")),
-                certificates=entry.get("certificates", []),
+                certificates=_printables(entry.get("certificates", [])),
             )
         else:
             damaged.append(name)
@@ -233,12 +234,21 @@ def _is_list(value: object) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return printable(value) if isinstance(value, str) and value else None
+
+
+def printable(text: str) -> str:
+    """The same without what steers a terminal or hides text, as escapes like those of JSON."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _printables(texts: t.Iterable[str]) -> list[str]:
+    return [printable(text) for text in texts]
 
 
 def _key_comments(value: object) -> dict[str, str]:
     entries = value.items() if isinstance(value, dict) else ()
-    comments = {key: _text(entry.get("comment")) for key, entry in entries if isinstance(entry, dict)}
+    comments = {printable(key): _text(entry.get("comment")) for key, entry in entries if isinstance(entry, dict)}
     return {key: comment for key, comment in comments.items() if comment}
 
 

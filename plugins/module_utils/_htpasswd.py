@@ -56,7 +56,8 @@ def _read_line(number: int, text: str) -> Line:
     name, colon = text.partition(":")[:2]
     if not colon:
         raise DamagedFile(number, "it has no colon between a name and a hash")
-    if not name or re.search(r"[\s\x00-\x1f\x7f]", name):
+    # What is not printable may steer the terminal in which a diff is shown.
+    if not name or re.search(r"\s", name) or not name.isprintable():
         raise DamagedFile(number, "it must begin with a name without spaces, before the colon")
     scheme = identify(_hash(text))
     return Line(number, text, name, str(scheme) if scheme else "another kind of hash")

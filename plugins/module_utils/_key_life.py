@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The life of a key: when a new one takes its place, how long the old one goes on, and what is refused. Pure functions.
 
-The controller remembers of a key its secret, the last rotation (a Marker) and the digests that were revoked. From
-these, the inventory and the line on the host follows what is to become of it (a Verdict), the same on every gateway.
+The controller remembers of a key its secret, or the digest of a given one that it wrote last, the last rotation (a
+Marker) and the digests that were revoked. From these and the inventory follows what is to become of it (a Verdict), the
+same on every gateway. What a host has of it is believed by no other host: it may not be the host's owner who wrote it.
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ def load_marker(text: str) -> Marker | None:
 
 @dataclass(frozen=True)
 class Known:
-    """What the controller knows of a key. `secret` is given or stored, or None if it is yet to be generated."""
+    """What the controller knows of a key. `secret` is given or stored, or None if it is yet to be generated.
+
+    `given` is the digest of the given secret that was written last.
+    """
 
     secret: t.Optional[str] = field(default=None, repr=False)
     marker: t.Optional[Marker] = None
     revoked: t.FrozenSet[str] = field(default=frozenset(), repr=False)
+    given: t.Optional[str] = field(default=None, repr=False)
 
     @property
     def digest(self) -> str | None:
@@ -66,6 +71,12 @@ class Known:
         """The marker, unless that rotation was cut short, or the old secret is given once more."""
         undone = self.marker is not None and self.marker.old is not None and self.marker.old == self.digest
         return None if undone else self.marker
+
+    @property
+    def before(self) -> str | None:
+        """What this controller made the hosts take before it was told of the given or a new secret."""
+        written = self.given or (self.rotation.new if self.rotation else None)
+        return None if written == self.digest else written
 
 
 @dataclass(frozen=True)
@@ -94,11 +105,11 @@ def judge(key: Key, known: Known, line: Entry | None, orders: Orders) -> Verdict
         return as_it_is
     if key.secret is not None:
         done = marker is not None and marker.new == known.digest
-        if done or there in (None, known.digest):
+        old = known.before
+        if done or (old is None and there in (None, known.digest)):
             return replace(as_it_is, idle=not done and there is not None)
-        old = there
     elif known.secret is None:
-        old = there
+        old = known.before
     elif marker and (marker.run == orders.run or not ordered):
         return as_it_is
     else:
@@ -107,7 +118,7 @@ def judge(key: Key, known: Known, line: Entry | None, orders: Orders) -> Verdict
     if old is None or old in known.revoked:
         old, end = None, orders.now
     else:
-        end = _end(orders.later(grace), line if there == old else None, orders.now)
+        end = orders.later(grace)
     # Written for nothing superseded as well: it says that the rotation which the inventory asks for is done.
     new = known.digest if key.secret is not None else None
     return Verdict(key.secret, Marker(new or "", old, end, orders.run), acts=True)
@@ -135,8 +146,16 @@ def is_over(key: Key, marker: Marker, orders: Orders) -> bool:
     return not key.rotated and marker.expires <= orders.now and marker.run != orders.run
 
 
-def _end(end: str, line: Entry | None, now: str) -> str:
-    """Until when an old key goes on: not beyond its own expiry, and no moment if its time had not come yet."""
-    if line is not None and line.not_before is not None and line.not_before > now:
-        return now
-    return min(end, line.expires) if line is not None and line.expires else end
+def end_on_host(end: str, lines: t.Iterable[Entry], now: str) -> str:
+    """Until when an old key goes on where these are its lines: not beyond its expiry, nor before its time has come."""
+    for line in lines:
+        if line.not_before is not None and line.not_before > now:
+            return now
+        end = min(end, line.expires or end)
+    return end
+
+
+def is_foreign(known: Known, verdict: Verdict, line: Entry | None) -> bool:
+    """Whether a host had a key which this controller did not write last."""
+    ours = {known.digest, known.before, known.given, verdict.marker.old if verdict.marker else None}
+    return line is not None and line.digest not in ours | known.revoked

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controller remembers of keys, beside their secrets: `alice.laptop~old` and `alice.laptop~revoked`.
+"""What the controller remembers of keys, beside their secrets: `alice.laptop~old`, `~revoked` and `~given`.
 
-The first tells of the last rotation, the second lists the digests that were revoked. Neither holds a secret. Processes
-that rotate or revoke a key at the same time take turns, and each judges anew what is left to do: it is done once.
+The first tells of the last rotation, the second lists the digests that were revoked, the third has the digest of the
+given secret that was written last. None holds a secret. Processes that rotate or revoke a key at the same time take
+turns, and each judges anew what is left to do: it is done once.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Orders
 from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore, stored_secrets
 
-REVOKED = "~revoked"
+REVOKED, GIVEN = "~revoked", "~given"
 
-_REVOKED_LINE = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_DIGEST_LINE = re.compile(r"sha256:([0-9a-f]{64})\Z")
 
 
 class KeyMemory:
@@ -42,7 +43,7 @@ class KeyMemory:
         # The secret first: of a rotation in between we then see what an unfinished one looks like, and not a new key
         # that superseded none.
         secret = self.store.load(key.name) if key.secret is None else key.secret
-        return Known(secret, self.marker(key.name), self.revoked(key.name))
+        return Known(secret, self.marker(key.name), self.revoked(key.name), self.written(key))
 
     def marker(self, name: str) -> Marker | None:
         text = self.store.read(name + OLD, "the note of a rotation")
@@ -55,13 +56,32 @@ class KeyMemory:
         return marker
 
     def revoked(self, name: str) -> frozenset[str]:
-        text = self.store.read(name + REVOKED, "the list of revoked keys")
+        return frozenset(self._digests(name + REVOKED, "the list of revoked keys"))
+
+    def given(self, name: str) -> str | None:
+        found = self._digests(name + GIVEN, "the note of a given key")
+        return found[-1] if found else None
+
+    def written(self, key: Key) -> str | None:
+        """The digest of the given secret that was written last; before the first one, that of the generated key."""
+        digest = self.given(key.name)
+        stored = self.store.load(key.name) if digest is None and key.secret is not None else None
+        return digest if stored is None else _keys.digest(stored)
+
+    def wrote(self, name: str, digest: str) -> bool:
+        """Whether a host has this digest from here."""
+        marker, stored = self.marker(name), self.store.load(name)
+        ours = {marker.new, marker.old} if marker else set()
+        return digest in {*ours, self.given(name), stored and _keys.digest(stored)}
+
+    def _digests(self, file: str, what: str) -> list[str]:
+        text = self.store.read(file, what)
         lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-        found = [_REVOKED_LINE.match(line) for line in lines]
+        found = [_DIGEST_LINE.match(line) for line in lines]
         if text is not None and not (lines and all(found)):
-            message = "%s: the list of revoked keys is damaged; each line must be like sha256:<64 hexadecimal digits>"
-            raise SecretStoreError(message % self.store.path(name + REVOKED))
-        return frozenset(match.group(1) for match in found if match)
+            message = "%s: %s is damaged; each line must be like sha256:<64 hexadecimal digits>"
+            raise SecretStoreError(message % (self.store.path(file), what))
+        return [match.group(1) for match in found if match]
 
     def act(self, key: Key, line: Entry | None, orders: Orders) -> bool:
         """Generate the key or remember its rotation, if that is still to be done. Whether a key was generated."""
@@ -82,26 +102,41 @@ class KeyMemory:
                 self.store.write(key.name, secret + "\n", "the new key")
             return key.secret is None
 
+    def remember(self, keys: t.Iterable[Key], known: t.Mapping[str, Known]) -> None:
+        """Remember the given secrets that are written now, as digests, so that each can be superseded by the next."""
+        new = {key.name: _keys.digest(key.secret) for key in keys if key.secret is not None}
+        new = {name: digest for name, digest in new.items() if known[name].given != digest}
+        generated = [key.name for key in keys if key.secret is None and known[key.name].given]
+        if new or generated:
+            with self.store.lock():
+                for name, digest in new.items():
+                    self.store.write(name + GIVEN, "sha256:%s\n" % digest, "the note of a given key")
+                for name in generated:
+                    self.store.remove(name + GIVEN)
+
     def revoke(self, key: Key, digests: t.Iterable[str]) -> None:
         """Remember that the key was revoked: its secrets, and those with these digests."""
         with self.store.lock():
             known = self.known(key)
             stored = self.store.load(key.name)
             secrets = {_keys.digest(secret) for secret in (known.secret, stored) if secret is not None}
-            old = {known.marker.old} if known.marker and known.marker.old else set()
+            old = {digest for digest in (known.given, known.marker and known.marker.old) if digest}
             revoked = sorted({*known.revoked, *secrets, *old, *digests})
             if revoked:
                 text = "".join("sha256:%s\n" % digest for digest in revoked)
                 self.store.write(key.name + REVOKED, text, "the list of revoked keys")
-            self.store.remove(key.name + OLD)
-            self.store.remove(key.name)
+            for file in (key.name + OLD, key.name + GIVEN, key.name):
+                self.store.remove(file)
 
     def forget(self, name: str, key: Key | None, orders: Orders) -> None:
-        """Forget a rotation that is over, or whose key is gone from a host."""
+        """Forget a rotation that is over, or a key that is gone from a host."""
         with self.store.lock():
             marker = self.marker(name)
             if marker and (key is None or is_over(key, marker, orders)):
                 self.store.remove(name + OLD)
+            if key is None:
+                # Were it superseded later, it would be let in once more.
+                self.store.remove(name + GIVEN)
 
 
 def recall(keys: t.Sequence[Key], store: SecretStore | None, orders: Orders) -> tuple[dict[str, Known], list[str]]:
@@ -129,6 +164,8 @@ def recall(keys: t.Sequence[Key], store: SecretStore | None, orders: Orders) -> 
                 known = replace(known, marker=memory.marker(key.name))
             if key.name + REVOKED in names:
                 known = replace(known, revoked=memory.revoked(key.name))
+            if key.name + GIVEN in names or (key.secret is not None and key.name in names):
+                known = replace(known, given=memory.written(key))
         except SecretStoreError as error:
             problems.append("%s: %s" % (key.place, error))
         problem = rotation_problem(key, known, orders)

@@ -169,7 +169,7 @@ def test_a_revoked_key_stays_out_until_it_is_new_or_its_note_is_removed(playbook
 
 def test_a_revocation_reaches_the_old_key_and_hosts_that_come_later(playbook: Playbook, host: Path) -> None:
     begin(playbook, host, STRONG, hosts=2)
-    playbook.run([api_keys(host, alice(secret=OTHER, state="rotated"))], hosts=2)
+    playbook.run([api_keys(host, alice(secret=STRONG)), api_keys(host, alice(secret=OTHER, state="rotated"))], hosts=2)
     assert set(digests(host / "host1")) == {NAME, OLD}
     playbook.run([{**api_keys(host, alice(secret=OTHER), revoke=[NAME]), "when": "inventory_hostname == 'host0'"}])
     run = playbook.run([api_keys(host, alice(secret=secret), purge=False) for secret in (OTHER, STRONG)], hosts=2)
@@ -183,11 +183,34 @@ def test_with_a_key_the_note_of_its_rotation_goes(playbook: Playbook, host: Path
     assert (secrets(playbook), (host / "host0").read_text()) == ([NAME], "")
 
 
-def test_no_folder_is_made_where_there_is_nothing_to_remember(playbook: Playbook, host: Path) -> None:
-    given = alice(secret=STRONG)
-    run = playbook.run([api_keys(host, given), api_keys(host, alice(secret=OTHER)), api_keys(host, [])])
-    assert [result["changed"] for result in run.only] == [True] * 3, run.output
-    assert not (playbook.folder / "secrets").exists()
+def test_of_a_given_secret_the_digest_is_remembered_as_long_as_the_key_is_listed(
+    playbook: Playbook, host: Path
+) -> None:
+    run = playbook.run([{**api_keys(host, alice(secret=STRONG)), "check_mode": True}, api_keys(host, [])])
+    assert not (playbook.folder / "secrets").exists(), run.output
+    playbook.run([api_keys(host, alice(secret=secret)) for secret in (STRONG, OTHER)])
+    assert secrets(playbook) == [f"{NAME}~given"]
+    assert (playbook.folder / "secrets" / f"{NAME}~given").read_text() == f"sha256:{_keys.digest(OTHER)}\n"
+    playbook.run([api_keys(host, [])])
+    assert secrets(playbook) == []
+
+
+def test_a_host_that_was_taken_over_plants_no_key_on_others_and_ends_none(playbook: Playbook, host: Path) -> None:
+    """Neither by its line of a key that is rotated, nor by a line with the name of a key that it is not to have."""
+    planted = _keys.digest("planted-0123456789abcdefghijkl")
+    begin(playbook, host, STRONG, hosts=2)
+    playbook.run([api_keys(host, alice(secret=STRONG))], hosts=2)
+    (host / "host0").write_text(f"{NAME} sha256:{planted} expires=2020-01-01T00:00:00Z\n")
+    run = playbook.run([api_keys(host, alice(secret=OTHER, state="rotated", grace="1h"))], hosts=2)
+    both = {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
+    assert [digests(host / name) for name in ("host0", "host1")] == [both, both], run.output
+    said = (
+        f"({NAME}): the host's key (fingerprint {planted[:8]}) is not one that this controller wrote: it ends at once"
+    )
+    assert said in " ".join(run.output.split())
+    (host / "host0").write_text(f"{NAME} sha256:{planted}\n")
+    playbook.run([api_keys(host, [])])
+    assert secrets(playbook) == [f"{NAME}~given", OLD]
 
 
 def test_secrets_are_returned_once_where_they_are_asked_for_and_printed_nowhere(playbook: Playbook, host: Path) -> None:

@@ -94,3 +94,9 @@ class TestCertificates:
             assert list(update(content, self.clients(*clients), purge)[1]) == ["bob"]
         handed_over = self.clients({"name": "alice", "certificates": ["CN=b"]}, bob)
         assert update(content, handed_over, purge=False)[1]["alice"]["certificates"] == ["CN=b"]
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\x9b31m", "a\u202eb"])
+def test_a_name_that_steers_a_terminal_is_damage(name: str) -> None:
+    with pytest.raises(DamagedFile, match="a client has a name with characters that cannot be printed"):
+        read(json.dumps({name: {"models": [], "scopes": []}}, ensure_ascii=False).encode())

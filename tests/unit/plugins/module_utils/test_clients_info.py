@@ -271,3 +271,17 @@ class TestTable:
 
     def test_where_nobody_may_come_in_it_says_so(self) -> None:
         assert table([], None) == ["0 clients, 0 keys, 0 passwords"]
+
+
+def test_nothing_that_steers_a_terminal_comes_through() -> None:
+    """Escapes of one and two bytes, a line's end, and the sign that turns the direction of writing."""
+    evil = "a\x1b[2J\x9b31m\r\u202eb"
+    entry = {"scopes": [evil], "models": [evil], "certificates": [evil], "owner": evil, "comment": evil}
+    problems = info.Problems("htpasswd")
+    passwords = info.read_passwords(f"{evil}:$apr1$x$y\nbob:$apr1$x$y\n".encode(), problems)
+    found = rights({evil: {**entry, "keys": {evil: {"comment": evil}}}})[0]
+    clients = info.describe([], passwords, found, Uses(), NOW)
+    told = [json.dumps(clients, ensure_ascii=False), *table(clients, None), *problems.texts()]
+    assert [text for text in told if not text.isprintable()] == []
+    assert list(passwords) == ["bob"]
+    assert clients[0]["name"] == r"a\x1b[2J\x9b31m\r\u202eb"

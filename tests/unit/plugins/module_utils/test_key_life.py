@@ -14,6 +14,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import 
     Known,
     Marker,
     Verdict,
+    end_on_host,
+    is_foreign,
     is_over,
     judge,
     load_marker,
@@ -86,16 +88,34 @@ class TestGenerated:
     def test_a_new_key_that_is_born_rotated_is_remembered_so_that_it_is_not_rotated_again(self) -> None:
         assert judge(key(rotated=True), Known(), None, IDLE) == Verdict(None, to_write(None, NOW), acts=True)
 
-    def test_a_key_of_the_host_that_is_not_stored_is_superseded(self) -> None:
-        assert judge(key(rotated=True), Known(), line("given before"), IDLE).marker == to_write("given before")
+    def test_a_given_secret_that_was_written_before_is_superseded_by_a_generated_one(self) -> None:
+        for there in (line("given before"), line("planted"), None):
+            known = Known(given=digest("given before"))
+            assert judge(key(rotated=True), known, there, IDLE).marker == to_write("given before")
+
+    def test_a_key_of_the_host_that_the_controller_does_not_know_is_not_superseded(self) -> None:
+        assert judge(key(rotated=True), Known(), line("planted"), IDLE).marker == to_write(None, NOW)
 
 
 class TestGiven:
     def test_a_given_secret_that_the_host_has_not_yet_supersedes_what_it_has(self) -> None:
         for wanted, orders in ((key("new", rotated=True), IDLE), (key("new"), ROTATE)):
-            assert judge(wanted, Known("new"), line("old"), orders) == Verdict(
-                "new", to_write("old", new="new"), acts=True
-            )
+            # The same on a host that was down, and on one that somebody else has changed.
+            for there in (line("old"), line("new"), line("planted"), None):
+                verdict = judge(wanted, Known("new", given=digest("old")), there, orders)
+                assert verdict == Verdict("new", to_write("old", new="new"), acts=True)
+
+    def test_only_a_digest_that_the_controller_wrote_lives_on(self) -> None:
+        for wanted, orders in ((key("new", rotated=True), IDLE), (key("new"), ROTATE)):
+            verdict = judge(wanted, Known("new"), line("planted"), orders)
+            assert verdict == Verdict("new", to_write(None, NOW, "new"), acts=True)
+            assert is_foreign(Known("new"), verdict, line("planted"))
+
+    def test_what_the_controller_wrote_is_not_foreign(self) -> None:
+        known = Known("new", marker("old", "new"), frozenset([digest("revoked")]), digest("new"))
+        for secret in ("new", "old", "revoked"):
+            assert not is_foreign(known, Verdict("new", known.marker), line(secret))
+        assert not is_foreign(known, Verdict("new"), None)
 
     def test_without_a_rotation_the_old_one_ends_at_once(self) -> None:
         assert judge(key("new"), Known("new"), line("old"), IDLE) == Verdict("new")
@@ -119,14 +139,20 @@ class TestGiven:
 
 
 class TestEnd:
+    def test_a_host_s_line_ends_no_key_on_other_hosts(self) -> None:
+        for there in (line("s", expires=BEFORE), line("s", not_before=LATER)):
+            assert judge(key(rotated=True), Known("s"), there, IDLE).marker == to_write("s", HOUR)
+
     def test_the_old_key_does_not_outlive_its_own_expiry(self) -> None:
         soon = "2026-06-01T12:00:01Z"
-        assert judge(key(rotated=True), Known("s"), line("s", expires=soon), IDLE).marker == to_write("s", soon)
-        assert judge(key(rotated=True), Known("s"), line("s", expires=LATER), IDLE).marker == to_write("s", HOUR)
+        assert end_on_host(HOUR, [line("s", expires=soon)], NOW) == soon
+        assert end_on_host(HOUR, [line("s", expires=LATER)], NOW) == HOUR
+        assert end_on_host(HOUR, [line("s"), line("s", expires=BEFORE)], NOW) == BEFORE
+        assert end_on_host(HOUR, [], NOW) == HOUR
 
     def test_an_old_key_whose_time_had_not_come_does_not_become_valid_by_a_rotation(self) -> None:
-        verdict = judge(key(rotated=True), Known("s"), line("s", not_before=LATER), IDLE)
-        assert verdict.marker == to_write("s", NOW)
+        assert end_on_host(HOUR, [line("s", not_before=LATER)], NOW) == NOW
+        assert end_on_host(HOUR, [line("s", not_before=BEFORE)], NOW) == HOUR
 
     def test_the_grace_of_the_order_counts_before_that_of_the_inventory(self) -> None:
         assert judge(key(rotated=True, grace=7200), Known("s"), line("s"), ROTATE).marker == to_write("s", HOUR)

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Key
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Marker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import Known, Marker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import Entry
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import KeyMemory, recall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Orders
@@ -98,9 +98,36 @@ def test_the_note_of_a_rotation_holds_no_secret_and_is_private(memory: KeyMemory
 
 def test_a_given_secret_is_rotated_without_being_stored(memory: KeyMemory) -> None:
     host = Entry(NAME, _keys.digest("old"))
+    memory.remember([key("old")], {NAME: Known("old")})
     assert not memory.act(key("new", rotated=True), host, IDLE)
     assert memory.marker(NAME) == Marker(_keys.digest("new"), host.digest, HOUR, "this run")
     assert memory.store.load(NAME) is None
+
+
+def test_of_a_given_secret_a_private_note_has_the_digest(memory: KeyMemory) -> None:
+    memory.remember([key("given")], {NAME: Known("given")})
+    path = memory.store.path(NAME + "~given")
+    with open(path) as f:
+        assert f.read() == f"sha256:{_keys.digest('given')}\n"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert recall([key("next")], memory.store, IDLE)[0][NAME].before == _keys.digest("given")
+
+
+def test_a_generated_key_is_what_a_given_one_supersedes_and_the_other_way_round(memory: KeyMemory) -> None:
+    generated = stored(memory)
+    assert memory.known(key("given")).before == generated
+    memory.remember([key("given")], {NAME: memory.known(key("given"))})
+    memory.remember([key()], {NAME: memory.known(key())})
+    assert memory.given(NAME) is None, "the given one is no longer what hosts have"
+    assert memory.known(key("next")).before == generated
+
+
+def test_with_a_key_that_is_gone_or_revoked_its_note_goes(memory: KeyMemory) -> None:
+    for end in (lambda: memory.forget(NAME, None, IDLE), lambda: memory.revoke(key("next"), [])):
+        memory.remember([key("given")], {NAME: Known("given")})
+        end()
+        assert memory.given(NAME) is None
+    assert memory.revoked(NAME) == {_keys.digest("given"), _keys.digest("next")}
 
 
 def test_an_order_that_comes_while_another_run_rotates_is_refused(memory: KeyMemory) -> None:
@@ -138,6 +165,7 @@ def test_a_rotation_is_forgotten_when_it_is_over_or_the_key_is_gone(memory: KeyM
         ("~old", "planted", "the note of a rotation is damaged; restore the file, or remove it to have the old key"),
         ("~revoked", "planted", "the list of revoked keys is damaged; each line must be like sha256:"),
         ("~revoked", "", "the list of revoked keys is damaged; each line must be like sha256:"),
+        ("~given", "planted", "the note of a given key is damaged; each line must be like sha256:"),
     ],
 )
 def test_what_is_damaged_is_an_error_that_names_the_file(memory: KeyMemory, file: str, text: str, said: str) -> None:
