@@ -166,7 +166,7 @@ def _warnings(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str,
     for key in job.keys:
         rotates = (key.rotated or key.name in job.orders.rotate) and not verdicts[key.name].blocked
         if rotates and is_foreign(job.known[key.name], verdicts[key.name], there.get(key.name)):
-            text = "%s: the host's key (fingerprint %s) is not one that this controller wrote: it ends at once"
+            text = "%s: the host's key (fingerprint %s) is not one that this controller wrote last: it ends at once"
             warnings.append(text % (key.place, _keys.fingerprint(there[key.name].digest)))
         if key.expires and _keys.is_past(key.expires):
             warnings.append("%s: the key expired on %s; the gateway refuses it" % (key.place, key.expires))

@@ -33,10 +33,7 @@ class ActionModule(CredentialsAction):
         try:
             refuse_visible(path, kind, task_vars)
             is_default = os.path.abspath(path) == os.path.abspath(default_folder(base, kind))
-            # Of a host that is named on the command line, Ansible calls the folder None; that once was taken as a name.
-            old = (
-                self.controller_path("None/" + kind) if task_vars.get("inventory_dir") == "None" else base + "/" + kind
-            )
+            old = self._former(base, kind, task_vars)
             if is_default and is_to_move(old, path, kind):
                 if self._task.check_mode:
                     text = "%s is to be moved to %s, for Ansible reads what is beside an inventory as a part of it"
@@ -53,6 +50,12 @@ class ActionModule(CredentialsAction):
         except GatehouseError as error:
             raise SecretStoreError("%s: %s" % (variable, error)) from None
         return result
+
+    def _former(self, base: str, kind: str, task_vars: Dict) -> str:
+        # Of a host that is named on the command line, Ansible calls the folder None. That once was taken for a name.
+        if task_vars.get("inventory_dir") == "None":
+            return self.controller_path(os.path.join("None", kind))
+        return os.path.join(base, kind)
 
 
 def _make(path: str) -> None:

@@ -131,7 +131,7 @@ options:
         old ones go on for the time of O(grace). It counts for keys of any state but V(absent).
       - Names such as V(alice.laptop), as a list or as text with commas or in JSON.
       - It is an error if an old key of an earlier rotation is still valid, unless O(grace) is V(0s), which ends both.
-      - A key whose secret is given is rotated where the host has another secret than that.
+      - A key whose secret is given is rotated to that, from the one that was written from here before.
     type: raw
     default: []
   revoke:

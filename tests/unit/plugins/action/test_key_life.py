@@ -204,9 +204,7 @@ def test_a_host_that_was_taken_over_plants_no_key_on_others_and_ends_none(playbo
     run = playbook.run([api_keys(host, alice(secret=OTHER, state="rotated", grace="1h"))], hosts=2)
     both = {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
     assert [digests(host / name) for name in ("host0", "host1")] == [both, both], run.output
-    said = (
-        f"({NAME}): the host's key (fingerprint {planted[:8]}) is not one that this controller wrote: it ends at once"
-    )
+    said = f"({NAME}): the host's key (fingerprint {planted[:8]}) is not one that this controller wrote last: it ends"
     assert said in " ".join(run.output.split())
     (host / "host0").write_text(f"{NAME} sha256:{planted}\n")
     playbook.run([api_keys(host, [])])

@@ -107,7 +107,7 @@ def test_no_key_becomes_a_host_of_any_inventory_and_no_word_of_it_is_printed(
         assert found == hosts
         lower = printed.lower()
         assert [
-            word for word in (*secrets, "gh_", "planted", "alice", "warning", "ca.key") if word.lower() in lower
+            word for word in (*secrets, _keys.PREFIX, "planted", "alice", "warning", "ca.key") if word.lower() in lower
         ] == []
 
 
@@ -132,6 +132,15 @@ def test_folders_of_a_former_version_are_moved_and_in_check_mode_used_where_they
     assert sorted(path.name for path in inventory.iterdir()) == [".gatehouse", "hosts.yml"]
     again = run(playbook, tasks, *limit)
     assert ("changed=0" in again, "moved" in again) == (True, False)
+
+
+def test_keys_of_hosts_of_the_command_line_leave_the_folder_none(playbook: Playbook) -> None:
+    """So Ansible calls the folder of such a host, and former versions took it for a name."""
+    old = playbook.folder / "None" / "secrets"
+    old.mkdir(parents=True, mode=0o700)
+    (old / "alice.laptop").write_text(_keys.generate())
+    said = run(playbook, [private_folder()], "-i", "here,", "-e", "ansible_connection=local")
+    assert f"{old} was moved to {playbook.folder / '.gatehouse' / 'secrets'}" in said
 
 
 def test_a_folder_that_ansible_reads_as_inventory_is_refused_with_a_better_place(
