@@ -11,25 +11,33 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._spelling import problem
 
 
-def known_names(specs: dict[str, t.Any]) -> set[str]:
+def known_options(specs: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     """Return the options of all entry points of a role."""
-    return {name for entry_point in specs.values() for name in entry_point.get("options") or {}}
+    return {name: option for one in specs.values() for name, option in (one.get("options") or {}).items()}
 
 
-def unknown_names(role: str, names: t.Iterable[str], known: set[str]) -> list[str]:
+def unknown_names(role: str, names: t.Iterable[str], known: t.Container[str]) -> list[str]:
     prefix = f"{role}_"
     return sorted(name for name in names if name.startswith(prefix) and name not in known)
 
 
-def explain(role: str, unknown: list[str], known: set[str]) -> str:
+def explain(role: str, unknown: list[str], known: t.Iterable[str]) -> str:
     lines = []
     for name in unknown:
         closest = difflib.get_close_matches(name, sorted(known), n=1)
         lines.append(f"{name} is not a variable of the role {role}" + (f"; is {closest[0]} meant?" if closest else "."))
     lines.append(f"Its variables are: {', '.join(sorted(known))}.")
     return "\n".join(lines)
+
+
+def misspelled(name: str, value: t.Any, kind: str) -> str | None:
+    """What Ansible's own check of the argument specification lets through, and what a role cannot read."""
+    text = problem(value, kind)
+    example = {"list": '["a", "b"]', "dict": '{"a": "b"}', "int": "1"}.get(kind, '"a"')
+    return f"{name}: {text}. On the command line: -e '{{\"{name}\": {example}}}'" if text else None
 
 
 class ActionModule(ActionBase):
@@ -44,9 +52,16 @@ class ActionModule(ActionBase):
         if not task_vars.get("role_path"):
             raise AnsibleActionFail("gatehouse.ollama.role_variables works only as a task of a role.")
         with open(os.path.join(task_vars["role_path"], "meta", "argument_specs.yml"), encoding="utf-8") as f:
-            known = known_names(yaml.safe_load(f)["argument_specs"])
+            known = known_options(yaml.safe_load(f)["argument_specs"])
         unknown = unknown_names(role, task_vars, known)
         if unknown:
             raise AnsibleActionFail(explain(role, unknown, known))
+        problems = [
+            misspelled(name, self._templar.template(task_vars[name]), option["type"])
+            for name, option in known.items()
+            if name in task_vars
+        ]
+        if any(problems):
+            raise AnsibleActionFail("\n".join(filter(None, problems)))
         result["changed"] = False
         return result

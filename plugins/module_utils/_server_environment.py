@@ -87,8 +87,11 @@ def _switch(value: object) -> t.Tuple[str, str]:
     text = str(value).lower()
     if text == "":
         return "", ""
-    if text in ("true", "false"):
-        return ("1" if text == "true" else "0"), ""
+    # YAML takes all of these for booleans; the command line gives them as text.
+    if text in ("true", "yes", "on"):
+        return "1", ""
+    if text in ("false", "no", "off"):
+        return "0", ""
     return "", "true, false, or empty for Ollama's own choice"
 
 

@@ -18,6 +18,7 @@ from ansible_collections.gatehouse.ollama.plugins.action import role_variables a
 
 SPECS = {
     "main": {"options": {"ollama_server_image": {"type": "str"}, "ollama_server_models": {"type": "list"}}},
+    "models": {"options": {"ollama_server_environment": {"type": "dict"}}},
     "verify": {"options": {"ollama_server_verify_timeout": {"type": "int"}}},
     "nothing": {},
 }
@@ -60,3 +61,29 @@ def test_every_unknown_variable_is_named(run: Any) -> None:
 def test_a_play_without_the_role_is_told_so(run: Any) -> None:
     with pytest.raises(AnsibleActionFail, match="only as a task of a role"):
         run(role_path=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ollama_server_models", '["a-secret"'),
+        ("ollama_server_environment", "TOKEN=a-secret"),
+        ("ollama_server_verify_timeout", "1_0"),
+        ("ollama_server_image", ["a-secret"]),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_that_says_how_it_is_written(run: Any, name: str, value: Any) -> None:
+    with pytest.raises(AnsibleActionFail) as e:
+        run(**{name: value})
+    assert str(e.value).startswith(f"{name}: it must be ")
+    assert f'On the command line: -e \'{{"{name}": ' in str(e.value)
+    assert "a-secret" not in str(e.value)
+
+
+def test_lists_dictionaries_and_numbers_may_be_text(run: Any) -> None:
+    run(
+        ollama_server_models='["a"]',
+        ollama_server_environment='{"A": "b"}',
+        ollama_server_verify_timeout="1",
+        ollama_server_image=7,
+    )

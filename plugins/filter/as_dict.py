@@ -1,0 +1,54 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: as_dict
+short_description: Take a dictionary in each of its spellings
+version_added: 0.1.0
+description:
+  - What is a dictionary in a YAML file comes as text from C(-e name=value), from an INI inventory and from the
+    environment. This makes the same of both, so that a role need not know where a variable is from.
+  - Other text is an error, which does not quote it.
+positional: _input
+options:
+  _input:
+    description: >-
+      A dictionary, or its text in JSON or YAML such as C({"a": "b"}). Empty text is an empty dictionary.
+    type: raw
+    required: true
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Show what the role makes of a variable
+  ansible.builtin.debug:
+    msg: "{{ ollama_server_environment | gatehouse.ollama.as_dict }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The dictionary.
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._spelling import as_dict
+
+
+def filtered(value: t.Any) -> t.Any:
+    try:
+        return as_dict(value)
+    except ValueError as error:
+        raise AnsibleFilterError("as_dict: %s" % error) from None
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[[t.Any], t.Any]]:
+        return {"as_dict": filtered}
