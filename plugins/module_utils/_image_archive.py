@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import tarfile
 import typing as t
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 
 # Neither list of an archive comes near.
 _MOST_BYTES = 4 << 20
+# Where engines that keep images in containerd's store look for the name of an image, in this order.
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
 class ArchiveError(GatehouseError):
@@ -28,6 +31,8 @@ class ArchiveError(GatehouseError):
 @dataclass(frozen=True)
 class Archive:
     names: t.FrozenSet[str]
+    # Whether an image has no name, so that it would come in without anybody having asked for it.
+    has_unnamed: bool
     # Of the image's configuration; of its manifest, where the engine keeps images in containerd's store.
     ids: t.FrozenSet[str]
 
@@ -46,24 +51,49 @@ def read(path: str) -> Archive:
     """What an archive holds. Raises ArchiveError; FileNotFoundError if there is none."""
     try:
         with tarfile.open(path) as tar:
-            images = _json(tar, "manifest.json")
-            index = _json(tar, "index.json") or {}
+            members = _members(tar)
+            images = _json(tar, members, "manifest.json")
+            index = _json(tar, members, "index.json") or {}
+        # Which of the two lists counts depends on the engine.
+        manifests = index.get("manifests", [])
         ids = ["sha256:" + os.path.basename(one["Config"]).split(".")[0] for one in images]
-        ids += [one["digest"] for one in index.get("manifests", [])]
-        names = [familiar(name) for one in images for name in one.get("RepoTags") or []]
+        ids += [one["digest"] for one in manifests]
+        tagged = [one.get("RepoTags") or [] for one in images]
+        annotated = [_annotated(one.get("annotations") or {}) for one in manifests]
+        names = [familiar(name) for some in tagged + annotated for name in some]
+        # Some engines name none in the second list, and all in the first.
+        has_unnamed = not all(tagged) or (any(annotated) and not all(annotated))
     except FileNotFoundError:
         raise
     except (OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError):
         raise ArchiveError("%s: it is no archive of images, as `docker save` writes it" % path) from None
-    return Archive(frozenset(names), frozenset(ids))
+    return Archive(frozenset(names), has_unnamed, frozenset(ids))
 
 
-def _json(tar: tarfile.TarFile, name: str) -> t.Any:
-    try:
-        member = tar.getmember(name)
-    except KeyError:
+def _annotated(annotations: t.Mapping[str, str]) -> t.List[str]:
+    return [annotations[one] for one in _NAMES if annotations.get(one)][:1]
+
+
+def _members(tar: tarfile.TarFile) -> t.Dict[str, t.List[tarfile.TarInfo]]:
+    """The members by the path that an engine writes them to, below which no link may lead elsewhere."""
+    members: t.Dict[str, t.List[tarfile.TarInfo]] = {}
+    for member in tar:
+        members.setdefault(posixpath.normpath("/" + member.name).lstrip("/"), []).append(member)
+    for path in members:
+        above = posixpath.dirname(path)
+        while above:
+            if any(not one.isdir() for one in members.get(above, [])):
+                raise ValueError(path)
+            above = posixpath.dirname(above)
+    return members
+
+
+def _json(tar: tarfile.TarFile, members: t.Mapping[str, t.Sequence[tarfile.TarInfo]], name: str) -> t.Any:
+    if name not in members:
         return None
-    file = tar.extractfile(member)
-    if file is None or member.size > _MOST_BYTES:
+    # Of two, or behind a link, an engine could read another than is read here.
+    (member,) = members[name]
+    file = tar.extractfile(member) if member.isreg() and member.size <= _MOST_BYTES else None
+    if file is None:
         raise ValueError(name)
     return json.loads(file.read())

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Fetches images that are missing, from an archive on the host or from their registry; or writes them into an archive,
     which another host takes in without a network.
-  - An image that is there stays as it is. Tags are taken for fixed.
+  - An image that is there stays as it is, also where an archive has another of that name. Tags are taken for fixed.
 options:
   names:
     description: Names of the images, with a tag.
@@ -25,6 +25,13 @@ options:
       - Absolute path of a file as C(docker save) writes it. With O(state=present) images are taken from it, and their
         registry is not asked.
     type: path
+      - An archive that holds other images too, or some without a name, is refused before any is taken in. That what
+        goes by a name is the image that its makers gave it to, no archive can prove. Take it from where you trust.
+  archive_names:
+    description: Names that O(archive) may hold besides O(names), with O(state=present). They are not asked for.
+    type: list
+    elements: str
+    default: []
   state:
     description:
       - With V(present) the images are on the host afterwards.
@@ -99,6 +106,7 @@ class Images:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.names: list[str] = list(dict.fromkeys(module.params["names"]))
+        self.allowed: list[str] = list(dict.fromkeys([*self.names, *module.params["archive_names"]]))
         self.archive: str | None = module.params["archive"]
         self.docker = module.get_bin_path("docker", required=True)
 
@@ -132,10 +140,29 @@ class Images:
                 ", ".join(sorted(held.names)) or "nothing",
             )
             raise self.archive_refusal(reason)
+        strange = sorted(held.names - {familiar(name) for name in self.allowed})
+        strange += ["an image without a name"] if held.has_unnamed else []
+        if strange:
+            raise self.archive_refusal(
+                "%s holds besides what is wanted %s, which would come in too" % (self.archive, ", ".join(strange))
+            )
         if not self.module.check_mode:
+            before = {name: self.id(name) for name in self.allowed}
             rc, stdout, stderr = self.run("load", "--quiet", "--input", self.archive or "")
             if rc != 0:
                 raise self.archive_refusal(stderr or stdout)
+            self.give_back(before)
+            absent = [name for name in missing if not self.id(name)]
+            if absent:
+                raise self.archive_refusal("`docker load` brought no %s" % ", ".join(absent))
+
+    def give_back(self, before: t.Mapping[str, str]) -> None:
+        """Let each name that was there mean what it did."""
+        for name, there in before.items():
+            if there and self.id(name) != there:
+                rc, stdout, stderr = self.run("tag", there, name)
+                if rc != 0:
+                    raise ImageError("`docker tag %s %s` fails: %s" % (there, name, stderr or stdout))
 
     def pull(self, missing: t.Sequence[str]) -> None:
         for name in missing if not self.module.check_mode else ():
@@ -162,7 +189,7 @@ class Images:
         """What is in the archive; nothing if it is none yet."""
         with contextlib.suppress(FileNotFoundError, ArchiveError):
             return _image_archive.read(self.archive or "")
-        return Archive(frozenset(), frozenset())
+        return Archive(frozenset(), False, frozenset())
 
     def save(self) -> None:
         path = self.archive or ""
@@ -213,6 +240,7 @@ def main() -> None:
         argument_spec=dict(
             names=dict(type="list", elements="str", required=True),
             archive=dict(type="path"),
+            archive_names=dict(type="list", elements="str", default=[]),
             state=dict(type="str", choices=["present", "archived"], default="present"),
             name_variable=dict(type="str", default="names"),
             archive_variable=dict(type="str", default="archive"),

@@ -15,10 +15,17 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive im
 
 
 def archive(path: Path, **contents: Any) -> str:
+    return members(path, *((f"{name}.json", content) for name, content in contents.items()))
+
+
+def members(path: Path, *contents: tuple[str, Any]) -> str:
+    """An archive of members with JSON; a text in the place of it makes a symbolic link."""
     with tarfile.open(path, "w") as tar:
-        for name, content in contents.items():
-            data = json.dumps(content).encode()
-            member = tarfile.TarInfo(f"{name}.json")
+        for name, content in contents:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+            data = b"" if isinstance(content, str) else json.dumps(content).encode()
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return str(path)
@@ -62,3 +69,41 @@ def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
         _image_archive.read(archive(tmp_path / "y.tar", other=[]))
     with pytest.raises(FileNotFoundError):
         _image_archive.read(str(tmp_path / "absent.tar"))
+
+
+WANTED = {"Config": "ab12.json", "RepoTags": ["ollama/ollama:1.2"]}
+OTHER = {"Config": "cd34.json", "RepoTags": ["nginx:1.30"]}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "name"),
+    [
+        ({"io.containerd.image.name": "docker.io/library/nginx:1.30", "org.opencontainers.image.ref.name": "1.30"}, 1),
+        ({"org.opencontainers.image.ref.name": "docker.io/library/nginx:1.30"}, 1),
+        ({}, 0),
+    ],
+    ids=["by containerd's annotation", "by OCI's annotation", "none"],
+)
+def test_names_count_that_only_a_new_engine_reads(tmp_path: Path, annotations: dict[str, str], name: int) -> None:
+    named = {"digest": "sha256:ab", "annotations": {"io.containerd.image.name": "docker.io/ollama/ollama:1.2"}}
+    index = {"manifests": [named, {"digest": "sha256:cd", "annotations": annotations}]}
+    found = _image_archive.read(archive(tmp_path / "x.tar", manifest=[WANTED], index=index))
+    assert found.names == {"ollama/ollama:1.2", *["nginx:1.30"][:name]}
+    assert found.has_unnamed is not bool(name)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        [("manifest.json", [WANTED]), ("./manifest.json", [OTHER])],
+        [("manifest.json", [WANTED]), ("manifest.json", [OTHER])],
+        [("other.json", [OTHER]), ("manifest.json", "other.json")],
+        [("manifest.json", [WANTED]), ("here", "."), ("here/manifest.json", [OTHER])],
+        [("manifest.json", [WANTED]), ("here", "."), ("here/x/../y/manifest.json", [OTHER])],
+        [("manifest.json", [WANTED]), ("blobs/../index.json", {}), ("index.json", {"manifests": []})],
+    ],
+    ids=["another spelling", "twice", "a link", "behind a link", "deeper behind a link", "the other list twice"],
+)
+def test_a_list_that_an_engine_could_read_otherwise_is_refused(tmp_path: Path, hidden: list[tuple[str, Any]]) -> None:
+    with pytest.raises(ArchiveError):
+        _image_archive.read(members(tmp_path / "x.tar", *hidden))

@@ -18,7 +18,7 @@ OLLAMA, NGINX = "docker.io/ollama/ollama:1.2.3", "docker.io/library/nginx:1.30"
 
 def write_archive(path: Path, images: dict[str, str]) -> None:
     """What `docker save` writes of images with these ids, by name."""
-    entries = [{"Config": f"blobs/sha256/{one}", "RepoTags": [name]} for name, one in images.items()]
+    entries = [{"Config": f"blobs/sha256/{one}", "RepoTags": [name] if name else None} for name, one in images.items()]
     data = json.dumps(entries).encode()
     member = tarfile.TarInfo("manifest.json")
     member.size = len(data)
@@ -34,6 +34,7 @@ class Host:
         self.check_mode = bool(params.pop("check_mode", False))
         self.params = {
             "archive": None,
+            "archive_names": [],
             "name_variable": "ollama_server_image",
             "archive_variable": "ollama_server_image_archive",
             **params,
@@ -55,6 +56,10 @@ class Host:
         if args[-1] not in self.registry:
             return 1, "", "manifest unknown"
         self.images[args[-1]] = self.registry[args[-1]]
+        return 0, "", ""
+
+    def _tag(self, image: str, name: str) -> tuple[int, str, str]:
+        self.images[name] = image.removeprefix("sha256:")
         return 0, "", ""
 
     def _load(self, *args: str) -> tuple[int, str, str]:
@@ -152,3 +157,35 @@ def test_in_check_mode_no_archive_is_written(tmp_path: Path) -> None:
 def test_what_the_host_does_not_have_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(module.ImageError, match=r"this host has no image .*; deploy first"):
         put(Host({}, names=[OLLAMA], archive=str(tmp_path / "x.tar")))
+
+
+@pytest.mark.parametrize("check_mode", [False, True], ids=["for real", "in check mode"])
+def test_an_archive_that_holds_what_nobody_named_is_refused_before_it_is_loaded(
+    tmp_path: Path, check_mode: bool
+) -> None:
+    write_archive(tmp_path / "x.tar", {"ollama/ollama:1.2.3": "a1", "nginx:1.30": "evil", "alpine:3": "c3"})
+    host = Host({NGINX: "b2"}, names=[OLLAMA], archive=str(tmp_path / "x.tar"), check_mode=check_mode)
+    with pytest.raises(module.ImageError, match=r"image_archive: .* besides what is wanted alpine:3, nginx:1\.30"):
+        have(host)
+    assert "load" not in host.called
+    assert host.images == {NGINX: "b2"}
+
+
+def test_an_archive_with_an_image_without_a_name_is_refused(tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.tar", {"ollama/ollama:1.2.3": "a1", "": "c3"})
+    with pytest.raises(module.ImageError, match="an image without a name"):
+        have(Host({}, names=[OLLAMA], archive=str(tmp_path / "x.tar")))
+
+
+def test_an_archive_may_hold_what_is_named_elsewhere_and_what_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.tar", {"ollama/ollama:1.2.3": "a1", "nginx:1.30": "other"})
+    archived = {OLLAMA: "a1", NGINX: "other"}
+    host = Host({NGINX: "b2"}, archived, names=[OLLAMA], archive=str(tmp_path / "x.tar"), archive_names=[OLLAMA, NGINX])
+    assert have(host)["ids"] == ["sha256:a1"]
+    assert host.images == {OLLAMA: "a1", NGINX: "b2"}
+
+
+def test_an_archive_that_does_not_bring_what_it_lists_is_told(tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.tar", {"ollama/ollama:1.2.3": "a1"})
+    with pytest.raises(module.ImageError, match=f"`docker load` brought no {OLLAMA}"):
+        have(Host({}, names=[OLLAMA], archive=str(tmp_path / "x.tar")))
