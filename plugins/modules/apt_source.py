@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Fetches the key of a repository into C(/etc/apt/keyrings) and describes the repository, trusted by that key alone,
     in C(/etc/apt/sources.list.d).
+  - A key that comes over plain HTTP could be anybody's who is on the way. It is refused, unless O(key) is given.
   - The key is fetched when the description changes or the key is missing, not in each run, so that a host whose
     repository is out of reach for now can still be configured.
 options:
@@ -37,6 +38,12 @@ options:
     description: Address of the key, in ASCII armour.
     type: str
     required: true
+  key:
+    description:
+      - The key itself, in ASCII armour, from a source that is trusted. What is at O(key_url) then only shows that there
+        is a repository.
+    type: str
+    default: ""
   variable:
     description: The variable to name in errors, which the addresses come from.
     type: str
@@ -92,6 +99,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._plain_file impor
 KEYRINGS = "/etc/apt/keyrings"
 SOURCES = "/etc/apt/sources.list.d"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+UNPROTECTED = (
+    "comes over plain HTTP, where anybody on the way can put another key. Give an address with https, or the key."
+)
 ARMOUR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
@@ -108,18 +118,23 @@ def describe(uri: str, suite: str, components: t.Sequence[str], key: str) -> str
 
 
 def fetch_key(module: AnsibleModule) -> bytes:
-    """The key, nothing where check mode cannot know; an error that names the variable where there is none."""
-    url = module.params["key_url"]
+    """The key, nothing where check mode cannot know; an error that names the variable where there is none to trust."""
+    url, given = module.params["key_url"], module.params["key"].encode()
+    if not given and not url.startswith("https:"):
+        raise AptSourceError("%s: %s %s" % (module.params["variable"], url, UNPROTECTED))
     if module.check_mode and url.startswith("https:") and not os.path.exists(AUTHORITIES):
-        return b""
+        return given
     response, information = fetch_url(module, url, timeout=30)
     if information["status"] != 200:
         problem = f"cannot be fetched ({information['msg']})"
     else:
         key = response.read()
-        if ARMOUR in key:
-            return bytes(key)
-        problem = "is no key in ASCII armour"
+        if ARMOUR not in key:
+            problem = "is no key in ASCII armour"
+        elif not given and not response.geturl().startswith("https:"):
+            problem = "leads to another address, and " + UNPROTECTED
+        else:
+            return given or bytes(key)
     raise AptSourceError(
         f"{module.params['variable']}: {url} {problem}. Give the address of the vendor's repository or of a mirror "
         "with the same paths."
@@ -134,6 +149,8 @@ def main() -> None:
             suite=dict(type="str", required=True),
             components=dict(type="list", elements="str", default=[]),
             key_url=dict(type="str", required=True, no_log=False),
+            # A public one.
+            key=dict(type="str", default="", no_log=False),
             variable=dict(type="str", default="uri"),
         ),
         supports_check_mode=True,
@@ -143,7 +160,8 @@ def main() -> None:
     source = os.path.join(SOURCES, parameters["name"] + ".sources")
     before = read(source)
     after = describe(parameters["uri"], parameters["suite"], parameters["components"], key)
-    changed = before != after or not os.path.exists(key)
+    given = parameters["key"]
+    changed = before != after or not os.path.exists(key) or (given != "" and read(key) != given)
     if changed:
         try:
             content = fetch_key(module)

@@ -31,6 +31,8 @@ ACME = "gatehouse-lab-acme"
 ACME_ADDRESS = "10.213.0.4"
 # Where the lab leaves the CA of the ACME servers' own HTTPS.
 ACME_CA = STATE_DIR / "acme_ca.pem"
+# Where the lab leaves the keys of its packages, docker.asc and nvidia.asc.
+PACKAGE_KEYS = STATE_DIR / "package_keys"
 FIRST_HOST_ADDRESS = ipaddress.IPv4Address("10.213.0.10")
 
 # Everything that the lab makes, other than images, carries this label; its value says what it is.

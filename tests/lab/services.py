@@ -23,6 +23,7 @@ from tests.lab.base import (
     INNER_SUBNET,
     LABEL,
     NETWORK,
+    PACKAGE_KEYS,
     PACKAGES,
     PACKAGES_ADDRESS,
     REGISTRY,
@@ -37,6 +38,8 @@ from tests.lab.base import (
 # On the registry's container: whose images it serves, so that a registry far away is asked once only.
 OFFICIAL_LABEL = "gatehouse.lab.official"
 STANDIN_LABEL = "gatehouse.lab.standin"
+# In the container of the packages, by the name that a key gets in PACKAGE_KEYS.
+PACKAGE_KEY_PATHS = {"docker.asc": "/srv/linux/debian/gpg", "nvidia.asc": "/srv/libnvidia-container/gpgkey"}
 
 
 def network(client: docker.DockerClient) -> None:
@@ -178,9 +181,17 @@ def _push(client: docker.DockerClient, image: str, official_name: str, url: str)
 
 
 def packages(client: docker.DockerClient) -> str:
-    """Signed apt repositories laid out like Docker's and NVIDIA's; returns their address for hosts."""
+    """Signed apt repositories laid out like Docker's and NVIDIA's; returns their address for hosts.
+
+    It begins with http: the keys that they are signed with are left in PACKAGE_KEYS, for the roles to be given.
+    """
     image = images.build(client, "packages")
-    _url(_service(client, PACKAGES, PACKAGES_ADDRESS, image, 80, {}), 80)
+    container = _service(client, PACKAGES, PACKAGES_ADDRESS, image, 80, {})
+    _url(container, 80)
+    PACKAGE_KEYS.mkdir(parents=True, exist_ok=True)
+    for name, path in PACKAGE_KEY_PATHS.items():
+        _code, key = container.exec_run(["cat", path])
+        (PACKAGE_KEYS / name).write_bytes(key)
     return f"http://{PACKAGES_ADDRESS}"
 
 

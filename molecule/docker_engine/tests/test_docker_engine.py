@@ -132,6 +132,14 @@ def test_an_address_without_a_repository_is_refused_by_name() -> None:
     assert VENDOR.file("/etc/apt/sources.list.d/docker.sources").content == source
 
 
+def test_a_key_that_comes_with_packages_over_plain_http_is_refused() -> None:
+    refuse("vendor", ["docker_engine_repository_key", "http://10.213.0.3"], docker_engine_repository_key="")
+
+
+def test_what_is_no_key_is_refused() -> None:
+    refuse("vendor", ["docker_engine_repository_key", "ASCII armour"], docker_engine_repository_key="/etc/hostname")
+
+
 def test_the_other_source_is_refused_beside_an_installed_engine() -> None:
     refuse("distribution", ["docker_engine_source", "docker.io"], docker_engine_source="docker")
     refuse(

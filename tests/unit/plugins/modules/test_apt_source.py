@@ -16,7 +16,19 @@ from ansible_collections.gatehouse.ollama.plugins.modules import apt_source as m
 from tests.unit.plugins.modules.ended import Ended
 
 KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
-REPOSITORY = {"name": "tools", "uri": "http://mirror/deb/$(ARCH)", "suite": "/", "key_url": "http://mirror/key"}
+REPOSITORY = {"name": "tools", "uri": "http://mirror/deb/$(ARCH)", "suite": "/", "key_url": "https://mirror/key"}
+GIVEN = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\ngiven\n"
+
+
+class Answer(io.BytesIO):
+    """What a server sent in the end, from this address."""
+
+    def __init__(self, content: bytes, url: str) -> None:
+        super().__init__(content)
+        self.url = url
+
+    def geturl(self) -> str:
+        return self.url
 
 
 class Host:
@@ -27,13 +39,15 @@ class Host:
         self.key = folder / "keyrings/tools.asc"
         self.source = folder / "sources/tools.sources"
         self.answer = KEY
+        self.authorities = folder / "authorities"
+        self.redirect = ""
         self.fetched: list[str] = []
 
     def fetch(self, _module: Any, url: str, **_options: Any) -> tuple[Any, dict[str, Any]]:
         self.fetched.append(url)
         if not url.startswith(("http://mirror/", "https://mirror/")):
             return None, {"status": 404, "msg": "HTTP Error 404: Not Found"}
-        return io.BytesIO(self.answer), {"status": 200, "msg": "OK"}
+        return Answer(self.answer, self.redirect or url), {"status": 200, "msg": "OK"}
 
     def run(self, **options: Any) -> dict[str, Any]:
         arguments = {**REPOSITORY, "variable": "role_url", "_ansible_remote_tmp": str(self.folder), **options}
@@ -53,7 +67,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(module, "fetch_url", made.fetch)
     monkeypatch.setattr(module, "KEYRINGS", str(tmp_path / "keyrings"))
     monkeypatch.setattr(module, "SOURCES", str(tmp_path / "sources"))
-    monkeypatch.setattr(module, "AUTHORITIES", str(tmp_path / "authorities"))
+    monkeypatch.setattr(module, "AUTHORITIES", str(made.authorities))
     return made
 
 
@@ -94,7 +108,9 @@ def test_check_mode_writes_nothing_and_shows_what_would_be_written(host: Host) -
 
 
 def test_check_mode_finds_an_address_that_leads_nowhere(host: Host) -> None:
-    assert host.run(key_url="http://nowhere/key", _ansible_check_mode=True)["failed"]
+    host.authorities.touch()
+    said = host.run(key_url="https://nowhere/key", _ansible_check_mode=True)
+    assert "https://nowhere/key cannot be fetched" in said["msg"]
 
 
 def test_check_mode_asks_no_https_server_without_certificates_to_judge_it_by(host: Host) -> None:
@@ -103,12 +119,45 @@ def test_check_mode_asks_no_https_server_without_certificates_to_judge_it_by(hos
 
 
 def test_an_address_that_leads_nowhere_is_refused_by_its_variable_and_nothing_is_written(host: Host) -> None:
-    said = host.run(key_url="http://nowhere/key")
-    assert said["msg"].startswith("role_url: http://nowhere/key cannot be fetched (HTTP Error 404: Not Found).")
+    said = host.run(key_url="https://nowhere/key")
+    assert said["msg"].startswith("role_url: https://nowhere/key cannot be fetched (HTTP Error 404: Not Found).")
     assert not host.source.exists()
 
 
 def test_what_is_no_key_is_refused(host: Host) -> None:
     host.answer = b"<html>Log in first</html>"
-    assert host.run()["msg"].startswith("role_url: http://mirror/key is no key in ASCII armour.")
+    assert host.run()["msg"].startswith("role_url: https://mirror/key is no key in ASCII armour.")
     assert not host.key.exists()
+
+
+def test_a_key_that_anybody_on_the_way_could_replace_is_refused_and_not_asked_for(host: Host) -> None:
+    for mode in (False, True):
+        said = host.run(key_url="http://mirror/key", _ansible_check_mode=mode)
+        assert said["msg"].startswith("role_url: http://mirror/key comes over plain HTTP")
+    assert host.fetched == []
+    assert not host.source.exists()
+
+
+def test_a_key_is_refused_to_which_https_leads_by_plain_http(host: Host) -> None:
+    host.redirect = "http://elsewhere/key"
+    assert "leads to another address" in host.run()["msg"]
+    assert not host.key.exists()
+
+
+def test_over_plain_http_the_key_that_is_given_counts_and_no_other(host: Host) -> None:
+    assert host.run(key_url="http://mirror/key", key=GIVEN)["changed"]
+    assert host.key.read_text() == GIVEN
+    host.fetched.clear()
+    assert not host.run(key_url="http://mirror/key", key=GIVEN)["changed"]
+    assert host.fetched == []
+
+
+def test_another_key_that_is_given_replaces_the_one_that_is_there(host: Host) -> None:
+    host.run()
+    assert host.run(key=GIVEN)["changed"]
+    assert host.key.read_text() == GIVEN
+
+
+def test_a_repository_that_is_not_there_is_found_also_with_a_key(host: Host) -> None:
+    assert "cannot be fetched" in host.run(key_url="http://nowhere/key", key=GIVEN)["msg"]
+    assert not host.source.exists()
