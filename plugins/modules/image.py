@@ -183,7 +183,7 @@ class Images:
     def archive_refusal(self, reason: str) -> ImageError:
         right = "Give a file of this host that `docker save %s` wrote, or leave it empty. What runs was not touched."
         variable = self.module.params["archive_variable"]
-        return ImageError("%s: %s. %s" % (variable, reason, right % " ".join(self.names)))
+        return ImageError("%s: %s. %s" % (variable, reason, right % " ".join(self.allowed)))
 
     def archived(self) -> Archive:
         """What is in the archive; nothing if it is none yet."""
