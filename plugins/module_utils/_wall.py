@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import os
 import socket
 import typing as t
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_doors as side_doors
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_files as files
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_link
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_models as models
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_quic as quic
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_routes as routes
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tls as tls
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_tricks as tricks
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import CLOSED, Attack, Expectation
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins, valid
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import Attack, Expectation
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import (
+    Credential,
+    admins,
+    limited,
+    valid,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_failures import Forgetting
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import (
     HOST,
@@ -26,16 +36,19 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import
     Answer,
     named,
     request,
-    send,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result, run
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import table
 
 _ROUTES = Path("/proc/net/route")
 _UNTRIED = "No credential counts, so it was not tried who is let in, what they may do, and what is passed on."
+_NO_LISTS = "No client has a list of models (plain nginx has none), so it was not tried what is closed to one that has."
+_NO_HTTP3 = "HTTP/3 is on and was not tried: Python has no library for it. What is served there is that of HTTP/2."
+_EXITED = b" exited on signal "
 
 Options = t.Mapping[str, t.Any]
 Mirror = t.Callable[[bytes], Answer]
+Log = t.Callable[[], bytes]
 
 
 class Unreachable(GatehouseError):
@@ -45,12 +58,16 @@ class Unreachable(GatehouseError):
 class Wall:
     """The attacks that the options of the module ask for, on the gateway at `address` if there is one."""
 
-    def __init__(self, address: Address | None, options: Options, mirror: Mirror | None) -> None:
+    def __init__(
+        self, address: Address | None, options: Options, mirror: Mirror | None, log: Log | None = None
+    ) -> None:
         self._address = address
         self._options = options
         # What the gateway is asked by. Without TLS it has no name of its own.
         self._name = options.get("server_name") or (address.host if address and address.tls else HOST)
         self._mirror = mirror
+        # All that the gateway wrote into its log so far.
+        self._log = log
         self._routes = [
             routes.Route(
                 one["method"], one["path"], one["scope"], one["class"], one["model"] or "", tuple(one["fields"] or ())
@@ -58,7 +75,14 @@ class Wall:
             for one in options["routes"]
         ]
         self._credentials = [
-            Credential(one["name"], one["kind"], one["value"], tuple(one["scopes"]), one["valid"])
+            Credential(
+                one["name"],
+                one["kind"],
+                one["value"],
+                tuple(one["scopes"]),
+                one["valid"],
+                tuple(one.get("models") or ()),
+            )
             for one in options["credentials"]
         ]
         values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
@@ -80,27 +104,39 @@ class Wall:
         ended = [one.name for one in self._credentials if not one.valid]
         allowed = [one.name for one in valid(self._credentials)]
         malformed = ["malformed"] if admins(self._credentials) else []
-        columns = list(dict.fromkeys(["none", "wrong", *ended, *malformed, *allowed]))
-        untried = [] if allowed else ["", _UNTRIED]
-        return [*table(results, [route.name for route in self._routes], columns), *untried]
+        some = [one.name for one in limited(self._credentials)]
+        columns = list(dict.fromkeys(["none", "wrong", *ended, *malformed, *some, *allowed]))
+        untried = [_NO_HTTP3] if self._options.get("http3") else []
+        if not allowed:
+            untried.append(_UNTRIED)
+        elif not some:
+            untried.append(_NO_LISTS)
+        lines = table(results, [route.name for route in self._routes], columns)
+        return [*lines, "", *untried] if untried else lines
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
+        owners, groups = ([0, *(self._options.get(name) or ())] for name in ("file_owners", "file_groups"))
         for file in self._options["files"]:
-            # "0640": what others may do is the last digit. A link has no mode that counts.
-            mode = str(file["mode"])
-            held = mode.endswith("0") or bool(file.get("islnk"))
-            yield Result("files", file["path"], held, "", "mode %s" % mode, "no access for others, such as mode 0640")
+            wrong = files.faults(file, owners, groups)
+            came_back = "; ".join(["mode %s" % file["mode"], *wrong])
+            yield Result("files", file["path"], not wrong, "", came_back, files.EXPECTED % (owners, groups))
+        for folder in files.above(self._options["folder"]) if self._options.get("folder") else ():
+            wrong = files.faults_above(os.lstat(folder))
+            yield Result("files", folder, not wrong, "", "; ".join(wrong), files.EXPECTED_ABOVE)
 
     def _side_doors(self, budget: Budget) -> t.Iterator[Result]:
-        timeout = min(self._options["request_timeout"], 2)
         doors = {}
         for door in self._options["side_doors"]:
             beyond = door["place"] == "network" and is_own_network(door["host"])
             if not beyond and not (door["place"] == "host" and is_own_address(door["host"])):
                 address = Address(door["host"], door["port"])
-                doors[address.name] = address
-        found = [Attack("side doors", name, tricks.door(), CLOSED) for name in doors]
-        return run(found, lambda attack: send(doors[attack.name], attack.request.raw, timeout), budget, self._secrets)
+                doors[address.name] = side_doors.Door(address, door["place"] != "network")
+        told = self._options.get("servers")
+        servers = (
+            None if told is None else [side_doors.Server(one["version"], frozenset(one["models"])) for one in told]
+        )
+        timeout = self._options["request_timeout"]
+        return iter(side_doors.attack(list(doors.values()), servers, timeout, budget, self._secrets))
 
     def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
         # Without a credential that is let in, nothing arrives.
@@ -121,7 +157,7 @@ class Wall:
     def _gateway(self, budget: Budget) -> t.Iterator[Result]:
         address = self._address
         if address is None:
-            return iter(())
+            return
         timeout = self._options["request_timeout"]
         links = self._links(address, timeout)
         health = links.asked.send(request("GET", "/healthz", host=tls.host(self._name)).raw, timeout)
@@ -136,7 +172,16 @@ class Wall:
 
         made = itertools.chain(self._on_tls(address, links) if address.tls else (), self._on_routes())
         by_name = (replace(one, request=named(one.request, tls.host(self._name))) for one in made)
-        return run(by_name, try_one, budget, self._secrets)
+        before = self._exits()
+        yield from run(by_name, try_one, budget, self._secrets)
+        if self._log is not None:
+            exits = max(self._exits() - before, 0)
+            came_back = "%d ended on a signal, says its log" % exits
+            yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
+
+    def _exits(self) -> int:
+        """How many of the gateway's processes crashed, as far back as its log goes."""
+        return self._log().count(_EXITED) if self._log is not None else 0
 
     def _links(self, address: Address, timeout: float) -> _wall_link.Links:
         if not address.tls:
@@ -148,6 +193,8 @@ class Wall:
         """Before all others: should something else than the gateway listen there, no valid credential goes to it."""
         options = self._options
         yield from tls.handshakes(links)
+        if not options.get("http3"):
+            yield from quic.where_it_is_off(address)
         yield from tls.names(links.usual, self._name, self._credentials)
         pem = options.get("client_certificate")
         yield from tls.client_certificates(links.usual, self._name, pem, self._credentials)
@@ -162,7 +209,9 @@ class Wall:
         yield from tricks.unlisted(self._credentials)
         yield from tricks.smuggling(self._credentials)
         yield from routes.without_scope(self._routes, served, self._credentials)
+        yield from models.without_model(self._routes, served, self._credentials)
         yield from routes.with_scope(served, self._credentials)
+        yield from models.with_model(served, self._credentials)
 
 
 def is_own_address(host: str) -> bool:

@@ -59,13 +59,18 @@ def _is_401(answer: Answer) -> bool:
     return answer.statuses == [401] and b"\r\nwww-authenticate: " in answer.raw.lower()
 
 
+def all_are(answer: Answer, allowed: t.Container[int]) -> bool:
+    """Whether it answered, and with these statuses only. Who says nothing may be a worker that the attack ended."""
+    return bool(answer.statuses) and not answer.timed_out and all(one in allowed for one in answer.statuses)
+
+
 def _is_refused(answer: Answer) -> bool:
-    return not answer.timed_out and all(status in (400, 401, 413, 414, 421, 431) for status in answer.statuses)
+    return all_are(answer, (400, 401, 413, 414, 421, 431))
 
 
 def _is_judged(answer: Answer) -> bool:
     """For requests that may be understood in more than one way: whatever it was taken for, nothing was let through."""
-    return not answer.timed_out and all(400 <= status < 500 for status in answer.statuses)
+    return all_are(answer, range(400, 500))
 
 
 def _is_gateways(answer: Answer) -> bool:
@@ -100,6 +105,12 @@ TURNED_AWAY = Expectation(
     "400, 401, 404, 405 or 421", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405, 421)
 )
 
-CLOSED = Expectation(
-    "no answer, or 401", lambda answer: not answer.raw.startswith(b"HTTP/") or answer.statuses == [401]
-)
+
+def _is_closed(answer: Answer) -> bool:
+    """Who takes the connection and says nothing in time may be slow: only an end shows that it is no server of HTTP."""
+    if not answer.connected or answer.statuses == [401]:
+        return True
+    return not answer.timed_out and not answer.raw.startswith(b"HTTP/")
+
+
+CLOSED = Expectation("no connection, no answer of HTTP, or 401", _is_closed)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients that live as long as an attack on the gateway: one for each scope, an expired one and a revoked one."""
+"""Clients that live as long as an attack: one for each scope, one of some models only, an expired and a revoked one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ import secrets
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import SCOPES
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_routes import MODELS
 
 PREFIX = "gatehouse-wall-"
 # Who is refused would be able to do everything.
 _ENDED = {"expired": "admin", "revoked": "admin"}
 _KEY_ID = "wall"
+# Who may do everything but with some models only; on plain nginx, which does not limit models, there is none.
+_LIMITED = "limited"
 
 Entry = t.Dict[str, t.Any]
 
 
 def make_up(
-    kinds: t.Sequence[str], now: datetime.datetime, life: datetime.timedelta, certificates: str = "none"
+    kinds: t.Sequence[str],
+    now: datetime.datetime,
+    life: datetime.timedelta,
+    certificates: str = "none",
+    limits_models: bool = True,
 ) -> dict[str, list[Entry]]:
     """The clients, those to revoke, all to remove, and the credentials; `kinds` are basic, bearer or both.
 
@@ -28,10 +35,14 @@ def make_up(
     """
     clients: list[Entry] = []
     credentials: list[Entry] = []
-    for name, scope in [*((scope, scope) for scope in SCOPES), *_ENDED.items()]:
+    scopes = {**{scope: [scope] for scope in SCOPES}, **{name: [scope] for name, scope in _ENDED.items()}}
+    if limits_models:
+        scopes[_LIMITED] = [scope for scope in SCOPES if scope != "admin"]
+    for name, granted in scopes.items():
         client = PREFIX + name
-        entry: Entry = dict(name=client, scopes=[scope])
-        about = dict(name=name, scopes=[scope], valid=name not in _ENDED and certificates != "all")
+        models = list(MODELS) if name == _LIMITED else []
+        entry: Entry = dict(name=client, scopes=granted, **(dict(models=models) if models else {}))
+        about = dict(name=name, scopes=granted, valid=name not in _ENDED and certificates != "all", models=models)
         if "bearer" in kinds:
             expires = now - datetime.timedelta(minutes=1) if name == "expired" else now + life
             key = secrets.token_urlsafe(32)

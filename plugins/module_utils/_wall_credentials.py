@@ -14,13 +14,14 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import
 
 @dataclass(frozen=True)
 class Credential:
-    """A short-lived credential; `value` is a key, or for basic user:password."""
+    """A short-lived credential; `value` is a key, or for basic user:password. Without `models` all of them."""
 
     name: str
     kind: str
     value: str = field(repr=False)
     scopes: t.Tuple[str, ...]
     valid: bool
+    models: t.Tuple[str, ...] = ()
 
     @property
     def encoded(self) -> bytes:
@@ -39,7 +40,12 @@ class Credential:
 
 
 def valid(credentials: t.Sequence[Credential]) -> list[Credential]:
-    return [one for one in credentials if one.valid]
+    return [one for one in credentials if one.valid and not one.models]
+
+
+def limited(credentials: t.Sequence[Credential]) -> list[Credential]:
+    """Those that count, and may use some models only."""
+    return [one for one in credentials if one.valid and one.models]
 
 
 def admins(credentials: t.Sequence[Credential]) -> list[Credential]:

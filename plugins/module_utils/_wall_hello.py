@@ -65,10 +65,10 @@ def client_hello(version: int, suites: t.Sequence[int], name: str | None = None)
 
 
 def is_turned_down(answer: Answer) -> bool:
-    """Whether there came nothing but alerts, or nothing at all, and then the end."""
+    """Whether there came an alert and nothing else. No word at all may be a worker that the handshake ended."""
     rest = answer.raw
     if not rest:
-        return not answer.timed_out
+        return False
     while rest:
         if rest[0] != _ALERT or rest[1:2] != b"\x03" or len(rest) < 5:
             return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -50,6 +51,10 @@ class Answer:
     raw: bytes = b""
     error: str = ""
     timed_out: bool = False
+    # Whether anybody took the connection at all.
+    connected: bool = True
+    # An alert of TLS ended it: that is an answer too.
+    alerted: bool = False
 
     @property
     def statuses(self) -> list[int]:
@@ -129,19 +134,27 @@ def named(sent: Request, name: str) -> Request:
     return Request(raw, re.sub("^Host: %s$" % HOST, lambda _found: "Host: %s" % name, sent.shown, flags=re.MULTILINE))
 
 
-def send(address: Address, raw: bytes, timeout: float, wrap: Wrap | None = None) -> Answer:
+def send(
+    address: Address, raw: bytes, timeout: float, wrap: Wrap | None = None, to_connect: float | None = None
+) -> Answer:
     """Send the bytes and read until the server closes, enough is read or `timeout` seconds are over.
 
-    Plainly, unless `wrap` makes more of the connection.
+    Plainly, unless `wrap` makes more of the connection. It must be there within `to_connect` seconds, if given.
     """
     deadline = time.monotonic() + timeout
     received = b""
+    connected = False
     try:
         with contextlib.ExitStack() as opened:
-            sock = opened.enter_context(socket.create_connection((address.host, address.port), timeout))
+            place = (address.host, address.port)
+            sock = opened.enter_context(socket.create_connection(place, to_connect or timeout))
+            connected = True
+            sock.settimeout(timeout)
             if wrap is not None:
                 sock = opened.enter_context(wrap(sock))
-            sock.sendall(raw)
+            # Who refuses at once may have said so before all was sent.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+                sock.sendall(raw)
             while len(received) < _MOST_BYTES:
                 sock.settimeout(max(deadline - time.monotonic(), 0.001))
                 piece = sock.recv(_MOST_BYTES)
@@ -149,9 +162,13 @@ def send(address: Address, raw: bytes, timeout: float, wrap: Wrap | None = None)
                     break
                 received += piece
     except socket.timeout:
+        if not connected:
+            return Answer(b"", "no connection within %g seconds" % (to_connect or timeout), True, connected=False)
         return Answer(received, "nothing within %g seconds" % timeout, timed_out=True)
     except OSError as error:
-        return Answer(received, error.strerror or str(error))
+        # OpenSSL's names of what the other side said.
+        alerted = str(getattr(error, "reason", "")).startswith(("SSLV3_ALERT", "TLSV1"))
+        return Answer(received, error.strerror or str(error), connected=connected, alerted=alerted)
     return Answer(received)
 
 

@@ -30,7 +30,14 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import
 # Names that exist nowhere, in requests that a server would refuse if they reached it.
 MODEL = "gatehouse-wall.invalid/none/none:none"
 
-_PARAMETERS = {":model": "gatehouse-wall", ":digest": "sha256:" + "0" * 64, ":key": "gatehouse-wall"}
+DIGEST = "sha256:" + "0" * 64
+
+_PARAMETERS = {":model": "gatehouse-wall", ":digest": DIGEST, ":key": "gatehouse-wall"}
+
+# All that requests name: a client with these models may do what one with all of them may.
+MODELS = (MODEL, _PARAMETERS[":model"])
+
+ALLOWED = "what is allowed"
 
 # Ollama is written in Go, whose HTTP server answers a header with a control character with 400, before anything else
 # happens. nginx does not look. So even a request that wrongly gets through to a route that acts does nothing.
@@ -58,22 +65,25 @@ def on_route(route: Route, headers: t.Sequence[Header] = ()) -> Request:
     path = route.path
     for name, value in _PARAMETERS.items():
         path = path.replace(name, value)
-    fields = list(headers)
-    body = b""
-    if route.kind in _ACTING:
-        fields.append(_HARMLESS)
     if route.model == "body":
         # Of the members that may stand for one another the first.
         names = [one for one in route.fields if one != "name" or "model" not in route.fields]
-        body = json.dumps({**{one: MODEL for one in names}, "stream": False}).encode()
-        fields.append(Header("Content-Type", b"application/json"))
-    elif route.model == "form":
+        body = json_of({**{one: MODEL for one in names}, "stream": False})
+        return sent_to(route, path, [*headers, Header("Content-Type", b"application/json")], body)
+    if route.model == "form":
         form = '--wall\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--wall--\r\n'
-        body = (form % MODEL).encode()
-        fields.append(Header("Content-Type", b"multipart/form-data; boundary=wall"))
-    elif route.method == "POST":
-        body = b"{}"
-    return request(route.method, path, fields, body)
+        kind = Header("Content-Type", b"multipart/form-data; boundary=wall")
+        return sent_to(route, path, [*headers, kind], (form % MODEL).encode())
+    return sent_to(route, path, headers, b"{}" if route.method == "POST" else b"")
+
+
+def sent_to(route: Route, path: str, headers: t.Sequence[Header], body: bytes = b"") -> Request:
+    """A request that does nothing if it gets through, whatever its body says."""
+    return request(route.method, path, [*headers, *([_HARMLESS] if route.kind in _ACTING else [])], body)
+
+
+def json_of(members: t.Mapping[str, t.Any]) -> bytes:
+    return json.dumps(members).encode()
 
 
 def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
@@ -117,7 +127,7 @@ def with_scope(served: t.Sequence[Route], credentials: t.Sequence[Credential]) -
             # Nobody can promise of a route of the account that a request does nothing at ollama.com.
             if credential.may(route.scope) and route.scope != "account":
                 sent = on_route(route, [credential.header()])
-                yield _attack("what is allowed", route, credential.name, credential.name, sent, SERVED)
+                yield _attack(ALLOWED, route, credential.name, credential.name, sent, SERVED)
 
 
 def _attack(kind: str, route: Route, column: str, what: str, sent: Request, expects: Expectation) -> Attack:

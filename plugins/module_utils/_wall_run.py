@@ -34,6 +34,8 @@ class Result:
     expected: str
     route: str = ""
     column: str = ""
+    # What is to be said of it though it is no hole.
+    note: str = ""
 
 
 class Budget:

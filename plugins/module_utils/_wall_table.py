@@ -37,6 +37,11 @@ def summary(results: t.Sequence[Result]) -> list[str]:
     return lines
 
 
+def notes(results: t.Sequence[Result]) -> list[str]:
+    """What is to be said of attacks that found no hole."""
+    return ["%s %s: %s" % (result.kind, result.name, result.note) for result in results if result.note]
+
+
 def hole(results: t.Sequence[Result]) -> str:
     """The first hole in words; empty if there is none."""
     holes = [result for result in results if not result.held]

@@ -12,7 +12,12 @@ from urllib.parse import urlsplit
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_hello as hello
 from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import UNAUTHORIZED, Attack, Expectation
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import (
+    UNAUTHORIZED,
+    Attack,
+    Expectation,
+    all_are,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, admins
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import (
     Address,
@@ -32,15 +37,15 @@ KIND = "TLS"
 PLAIN_PORT = "plain port"
 FOREIGN = "gatehouse-wall.invalid"
 
-_TURNED_DOWN = Expectation("a TLS alert or the end of the connection, and no ServerHello", hello.is_turned_down)
+_TURNED_DOWN = Expectation("a TLS alert, and no ServerHello", hello.is_turned_down)
 
 
 def _refuses(*statuses: int) -> t.Callable[[Answer], bool]:
-    """One of these or no answer at all, and the end of the connection."""
-    return lambda answer: not answer.timed_out and all(status in statuses for status in answer.statuses)
+    """One of these, or an alert of TLS. An end without a word is none: that may be a worker that the attack ended."""
+    return lambda answer: all_are(answer, statuses) or (answer.alerted and not answer.raw)
 
 
-_ONLY_400 = Expectation("400 or the end of the connection", _refuses(400))
+_ONLY_400 = Expectation("400", _refuses(400))
 _ELSEWHERE = Expectation("421 or another refusal", _refuses(400, 401, 421))
 _CERTIFIED = Expectation(
     "an answer from a server with the certificate that it must have", lambda answer: answer.status == 200
@@ -167,7 +172,7 @@ def _redirects(name: str, credential: Credential | None) -> Expectation:
 
     def holds(answer: Answer) -> bool:
         head = answer.raw.partition(b"\r\n\r\n")[0]
-        if answer.timed_out or any(secret in answer.raw for secret in secrets):
+        if answer.timed_out or not answer.statuses or any(secret in answer.raw for secret in secrets):
             return False
         if b"\r\n%s:" % _INJECTED.lower().encode() in head.lower():
             return False

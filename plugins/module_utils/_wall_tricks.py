@@ -26,11 +26,6 @@ COOKIE = b"gatehouse-wall-cookie"
 ORIGIN = b"https://gatehouse-wall.invalid"
 
 
-def door() -> Request:
-    """What is asked of a side door."""
-    return request("GET", "/api/version", host="localhost")
-
-
 _BODY = b'{"model":"%s","stream":false}' % MODEL.encode()
 _CHUNKED = ("Transfer-Encoding", b"chunked")
 # Name, headers, and what follows them.

@@ -8,11 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: side_doors_info
-short_description: List where a server in a Compose project could be reached past its gateway
+short_description: List where the servers of a Compose project could be reached past their gateway
 version_added: 0.1.0
 description:
   - Lists the addresses of the host and of the project's containers with the port of the server and with every port that
-    the project publishes. Whether somebody answers there is a question for M(gatehouse.ollama.wall).
+    the project publishes, and by what the servers can be known again. Whether one of them answers there is a question
+    for M(gatehouse.ollama.wall).
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
 options:
@@ -57,6 +58,12 @@ elsewhere:
   type: list
   elements: dict
   sample: [{"host": "192.0.2.10", "port": 11434, "place": "host"}]
+servers:
+  description: What the project's servers say of themselves, in the form of O(gatehouse.ollama.wall#module:servers).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"version": "0.32.15", "models": ["2026-11-25T12:00:00.123456789Z sha256-digest"]}]
 """
 
 import ipaddress
@@ -64,7 +71,14 @@ import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _namespace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Container, choose
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_doors import model
 
+# For a short answer of a server that may be busy.
+TIMEOUT = 30.0
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -90,6 +104,28 @@ def doors(addresses: t.Iterable[str], ports: set[int], place: str) -> list[dict[
     """Every address with every port, but for addresses that need an interface to be named."""
     usable = sorted({one for one in addresses if not ipaddress.ip_address(one.split("%")[0]).is_link_local})
     return [dict(host=address, port=port, place=place) for address in usable for port in sorted(ports)]
+
+
+def identity(client: Client) -> dict[str, t.Any]:
+    """By what a server can be known again: nobody else has the same models since the same nanosecond."""
+    models = [model(str(one.get("modified_at")), str(one.get("digest"))) for one in client.tags()]
+    return dict(version=client.version(), models=sorted(models))
+
+
+def asked(server: Container) -> Client:
+    """A client that asks the server where nobody else can, inside its container."""
+    return Client(
+        Endpoint(server.address, server.port),
+        timeout=TIMEOUT,
+        dial=lambda timeout: _namespace.connect(server.pid, server.address, server.port, timeout),
+        name="Ollama in the container %s" % server.name,
+    )
+
+
+def identities(containers: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Those of all servers among the containers, as `docker inspect` describes them. Raises GatehouseError."""
+    servers = (choose([one], None) for one in containers)
+    return [identity(asked(one)) for one in servers if one is not None]
 
 
 class Docker:
@@ -128,6 +164,12 @@ def main() -> None:
     containers = docker.inspect("container", "ps", "--quiet", "--filter", label)
     bridges = bridge_addresses(docker.inspect("network", "network", "ls", "--quiet"))
     inner = container_addresses(containers)
+    try:
+        servers = identities(containers)
+    except GatehouseError as error:
+        module.fail_json(msg="It cannot be told by what the server could be known again: %s." % error)
+    if not servers:
+        module.fail_json(msg="No server of the Compose project %s runs on this host." % module.params["project"])
     own = {module.params["port"]}
     ports = own | published(containers)
     addresses = set(module.params["addresses"]) | set(LOOPBACK)
@@ -138,6 +180,7 @@ def main() -> None:
         elsewhere=doors(outer, ports, "host")
         + doors(addresses & bridges, ports, "network")
         + doors(inner, own, "network"),
+        servers=servers,
     )
 
 

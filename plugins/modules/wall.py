@@ -20,6 +20,9 @@ description:
   - With TLS it also attacks that, with handshakes that are old or weak, with other names and beside TLS. Only what has
     the certificate that it must have is given a valid credential over TLS.
   - Attacks run class by class, the harmless ones first, and end with the first class in which one gets through.
+  - An attack that ends without an answer is a hole, too. That may be a worker of the gateway that crashed.
+  - HTTP/3 is not attacked, as Python has no library for it. Where it is on the table says so; where it is off, nothing
+    may speak QUIC at the port.
   - No credential is printed or returned.
 options:
   url:
@@ -130,8 +133,23 @@ options:
         description: Whether it counts. One that expired, was revoked or lacks the certificate that it needs does not.
         type: bool
         default: true
+      models:
+        description:
+          - The models that it is limited to. They must be those that the attacks name, as
+            M(gatehouse.ollama.wall_clients) has them; all others, by every spelling, must be closed to it.
+          - Where no credential has any, this is not tried, and the table says so.
+        type: list
+        elements: str
+        default: []
+  http3:
+    description: Whether the gateway has HTTP/3. If not, nothing may speak QUIC at the UDP port of the same number.
+    type: bool
+    default: false
   side_doors:
-    description: Addresses that must not answer, or only with 401.
+    description:
+      - Addresses that must not answer, or only with 401. Who takes a connection and does not answer within
+        O(request_timeout) may be slow and is not closed.
+      - With O(servers) another program may answer there.
     type: list
     elements: dict
     default: []
@@ -153,17 +171,54 @@ options:
         type: str
         choices: [here, host, network]
         default: here
+  servers:
+    description:
+      - What the servers that must not be reached say of themselves, as M(gatehouse.ollama.side_doors_info) returns it.
+        Then only what is shown to be one of them is a side door.
+      - A server without models can be told apart by its version only. That is enough where the address is certainly the
+        host's. With V(network) as its place, it ends up as a warning, like an address that takes connections and says
+        nothing, and like another Ollama.
+    type: list
+    elements: dict
+    suboptions:
+      version:
+        description: Its version.
+        type: str
+        required: true
+      models:
+        description: For each of its models, when it was changed and its digest, with a space between them.
+        type: list
+        elements: str
+        default: []
   files:
     description:
       - Files and folders that hold credentials, as M(ansible.builtin.find) returns them. Nobody but their owner and
-        group may have access.
+        group may have access, and only their owner may write them. Links and whatever else is neither a file nor a
+        folder are holes.
     type: list
     elements: dict
     default: []
+  file_owners:
+    description: Numbers of users besides root who may own O(files).
+    type: list
+    elements: int
+    default: []
+  file_groups:
+    description: Numbers of groups besides that of root which may have access to O(files).
+    type: list
+    elements: int
+    default: []
+  folder:
+    description: A folder that holds them. It and all above it must be root's, and nobody else may write them.
+    type: path
   mirror_command:
     description:
       - A command that takes requests at its standard input and gives them to the gateway's configuration with a mirror
         in place of Ollama, which answers with the headers that arrived. No credential, cookie or origin may be there.
+    type: list
+    elements: str
+  log_command:
+    description: A command that prints the log of the gateway. No new line of it may tell of a process that crashed.
     type: list
     elements: str
   auth_failures:
@@ -278,6 +333,9 @@ results:
       description: What had to come back.
       type: str
       sample: '403'
+    note:
+      description: What is to be said of it though it is no hole. Only where there is something.
+      type: str
 holes:
   description: The first of those that did not hold, ten at most.
   returned: always
@@ -294,7 +352,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, summary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, notes, summary
 
 ROUTE_OPTIONS = dict(
     method=dict(type="str", required=True),
@@ -312,11 +370,16 @@ CREDENTIAL_OPTIONS = dict(
     value=dict(type="str", required=True, no_log=True),
     scopes=dict(type="list", elements="str", default=[]),
     valid=dict(type="bool", default=True),
+    models=dict(type="list", elements="str", default=[]),
 )
 DOOR_OPTIONS = dict(
     host=dict(type="str", required=True),
     port=dict(type="int", required=True),
     place=dict(type="str", choices=["here", "host", "network"], default="here"),
+)
+SERVER_OPTIONS = dict(
+    version=dict(type="str", required=True),
+    models=dict(type="list", elements="str", default=[]),
 )
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     url=dict(type="str"),
@@ -328,9 +391,15 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
     allow_account_routes=dict(type="bool", default=False),
     credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
+    http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
+    servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
     files=dict(type="list", elements="dict", default=[]),
+    file_owners=dict(type="list", elements="int", default=[]),
+    file_groups=dict(type="list", elements="int", default=[]),
+    folder=dict(type="path"),
     mirror_command=dict(type="list", elements="str"),
+    log_command=dict(type="list", elements="str"),
     auth_failures=dict(type="int", default=0),
     touch=dict(type="path"),
     max_requests=dict(type="int", default=10000),
@@ -347,13 +416,16 @@ def report(results: list[Result], table: list[str], seconds: float) -> dict[str,
         entry = asdict(result)
         if result.held:
             del entry["sent"], entry["came_back"]
+        if not result.note:
+            del entry["note"]
         entries.append(entry)
+    lines = [*table, ""] if table else []
     end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
     return dict(
         changed=False,
         attacks=len(results),
         seconds=round(seconds, 1),
-        table=[*table, "", *summary(results), "", end] if table else [*summary(results), "", end],
+        table=[*lines, *summary(results), *notes(results), "", end],
         results=entries,
         # As many as somebody may read.
         holes=[entry for entry in entries if not entry["held"]][:10],
@@ -370,6 +442,12 @@ def main() -> None:
         )
         return Answer(stdout if rc == 0 else b"", "the mirror failed: %s" % stderr.decode("utf-8", "replace").strip())
 
+    def log() -> bytes:
+        rc, stdout, stderr = module.run_command(options["log_command"], encoding=None, expand_user_and_vars=False)
+        if rc != 0:
+            module.fail_json(msg="log_command: it fails: %s" % stderr.decode("utf-8", "replace").strip()[-500:])
+        return bytes(stdout + stderr)
+
     try:
         address = read_url(options["url"]) if options["url"] else None
     except ValueError as error:
@@ -380,13 +458,17 @@ def main() -> None:
     for name in ("certificate", "ca_file", "http_port", "client_certificate"):
         if options[name] and not (address and address.tls):
             module.fail_json(msg="%s: it needs a url with https" % name)
-    wall = _wall.Wall(address, options, mirror if options["mirror_command"] else None)
+    wall = _wall.Wall(
+        address, options, mirror if options["mirror_command"] else None, log if options["log_command"] else None
+    )
     begun = time.monotonic()
     budget = Budget(options["max_requests"], options["rate"], options["timeout"])
     try:
         results = wall.attack(budget)
     except GatehouseError as error:
         module.fail_json(msg="The wall was not attacked to the end: %s." % error)
+    for note in notes(results):
+        module.warn(note)
     returned = report(results, wall.table(results), time.monotonic() - begun)
     if returned["holes"]:
         del returned["results"]

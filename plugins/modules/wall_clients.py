@@ -11,8 +11,8 @@ module: wall_clients
 short_description: Make up short-lived clients for an attack on a gateway
 version_added: 0.1.0
 description:
-  - Makes up a client for each scope, one whose keys have expired, and one that is to be removed before the attack, with
-    random secrets. It writes nothing.
+  - Makes up a client for each scope, one that may use some models only, one whose keys have expired, and one that is to
+    be removed before the attack, with random secrets. It writes nothing.
   - What it returns holds secrets, so a task with it needs C(no_log).
 options:
   auth:
@@ -27,6 +27,10 @@ options:
     type: str
     choices: [none, any, all]
     default: none
+  limits_models:
+    description: Whether the gateway limits clients to lists of models, as OpenResty does. Then one of them has a list.
+    type: bool
+    default: true
   minutes:
     description: Minutes after which the keys expire, should nobody remove them. Passwords do not expire.
     type: int
@@ -91,6 +95,7 @@ def main() -> None:
         argument_spec=dict(
             auth=dict(type="str", choices=["basic", "bearer", "both"], required=True),
             client_certificates=dict(type="str", choices=["none", "any", "all"], default="none"),
+            limits_models=dict(type="bool", default=True),
             minutes=dict(type="int", default=15),
         ),
         supports_check_mode=True,
@@ -98,7 +103,9 @@ def main() -> None:
     now = datetime.datetime.now(datetime.timezone.utc)
     kinds = ["basic", "bearer"] if module.params["auth"] == "both" else [module.params["auth"]]
     life = datetime.timedelta(minutes=module.params["minutes"])
-    module.exit_json(changed=False, **make_up(kinds, now, life, module.params["client_certificates"]))
+    options = module.params
+    made = make_up(kinds, now, life, options["client_certificates"], options["limits_models"])
+    module.exit_json(changed=False, **made)
 
 
 if __name__ == "__main__":

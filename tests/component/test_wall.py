@@ -39,10 +39,12 @@ class Attacked:
     def __init__(self, entrance: Gateway) -> None:
         self.gateway = entrance
         now = datetime.datetime.now(datetime.timezone.utc)
-        made = make_up(KINDS[entrance.auth], now, datetime.timedelta(minutes=5))
+        limits = entrance.image == "openresty"
+        made = make_up(KINDS[entrance.auth], now, datetime.timedelta(minutes=5), limits_models=limits)
         self.credentials = made["credentials"]
         there = [one for one in made["clients"] if not one["name"].endswith("revoked")]
-        entrance.allow({one["name"]: one["scopes"] for one in there})
+        limited = {one["name"]: one["models"] for one in there if "models" in one}
+        entrance.allow({one["name"]: one["scopes"] for one in there}, limited)
         entrance.write(
             "api_keys",
             [

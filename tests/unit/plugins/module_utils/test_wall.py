@@ -11,7 +11,7 @@ import datetime
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils import (
     _wall_attack,
     _wall_clients,
     _wall_http,
+    _wall_models,
     _wall_routes,
     _wall_run,
     _wall_tricks,
@@ -29,6 +30,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import R
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall, is_own_network
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, malformed
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address, Answer
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_routes import MODELS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Result
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, summary, table
 
@@ -44,6 +46,8 @@ CREDENTIALS = [
     Credential("inference", "basic", "gatehouse-wall-inference:" + KEY[::-1], ("inference",), True),
     Credential("admin", "basic", "gatehouse-wall-admin:pass" + KEY, ("admin",), True),
     Credential("revoked", "bearer", "revoked" + KEY, ("admin",), False),
+    Credential("limited", "bearer", "limited" + KEY, ("inference", "models_read", "models_write"), True, MODELS),
+    Credential("limited", "basic", "gatehouse-wall-limited:" + KEY, ("inference",), True, MODELS),
 ]
 SERVED = [route for route in ROUTES if route.scope != "account"]
 EVERY_ATTACK = [
@@ -52,7 +56,9 @@ EVERY_ATTACK = [
     *_wall_tricks.unlisted(CREDENTIALS),
     *_wall_tricks.smuggling(CREDENTIALS),
     *_wall_routes.without_scope(ROUTES, SERVED, CREDENTIALS),
+    *_wall_models.without_model(ROUTES, SERVED, CREDENTIALS),
     *_wall_routes.with_scope(SERVED, CREDENTIALS),
+    *_wall_models.with_model(SERVED, CREDENTIALS),
 ]
 
 
@@ -137,8 +143,9 @@ class TestAttacks:
             ),
             (
                 _wall_attack.REFUSED,
-                [answer(401), answer(400), Answer()],
-                [answer(200), answer(404), answer(502), Answer(timed_out=True)],
+                [answer(401), answer(400)],
+                # A worker that crashes says nothing.
+                [answer(200), answer(404), answer(502), Answer(timed_out=True), Answer()],
             ),
             (_wall_attack.FORBIDDEN, [answer(403)], [answer(200), answer(401), answer(404), Answer()]),
             (
@@ -171,13 +178,13 @@ class TestAttacks:
             ),
             (
                 _wall_attack.CLOSED,
-                [Answer(), Answer(b"\x15\x03"), answer(401)],
-                [answer(200), answer(403), answer(404)],
+                [Answer(), Answer(b"\x15\x03"), answer(401), Answer(timed_out=True, connected=False)],
+                [answer(200), answer(403), answer(404), Answer(timed_out=True), Answer(b"x", timed_out=True)],
             ),
             (
                 _wall_attack.JUDGED,
-                [answer(400), answer(401), Answer()],
-                [answer(200), Answer(b"HTTP/1.1 400 Bad\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")],
+                [answer(400), answer(401)],
+                [answer(200), Answer(), Answer(b"HTTP/1.1 400 Bad\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")],
             ),
         ],
         ids=["unauthorized", "refused", "forbidden", "unknown", "served", "closed", "judged"],
@@ -272,6 +279,45 @@ def _server(reply: bytes) -> Iterator[Address]:
 
 def _attack(kind: str, name: str = "one") -> _wall_attack.Attack:
     return _wall_attack.Attack(kind, name, _wall_http.Request(b"", "GET /"), _wall_attack.REFUSED)
+
+
+def _wall(options: dict[str, object], log: Callable[[], bytes] | None = None, address: Address | None = None) -> Wall:
+    made: dict[str, object] = dict(routes=[], credentials=[], files=[], side_doors=[], request_timeout=1)
+    made.update(url="http://gateway", touch=None, auth_failures=0, allow_account_routes=False)
+    return Wall(address, {**made, **options}, None, log)
+
+
+class TestWhatIsNotTried:
+    LIMITED = dict(name="limited", kind="bearer", value=KEY, scopes=["inference"], valid=True, models=list(MODELS))
+    ADMIN = dict(name="admin", kind="bearer", value=KEY[::-1], scopes=["admin"], valid=True, models=[])
+
+    def test_http3_is_told_where_it_is_on(self) -> None:
+        for on in (True, False):
+            table = _wall({"http3": on, "credentials": [self.ADMIN]}, address=Address("127.0.0.1", 1)).table([])
+            assert any(line.startswith("HTTP/3 is on and was not tried") for line in table) is on
+
+    def test_lists_of_models_are_told_where_no_client_has_one(self) -> None:
+        for credentials, told in (([self.ADMIN], True), ([self.ADMIN, self.LIMITED], False)):
+            table = _wall({"credentials": credentials}, address=Address("127.0.0.1", 1)).table([])
+            assert any(line.startswith("No client has a list of models (plain nginx") for line in table) is told
+            assert ("limited" in table[0]) is not told
+
+
+class TestWorkers:
+    def test_a_worker_that_crashed_during_the_attack_is_a_hole(self) -> None:
+        lines = [b"[alert] 1#1: worker process 7 exited on signal 11 (core dumped)\n"]
+        for crashed in (0, 1):
+            log = iter([lines[0], lines[0] * (1 + crashed)])
+            with _server(b"HTTP/1.1 200 OK\r\n\r\nok") as address:
+                results = _wall({}, lambda log=log: next(log), address).attack(_wall_run.Budget(100, 400, 9))  # type: ignore[misc]
+            assert results[-1].kind == "workers"
+            assert results[-1].held is not bool(crashed)
+            assert results[-1].came_back == f"{crashed} ended on a signal, says its log"
+
+    def test_where_the_log_is_not_given_nothing_is_said_of_them(self) -> None:
+        with _server(b"HTTP/1.1 200 OK\r\n\r\nok") as address:
+            results = _wall({}, None, address).attack(_wall_run.Budget(100, 400, 9))
+        assert "workers" not in {one.kind for one in results}
 
 
 class TestRun:
@@ -388,15 +434,23 @@ class TestClients:
             for _ in range(2)
             for one in _wall_clients.make_up(["basic", "bearer"], self.NOW, datetime.timedelta(1))["credentials"]
         ]
-        assert len(set(values)) == len(values) == 22
+        assert len(set(values)) == len(values) == 26
 
     def test_every_scope_and_both_ends_are_there(self) -> None:
         made = _wall_clients.make_up(["bearer"], self.NOW, datetime.timedelta(1))
         assert {one["name"]: one["valid"] for one in made["credentials"]} == {
-            **dict.fromkeys(["inference", "models_read", "models_write", "admin"], True),
+            **dict.fromkeys(["inference", "models_read", "models_write", "admin", "limited"], True),
             "expired": False,
             "revoked": False,
         }
+
+    def test_one_has_a_list_of_models_unless_the_gateway_has_none(self) -> None:
+        for limits in (True, False):
+            made = _wall_clients.make_up(["bearer"], self.NOW, datetime.timedelta(1), limits_models=limits)
+            assert [one["name"] for one in made["credentials"] if one["models"]] == (["limited"] if limits else [])
+            clients = {one["name"]: one for one in made["clients"] if "models" in one}
+            assert set(clients) == ({"gatehouse-wall-limited"} if limits else set())
+            assert "admin" not in {scope for one in clients.values() for scope in one["scopes"]}
 
     @pytest.mark.parametrize("kinds", [["basic"], ["bearer"], ["basic", "bearer"]])
     def test_none_counts_where_all_requests_need_a_certificate(self, kinds: list[str]) -> None:

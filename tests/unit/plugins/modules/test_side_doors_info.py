@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_doors
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer
 from ansible_collections.gatehouse.ollama.plugins.modules import side_doors_info as module
 
 CONTAINER: dict[str, Any] = {
@@ -44,3 +48,35 @@ def test_every_address_is_a_door_on_every_port_but_link_local_ones() -> None:
         ("2001:db8::1", 11434),
         ("2001:db8::1", 18434),
     ]
+
+
+class Client:
+    """A server with these models."""
+
+    def __init__(self, models: list[dict[str, Any]]) -> None:
+        self.models = models
+
+    def version(self) -> str:
+        return "0.32.15"
+
+    def tags(self) -> list[dict[str, Any]]:
+        return self.models
+
+
+def test_a_server_is_known_again_by_what_it_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a download; and one with the same models from another day is another one."""
+    monkeypatch.setattr(module, "asked", lambda _server: Client([tiny]))
+    tiny = {"name": "tiny:latest", "modified_at": "2026-11-25T12:00:00.123456789Z", "digest": "a" * 64}
+    labels = {"com.docker.compose.service": "ollama-1"}
+    running = {"Id": "1", "Name": "/ollama", "State": {"Running": True, "Pid": 7}, "Config": {"Labels": labels}}
+    other = {**running, "Config": {"Labels": {"com.docker.compose.service": "egress"}}}
+    (found,) = module.identities([running, other])
+    server = _wall_doors.Server(found["version"], frozenset(found["models"]))
+    for models, known in (
+        ([tiny], "proven"),
+        ([{**tiny, "digest": "b" * 64}, tiny], "proven"),
+        ([{**tiny, "modified_at": "2026-11-26T12:00:00.123456789Z"}], "not"),
+        ([], "not"),
+    ):
+        listed = Answer(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps({"models": models}, separators=(",", ":")).encode())
+        assert _wall_doors.compare("0.32.15", listed, [server]) == known

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,46 @@ def test_closed_doors_and_sound_files_are_no_change(playbook: Playbook) -> None:
 def test_a_file_that_everybody_may_read_is_a_hole(playbook: Playbook) -> None:
     run = playbook.run(wall(files=[{"path": "/a", "mode": "0750"}, {"path": "/b", "mode": "0644"}]))
     assert run.only[0]["msg"].startswith("The wall has a hole (files): /b.\nCame back:\n    mode 0644")
+
+
+def test_a_file_that_somebody_else_made_or_may_replace_is_a_hole(playbook: Playbook, tmp_path: Path) -> None:
+    for file, fault in (
+        ({"mode": "0777", "islnk": True}, "a link"),
+        ({"mode": "0660", "uid": 0, "gid": 60880}, "its group may write it"),
+        ({"mode": "0640", "uid": 1000, "gid": 60880}, "its owner is 1000"),
+    ):
+        run = playbook.run(wall(files=[{"path": "/a", **file}], file_groups=[60880]))
+        assert run.only[0]["msg"].startswith(
+            f"The wall has a hole (files): /a.\nCame back:\n    mode {file['mode']}; {fault}\nExpected: a file or folder"
+        )
+    tmp_path.chmod(0o777)
+    run = playbook.run(wall(folder=str(tmp_path)))
+    assert run.only[0]["msg"].startswith(
+        f"The wall has a hole (files): {tmp_path}.\nCame back:\n    others may write it"
+    )
+
+
+def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(
+    playbook: Playbook, careless: int
+) -> None:
+    door = {"host": "127.0.0.1", "port": careless}
+    servers = [{"version": "0.32.15", "models": ["2026-11-25T12:00:00Z digest"]}]
+    run = playbook.run(wall(side_doors=[door], servers=servers))
+    assert run.only[0]["table"][0] == "✓ side doors: 1"
+    assert "warnings" not in run.only[0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        door = {"host": "127.0.0.1", "port": silent.getsockname()[1], "place": "network"}
+        run = playbook.run(wall(side_doors=[door], servers=servers, request_timeout=1))
+    # Unless this machine has the network itself.
+    if run.only[0]["attacks"]:
+        note = f"side doors 127.0.0.1:{door['port']}: it took a connection and did not answer for 1 seconds"
+        assert [one.startswith(note) for one in run.only[0]["warnings"]] == [True]
+        assert run.only[0]["table"][1].startswith(note)
+
+
+def test_a_log_that_cannot_be_read_is_told(playbook: Playbook, careless: int) -> None:
+    run = playbook.run(wall(url=f"http://127.0.0.1:{careless}", log_command=["sh", "-c", "echo no log >&2; exit 1"]))
+    assert run.only[0]["msg"] == "log_command: it fails: no log"
 
 
 def test_no_credential_is_printed_even_by_a_gateway_that_gives_it_back(playbook: Playbook, careless: int) -> None:
