@@ -21,7 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table impor
 from passlib.hash import apr_md5_crypt
 
 from tests.component import rendering
-from tests.component.contract.standins import Standin, standin
+from tests.component.contract.standins import Standin, registry, standin
 from tests.component.gateways import Gateway, gateway, record
 
 KINDS = {"basic": ["basic"], "bearer": ["bearer"], "both": ["basic", "bearer"]}
@@ -29,7 +29,9 @@ KINDS = {"basic": ["basic"], "bearer": ["bearer"], "both": ["basic", "bearer"]}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with standin(tmp_path_factory.mktemp("ollama") / "models") as one:
+    root = tmp_path_factory.mktemp("ollama")
+    with registry() as source, standin(root / "models", STANDIN_REGISTRY=f"http://{source.address}") as one:
+        assert one.run("pull", "tiny").returncode == 0
         yield one
 
 
@@ -70,7 +72,7 @@ class Attacked:
             "touch": str(self.gateway.folder / "clients" / "clients.json"),
             **options,
         }
-        self.wall = Wall(read_url(everything["url"]), everything, None)
+        self.wall = Wall(read_url(everything["url"]), everything, None, lambda: self.gateway.logs().encode())
         return self.wall.attack(Budget(10000, 2000, 120))
 
 
@@ -102,6 +104,9 @@ def test_a_sound_gateway_withstands_every_attack(attacked: Attacked) -> None:
     results = attacked.attack()
     assert hole(results) == ""
     assert len(results) > 1000
+    assert results[-1].kind == "workers"
+    limits = attacked.gateway.image == "openresty"
+    assert ("lists of models" in {result.kind for result in results}) is limits
     assert not any("-" in line.split("  ")[1:] for line in attacked.wall.table(results))
 
 
@@ -153,6 +158,65 @@ def test_an_expired_key_that_still_counts_is_found(attacked: Attacked) -> None:
     assert found.startswith("The wall has a hole (credential that does not count): GET / with models_write.")
 
 
+def _change_lua(attacked: Attacked, old: str, new: str) -> None:
+    """As _cut, in the Lua module between nginx and the others."""
+    path = attacked.gateway.folder / "lua" / "gatehouse" / "gateway.lua"
+    text = path.read_text()
+    assert old in text
+    attacked.gateway.put(path, text.replace(old, new))
+    attacked.gateway.reload()
+    time.sleep(1)
+
+
+@pytest.fixture
+def limiting(server: Standin, tmp_path: Path) -> Iterator[Attacked]:
+    """A gateway that limits clients to lists of models."""
+    routes = rendering.value("__ollama_gateway_routes")
+    with gateway(tmp_path / "gateway", "bearer", server.address, __ollama_gateway_routes=routes) as one:
+        yield Attacked(one)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("if not may(name) then", "if false then", "POST /api/show with limited: as model."),
+        ('elseif route.model == "list" and may then', "elseif false then", "GET /api/tags with limited."),
+        ("return { parameter }", "return {}", "GET /v1/models/:model with limited: gatehouse-wall-other."),
+        # Of several names the first alone counts.
+        (
+            "for _, name in ipairs(names) do",
+            "for _, name in ipairs({ names[1] }) do",
+            "POST /api/show with limited: as",
+        ),
+    ],
+    ids=["names", "lists", "paths", "first name"],
+)
+def test_a_gateway_that_does_not_look_at_models_is_found(limiting: Attacked, old: str, new: str, found: str) -> None:
+    _change_lua(limiting, old, new)
+    assert hole(limiting.attack()).startswith(f"The wall has a hole (lists of models): {found}")
+
+
+def test_where_no_client_has_a_list_the_table_says_that_lists_were_not_tried(server: Standin, tmp_path: Path) -> None:
+    routes = rendering.value("__ollama_gateway_routes")
+    with gateway(tmp_path / "gateway", "basic", server.address, __ollama_gateway_routes=routes) as one:
+        attacked = Attacked(one)
+        results = attacked.attack()
+    assert hole(results) == ""
+    assert attacked.wall.table(results)[-1].startswith("No client has a list of models (plain nginx has none)")
+
+
+def test_a_worker_that_crashes_is_no_refusal(limiting: Attacked) -> None:
+    """It ends itself at a header that one attack has, before it answers."""
+    crash = 'local ffi = require "ffi"; ffi.cdef "int raise(int);"; ffi.C.raise(9)'
+    header = 'ngx.req.get_headers()["X-Bytes"]'
+    _change_lua(limiting, "function _M.access()\n", f"function _M.access()\n    if {header} then {crash} end\n")
+    results = limiting.attack()
+    names = [result.name for result in results if result.kind == "smuggling" and not result.held]
+    assert "a header that is no UTF-8" in names
+    assert "the connection was closed" in hole(results)
+    assert (results[-1].kind, results[-1].held) == ("workers", False)
+
+
 def test_a_server_that_does_not_answer_is_told_as_such(server: Standin, tmp_path: Path) -> None:
     routes = rendering.value("__ollama_gateway_routes")
     with gateway(tmp_path / "gateway", "bearer", "127.0.0.1:9", __ollama_gateway_routes=routes) as one:
@@ -186,7 +250,17 @@ def test_routes_of_the_account_withstand_where_they_are_served(server: Standin, 
         results = attacked.attack(allow_account_routes=True)
         assert hole(results) == ""
         tried = {result.column for result in results if result.route == "POST /api/signout"}
-        assert tried == {"none", "wrong", "expired", "malformed", "revoked", "inference", "models_read", "models_write"}
+        assert tried == {
+            "none",
+            "wrong",
+            "expired",
+            "malformed",
+            "revoked",
+            "inference",
+            "models_read",
+            "models_write",
+            "limited",
+        }
         # Had the gateway to refuse them, the wall would have to say so, also where Ollama refuses the request itself.
         assert hole(attacked.attack()).startswith("The wall has a hole (scopes): POST /api/me with inference.")
         _cut(attacked, "settings.json", '"scope": "account"', '"scope": "any"')
