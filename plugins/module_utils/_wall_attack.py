@@ -73,7 +73,7 @@ def _is_judged(answer: Answer) -> bool:
     return all_are(answer, range(400, 500))
 
 
-def _is_gateways(answer: Answer) -> bool:
+def is_gateways(answer: Answer) -> bool:
     """Whether the gateway said this itself."""
     return any(message in answer.raw for message in GATEWAY_MESSAGES)
 
@@ -81,12 +81,12 @@ def _is_gateways(answer: Answer) -> bool:
 def _is_unknown(answer: Answer) -> bool:
     """Said by the gateway: Ollama has its own 400, 404 and 405. An answer to HEAD has no body to tell them apart."""
     if answer.statuses == [404]:
-        return _is_gateways(answer) or answer.raw.endswith(b"\r\n\r\n")
-    return _is_gateways(answer) and answer.statuses in ([400], [405], [421])
+        return is_gateways(answer) or answer.raw.endswith(b"\r\n\r\n")
+    return is_gateways(answer) and answer.statuses in ([400], [405], [421])
 
 
 def _is_served(answer: Answer) -> bool:
-    return bool(answer.statuses) and answer.status not in (101, 401, 403) and not _is_gateways(answer)
+    return bool(answer.statuses) and answer.status not in (101, 401, 403) and not is_gateways(answer)
 
 
 UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)

@@ -16,6 +16,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack impo
     UNKNOWN,
     Attack,
     Expectation,
+    is_gateways,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_credentials import Credential, limited
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, Header, Request
@@ -26,6 +27,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_routes impo
     MODELS,
     Route,
     json_of,
+    members,
     on_route,
     sent_to,
 )
@@ -37,8 +39,10 @@ OTHER = "gatehouse-wall.invalid/none/other:none"
 _OTHER_SHORT = "gatehouse-wall-other"
 
 _FORM = "multipart/form-data; boundary=wall"
-# Ollama tells a charset.
-_GATEWAYS = b"\r\ncontent-type: application/json\r\n"
+# How the gateway begins to say what is wrong with a body, which Ollama does not.
+_REASON = re.compile(
+    rb'"(?:error|message)": ?"(?:the (?:body|form|name|query|request) |a (?:body|part) |something follows )'
+)
 _NAMED = re.compile(rb'"(?:name|model|id|digest)" *: *"([^"]*)"')
 
 
@@ -46,7 +50,11 @@ def _is_refused(answer: Answer) -> bool:
     """For its model, or since the gateway itself cannot tell which one is meant."""
     if answer.timed_out or len(answer.statuses) != 1:
         return False
-    return answer.status == 403 or (answer.status in (400, 404, 413, 415) and _GATEWAYS in answer.raw.lower())
+    return answer.status == 403 or (answer.status in (400, 404, 413, 415) and _is_said(answer))
+
+
+def _is_said(answer: Answer) -> bool:
+    return is_gateways(answer) or bool(_REASON.search(answer.raw))
 
 
 def _shows_none(answer: Answer) -> bool:
@@ -102,7 +110,7 @@ def _others(route: Route, credential: Credential, every: bool) -> t.Iterator[tup
     elif route.model == "body":
         typed = [*given, Header("Content-Type", b"application/json")]
         for field in route.fields:
-            yield "as %s" % field, sent_to(route, route.path, typed, json_of({**_named(route), field: OTHER}))
+            yield "as %s" % field, sent_to(route, route.path, typed, json_of({**members(route), field: OTHER}))
         if every:
             for what, body in (*_names(route), *_spellings(route), *_digests(route)):
                 yield what, sent_to(route, route.path, typed, body)
@@ -124,14 +132,9 @@ _PATHS = (
 )
 
 
-def _named(route: Route) -> dict[str, str]:
-    """The members of a body for the model that is allowed; of those that may stand for one another the first."""
-    return {one: MODEL for one in route.fields if one != "name" or "model" not in route.fields}
-
-
 def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Names of other models, each in the place of the one that is allowed."""
-    first = next(iter(_named(route)))
+    first = next(iter(members(route)))
     for name in (
         OTHER.upper(),
         "https://" + OTHER,
@@ -147,15 +150,15 @@ def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
         "sha256:" + "0" * 64,
         "*",
     ):
-        yield "as %s" % json.dumps(name), json_of({**_named(route), first: name})
+        yield "as %s" % json.dumps(name), json_of({**members(route), first: name})
 
 
 def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Bodies that could be read in two ways."""
-    rest = {**_named(route), "stream": False}
+    rest = members(route)
     first = next(iter(rest))
     del rest[first]
-    more = json.dumps(rest)[1:-1]
+    more = [json.dumps(rest)[1:-1]] if rest else []
     ours, theirs = json.dumps(MODEL), json.dumps(OTHER)
     escaped = "\\u%04x%s" % (ord(first[0]), first[1:])
     keys = {"capitals": first.upper(), "a capital": first.capitalize(), "an escape": escaped}
@@ -163,8 +166,8 @@ def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
         # Go takes it for an s.
         keys["a long s"] = first.replace("s", "\u017f", 1)
 
-    def body(*members: tuple[str, str]) -> bytes:
-        return ("{%s,%s}" % (",".join('"%s":%s' % one for one in members), more)).encode()
+    def body(*named: tuple[str, str]) -> bytes:
+        return ("{%s}" % ",".join([*('"%s":%s' % one for one in named), *more])).encode()
 
     for what, key in {"the same": first, **keys}.items():
         yield "behind the allowed one, %s as key" % what, body((first, ours), (key, theirs))
@@ -189,14 +192,14 @@ def _digests(route: Route) -> t.Iterator[tuple[str, bytes]]:
         return
     weights = {"wall.gguf": DIGEST}
     for member in ("files", "adapters", "Files", "ADAPTERS"):
-        yield "its weights in %s" % member, json_of({"model": MODEL, member: weights, "stream": False})
-    yield "its weights beside from", json_of({"model": MODEL, "from": MODEL, "adapters": weights, "stream": False})
+        yield "its weights in %s" % member, json_of({"model": MODEL, member: weights})
+    yield "its weights beside from", json_of({"model": MODEL, "from": MODEL, "adapters": weights})
 
 
 def _encoded(route: Route, given: t.Sequence[Header]) -> t.Iterator[tuple[str, Request]]:
     """The body in another form than usual."""
-    first = next(iter(_named(route)))
-    body = json_of({**_named(route), first: OTHER, "stream": False})
+    first = next(iter(members(route)))
+    body = json_of({**members(route), first: OTHER})
     typed = [*given, Header("Content-Type", b"application/json")]
     yield "as plain text", sent_to(route, route.path, [*given, Header("Content-Type", b"text/plain")], body)
     for coding in (b"gzip", b"identity, gzip"):

@@ -66,15 +66,18 @@ def on_route(route: Route, headers: t.Sequence[Header] = ()) -> Request:
     for name, value in _PARAMETERS.items():
         path = path.replace(name, value)
     if route.model == "body":
-        # Of the members that may stand for one another the first.
-        names = [one for one in route.fields if one != "name" or "model" not in route.fields]
-        body = json_of({**{one: MODEL for one in names}, "stream": False})
-        return sent_to(route, path, [*headers, Header("Content-Type", b"application/json")], body)
+        return sent_to(route, path, [*headers, Header("Content-Type", b"application/json")], json_of(members(route)))
     if route.model == "form":
         form = '--wall\r\nContent-Disposition: form-data; name="model"\r\n\r\n%s\r\n--wall--\r\n'
         kind = Header("Content-Type", b"multipart/form-data; boundary=wall")
         return sent_to(route, path, [*headers, kind], (form % MODEL).encode())
     return sent_to(route, path, headers, b"{}" if route.method == "POST" else b"")
+
+
+def members(route: Route) -> dict[str, t.Any]:
+    """Those of a body that names the model; of those that may stand for one another the first."""
+    named: dict[str, t.Any] = {one: MODEL for one in route.fields if one != "name" or "model" not in route.fields}
+    return named if route.kind in _ACTING else {**named, "stream": False}
 
 
 def sent_to(route: Route, path: str, headers: t.Sequence[Header], body: bytes = b"") -> Request:

@@ -52,11 +52,9 @@ def changed(host: Host, path: str, script: str, after: str) -> Iterator[None]:
 
 
 @contextmanager
-def stranger(host: Host) -> Iterator[None]:
-    """A program of the host that answers at loopback without asking who it is."""
-    host.run_expect(
-        [0], "systemd-run -q --unit=stranger python3 -m http.server 8081 --bind 127.0.0.1 -d /usr/share/doc"
-    )
+def stranger(host: Host, folder: str) -> Iterator[None]:
+    """A program of the host that gives everybody at loopback the files of a folder."""
+    host.run_expect([0], f"systemd-run -q --unit=stranger python3 -m http.server 8081 --bind 127.0.0.1 -d {folder}")
     try:
         host.run_expect([0], "timeout 10 bash -c 'until (exec 3<>/dev/tcp/127.0.0.1/8081) 2>&-; do sleep 0.1; done'")
         yield
@@ -89,20 +87,47 @@ def test_a_published_port_is_found(gate: Host) -> None:
     assert "Came back: HTTP/1.1 200 OK" in output
 
 
-def test_a_port_that_only_others_reach_is_found_by_the_neighbour(gate: Host) -> None:
-    """A port of the host that is forwarded to the server: its own users do not see it."""
+def forwarded(host: Host, folder: str) -> tuple[int, str]:
+    """What verify makes of a port of the host that is forwarded to that program: its own users do not see it."""
     forward = (
         f"iptables -t nat -%s PREROUTING -d {SCENARIO.address('gate')} -p tcp --dport 11434 -j DNAT --to 127.0.0.1:8081"
     )
-    with stranger(gate):
-        gate.run_expect([0], "sysctl -q -w net.ipv4.conf.eth0.route_localnet=1 && " + forward % "A")
+    with stranger(host, folder):
+        host.run_expect([0], "sysctl -q -w net.ipv4.conf.eth0.route_localnet=1 && " + forward % "A")
         try:
-            code, output = verify()
+            return verify()
         finally:
-            gate.run_expect([0], forward % "D")
+            host.run_expect([0], forward % "D")
+
+
+def test_a_port_that_only_others_reach_is_found_by_the_neighbour(gate: Host) -> None:
+    """What answers there says what the server says."""
+    folder, key = "/root/double", KEY_FILE.read_text().strip()
+    gate.run_expect([0], f"mkdir -p {folder}/api")
+    for path in ("/api/version", "/api/tags"):
+        ask = f"curl -sf -H 'Authorization: Bearer {key}' http://127.0.0.1:8880{path}"
+        gate.run_expect([0], f"{ask} > {folder}{path}")
+    code, output = forwarded(gate, folder)
     assert code != 0
     assert "gate -> neighbour" in output, output
     assert f"The wall has a hole (side doors): {SCENARIO.address('gate')}:11434" in output
+
+
+def test_another_program_at_the_port_of_the_server_is_no_hole(gate: Host) -> None:
+    code, output = forwarded(gate, "/usr/share/doc")
+    assert code == 0, output
+
+
+def test_a_link_among_the_files_is_found(gate: Host) -> None:
+    link = f"{FOLDER}/clients/api_keys"
+    gate.run_expect([0], f"mv {link} /root/keys && chmod 0644 /root/keys && ln -s /root/keys {link}")
+    try:
+        code, output = verify()
+    finally:
+        gate.run_expect([0], f"rm {link} && chmod 0640 /root/keys && mv /root/keys {link}")
+    assert code != 0
+    assert f"The wall has a hole (files): {link}." in output
+    assert "a link" in output
 
 
 def test_a_route_that_is_gone_from_the_table_is_found(gate: Host) -> None:

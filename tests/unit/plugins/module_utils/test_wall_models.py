@@ -45,26 +45,27 @@ def test_the_weights_of_another_model_are_tried_by_their_digest() -> None:
     assert {"its weights in files", "its weights in adapters", "as from"} <= names
 
 
-def told(status: int, kind: str, body: str) -> Answer:
-    return Answer(f"HTTP/1.1 {status} Words\r\nContent-Type: {kind}\r\n\r\n{body}".encode())
+def told(status: int, body: str) -> Answer:
+    return Answer(f"HTTP/1.1 {status} Words\r\nContent-Type: application/json\r\n\r\n{body}".encode())
 
 
 def test_only_the_gateways_own_refusal_counts() -> None:
     holds = models._REFUSED.holds
-    ours, theirs, plain = "application/json", "application/json; charset=utf-8", "text/plain; charset=utf-8"
-    assert holds(told(403, ours, "this client may not do this"))
-    assert holds(told(400, ours, "the body names the model twice"))
-    assert not holds(told(404, theirs, "model not found"))
-    assert not holds(told(400, theirs, "missing request body"))
-    assert not holds(told(400, plain, "400 Bad Request: invalid header value"))
-    assert not holds(told(200, theirs, "{}"))
+    assert holds(told(403, '{"error":"this client may not do this"}'))
+    assert holds(told(404, '{"error":"there is no such route"}'))
+    assert holds(told(400, '{"error":"the body names the model twice, or in another spelling than small letters"}'))
+    assert holds(told(400, '{"error":{"message":"something follows the JSON of the body","type":"x"}}'))
+    assert not holds(told(404, '{"error":{"message":"model \'x\' not found","type":"api_error"}}'))
+    assert not holds(told(400, '{"error":"missing request body"}'))
+    assert not holds(told(400, "400 Bad Request: invalid header value"))
+    assert not holds(told(200, "{}"))
     assert not holds(Answer())
 
 
 def test_a_list_may_hold_the_clients_own_models_and_no_other() -> None:
     holds = models._SHOWS_NONE.holds
-    assert holds(told(200, "application/json", '{"models":[]}'))
-    assert holds(told(200, "application/json", '{"object":"list","data":null}'))
-    assert not holds(told(200, "application/json", '{"models":[{"name":"tiny:latest"}]}'))
-    assert not holds(told(200, "application/json", '{"object":"list","data":[{"id":"tiny","object":"model"}]}'))
+    assert holds(told(200, '{"models":[]}'))
+    assert holds(told(200, '{"object":"list","data":null}'))
+    assert not holds(told(200, '{"models":[{"name":"tiny:latest"}]}'))
+    assert not holds(told(200, '{"object":"list","data":[{"id":"tiny","object":"model"}]}'))
     assert not holds(Answer())
