@@ -98,8 +98,8 @@ class Wall:
         return results
 
     def table(self, results: t.Sequence[Result]) -> list[str]:
-        """Routes by credentials, if a gateway was to be attacked."""
-        if self._address is None:
+        """Routes by credentials, if a gateway was to be attacked with some."""
+        if self._address is None or not self._credentials:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
         allowed = [one.name for one in valid(self._credentials)]
@@ -164,7 +164,7 @@ class Wall:
         if health.status != 200:
             text = "%s does not answer /healthz as a gateway does (%s)"
             raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
-        forgetting = Forgetting(self._options["touch"], self._options["auth_failures"])
+        forgetting = Forgetting(self._options["rewrite"], self._options["auth_failures"])
 
         def try_one(attack: Attack) -> Answer:
             with forgetting.one_try():

@@ -29,7 +29,7 @@ def make_up(
     certificates: str = "none",
     limits_models: bool = True,
 ) -> dict[str, list[Entry]]:
-    """The clients, those to revoke, all to remove, and the credentials; `kinds` are basic, bearer or both.
+    """The clients, those that stay when one is revoked, and the credentials; `kinds` are basic, bearer or both.
 
     Where all requests need certificates no credential is valid: none of these clients has one.
     """
@@ -54,6 +54,5 @@ def make_up(
             credentials.append(dict(about, kind="basic", value="%s:%s" % (client, entry["password"])))
         if "keys" in entry or "password" in entry:
             clients.append(entry)
-    gone = [dict(name=client["name"], state="absent") for client in clients]
-    revoked = [one for one in gone if one["name"] == PREFIX + "revoked"]
-    return dict(clients=clients, revoked=revoked, gone=gone, credentials=credentials)
+    kept = [client for client in clients if client["name"] != PREFIX + "revoked"]
+    return dict(clients=clients, kept=kept, credentials=credentials)

@@ -14,6 +14,8 @@ description:
   - Attacks a gateway with every route of its table and with none, wrong, malformed, ended and too weak credentials,
     with smuggled headers and framings and with other spellings of paths; looks for side doors; and looks at the files
     that hold credentials.
+  - Without O(credentials) nothing that it sends counts as a failed try to come in, so it slows nobody down. What needs
+    credentials is best tried at a gateway that M(gatehouse.ollama.wall_gateway) runs, of the same configuration.
   - It is safe against a server in production. Requests on routes that act name models that exist nowhere and carry a
     header that Ollama refuses before it looks at anything else. Routes of the account are not asked with a credential
     that may use them. Requests are bounded in number, in rate and in time.
@@ -227,11 +229,16 @@ options:
         attacks are such tries, and each should be looked at. V(0) is no limit.
     type: int
     default: 0
-  touch:
+  rewrite:
     description:
-      - A file of the gateway whose change has it forget the failed tries, such as C(clients.json). With
-        O(auth_failures) its times are changed before each attack.
+      - A file in JSON of the gateway whose change has it forget the failed tries, such as C(clients.json). With
+        O(auth_failures) it gets another number of empty lines at its end before each attack.
+      - The failed tries of everybody else are forgotten with that, so it is for gateways that nobody else uses.
     type: path
+  title:
+    description: What is attacked, as the first line of the table calls it.
+    type: str
+    default: ''
   max_requests:
     description: How many requests may be made. If more are needed, none of the class that exceeds it is made.
     type: int
@@ -260,6 +267,7 @@ attributes:
     support: full
 seealso:
   - module: gatehouse.ollama.wall_clients
+  - module: gatehouse.ollama.wall_gateway
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -302,7 +310,9 @@ seconds:
   type: float
   sample: 12.4
 table:
-  description: Lines of a table of routes by credentials, then a line for each class of attacks, for people to read.
+  description:
+    - Lines for people to read, the title, a table of routes by credentials if there were some, and a line for each
+      class of attacks.
   returned: always
   type: list
   elements: str
@@ -401,7 +411,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     mirror_command=dict(type="list", elements="str"),
     log_command=dict(type="list", elements="str"),
     auth_failures=dict(type="int", default=0),
-    touch=dict(type="path"),
+    rewrite=dict(type="path"),
+    title=dict(type="str", default=""),
     max_requests=dict(type="int", default=10000),
     rate=dict(type="int", default=400),
     timeout=dict(type="int", default=60),
@@ -409,7 +420,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
 )
 
 
-def report(results: list[Result], table: list[str], seconds: float) -> dict[str, t.Any]:
+def report(results: list[Result], title: str, table: list[str], seconds: float) -> dict[str, t.Any]:
     """What the module returns."""
     entries = []
     for result in results:
@@ -419,7 +430,7 @@ def report(results: list[Result], table: list[str], seconds: float) -> dict[str,
         if not result.note:
             del entry["note"]
         entries.append(entry)
-    lines = [*table, ""] if table else []
+    lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
     end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
     return dict(
         changed=False,
@@ -469,7 +480,7 @@ def main() -> None:
         module.fail_json(msg="The wall was not attacked to the end: %s." % error)
     for note in notes(results):
         module.warn(note)
-    returned = report(results, wall.table(results), time.monotonic() - begun)
+    returned = report(results, options["title"], wall.table(results), time.monotonic() - begun)
     if returned["holes"]:
         del returned["results"]
         module.fail_json(msg=hole(results), **returned)

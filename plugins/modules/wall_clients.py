@@ -12,7 +12,8 @@ short_description: Make up short-lived clients for an attack on a gateway
 version_added: 0.1.0
 description:
   - Makes up a client for each scope, one that may use some models only, one whose keys have expired, and one that is to
-    be removed before the attack, with random secrets. It writes nothing.
+    be removed before the attack, with random secrets. It writes nothing. They are meant for a gateway that
+    M(gatehouse.ollama.wall_gateway) runs.
   - What it returns holds secrets, so a task with it needs C(no_log).
 options:
   auth:
@@ -32,7 +33,7 @@ options:
     type: bool
     default: true
   minutes:
-    description: Minutes after which the keys expire, should nobody remove them. Passwords do not expire.
+    description: Minutes after which the keys expire. Passwords do not expire.
     type: int
     default: 15
 attributes:
@@ -47,6 +48,7 @@ attributes:
     support: none
 seealso:
   - module: gatehouse.ollama.wall
+  - module: gatehouse.ollama.wall_gateway
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -67,13 +69,8 @@ clients:
   returned: success
   type: list
   elements: dict
-revoked:
-  description: The same modules with this list remove the client that counts as revoked.
-  returned: success
-  type: list
-  elements: dict
-gone:
-  description: The same modules with this list remove all of them.
+kept:
+  description: The same without the client that counts as revoked.
   returned: success
   type: list
   elements: dict

@@ -44,7 +44,7 @@ class Attacked:
         limits = entrance.image == "openresty"
         made = make_up(KINDS[entrance.auth], now, datetime.timedelta(minutes=5), limits_models=limits)
         self.credentials = made["credentials"]
-        there = [one for one in made["clients"] if not one["name"].endswith("revoked")]
+        there = made["kept"]
         limited = {one["name"]: one["models"] for one in there if "models" in one}
         entrance.allow({one["name"]: one["scopes"] for one in there}, limited)
         entrance.write(
@@ -69,7 +69,7 @@ class Attacked:
             "files": [],
             "request_timeout": 5,
             "auth_failures": self.gateway.variables["ollama_gateway_auth_failures"],
-            "touch": str(self.gateway.folder / "clients" / "clients.json"),
+            "rewrite": str(self.gateway.folder / "clients" / "clients.json"),
             **options,
         }
         self.wall = Wall(read_url(everything["url"]), everything, None, lambda: self.gateway.logs().encode())
@@ -98,6 +98,30 @@ def test_a_gateway_that_slows_down_who_fails_is_attacked_as_thoroughly(
         assert len(results) > 3000
         # It does count, and says 429 instead of the 401 that was expected.
         assert hole(attacked.attack(auth_failures=0))
+
+
+@pytest.mark.parametrize("auth", ["bearer", "both"])
+def test_an_attack_without_credentials_is_no_failed_try(auth: str, server: Standin, tmp_path: Path) -> None:
+    """At a gateway that others use from the same address: who failed 9 times of 10 has one try left."""
+    variables = {
+        "__ollama_gateway_routes": rendering.value("__ollama_gateway_routes"),
+        "ollama_gateway_auth_failures": 10,
+    }
+    with gateway(tmp_path / "gateway", auth, server.address, **variables) as one:
+        attacked = Attacked(one)
+        # What was just written is read once more, and has all tries forgotten.
+        time.sleep(2)
+        assert {one.status("Bearer " + "w" * 40) for _ in range(9)} == {401}
+        results = attacked.attack(credentials=[], rewrite=None, auth_failures=0)
+        assert hole(results) == ""
+        assert {result.kind for result in results} == {
+            "no credential",
+            "path tricks",
+            "routes that are none",
+            "smuggling",
+        }
+        assert attacked.wall.table(results) == []
+        assert [one.status("Bearer " + "w" * 40) for _ in range(2)] == [401, 429]
 
 
 def test_a_sound_gateway_withstands_every_attack(attacked: Attacked) -> None:

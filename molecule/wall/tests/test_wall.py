@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +18,7 @@ from shlex import quote
 import pytest
 from testinfra.host import Host
 
-from tests.client import Gateway, playbook, told
+from tests.client import ROOT, Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -34,9 +38,19 @@ def verify() -> tuple[int, str]:
     return done.returncode, told(done)
 
 
-def clients(host: Host) -> str:
-    """Every file of the clients with its content."""
-    return host.check_output(f"cd {FOLDER}/clients && find . -type f | sort | xargs tail -n +1; find . | sort")
+def live(host: Host) -> str:
+    """All that there is of the gateway: every file with its content, its inode and its times, and the container."""
+    host.run_expect([0], f"test -f {FOLDER}/clients/api_keys")
+    files = f"find {FOLDER} -printf '%p %y %i %m %U %G %s %T@ %C@\\n' | sort"
+    contents = f"find {FOLDER} -type f | sort | xargs sha256sum"
+    container = "docker inspect -f '{{.Id}} {{.State.StartedAt}} {{.State.Pid}}' gatehouse-gateway-gateway-1"
+    return host.check_output(f"{files}; {contents}; {container}")
+
+
+def leftovers(host: Host) -> str:
+    """What a throw-away gateway would leave behind."""
+    found = host.check_output("docker ps --all --quiet --filter label=gatehouse.ollama.wall")
+    return found + host.run("ls -d /run/gatehouse-gateway-wall").stdout
 
 
 @contextmanager
@@ -66,16 +80,64 @@ RELOAD = "docker kill -s HUP gatehouse-gateway-gateway-1 && sleep 2"
 RECREATE = "cd /opt/gatehouse/ollama && docker compose -p gatehouse-ollama up -d --wait"
 
 
-def test_a_sound_gateway_withstands_and_no_client_of_the_wall_stays(gate: Host) -> None:
-    before = clients(gate)
+def test_a_sound_gateway_withstands_and_nothing_is_written_to_it(gate: Host) -> None:
+    before = live(gate)
     code, output = verify()
     assert code == 0, output
-    attacks = re.search(r"([0-9]+) attacks in [0-9.]+ s, no hole", output)
-    assert attacks, output
-    assert int(attacks[1]) > 3000
+    without, beside = re.findall(r"Attacked: (.*?) ([0-9]+) attacks in [0-9.]+ s, no hole", output)
+    assert without[0].startswith("the running gateway, http://127.0.0.1:8880, without a credential")
+    assert int(without[1]) > 100
+    assert beside[0].startswith("a throw-away gateway of its image and configuration")
+    assert int(beside[1]) > 3000
     assert "changed=0" in output
-    assert clients(gate) == before
-    assert "gatehouse-wall" not in before
+    assert live(gate) == before
+    assert leftovers(gate) == ""
+
+
+def tried(host: Host) -> str:
+    """The status of a try with a wrong key, by a user of the host: from where the attack comes as well."""
+    url = "http://127.0.0.1:8880/api/version"
+    return host.check_output(f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {'w' * 40}' {url}")
+
+
+def test_failed_tries_of_others_count_before_and_after_as_many(gate: Host) -> None:
+    """A client that failed 9 times of 10 has one try left after the attack, and no more."""
+    gate.run_expect([0], "sleep 61")
+    assert [tried(gate) for _ in range(9)] == ["401"] * 9
+    begun = time.monotonic()
+    code, output = verify()
+    assert code == 0, output
+    assert time.monotonic() - begun < 55, "the count would have ended by itself"
+    assert [tried(gate), tried(gate)] == ["401", "429"]
+
+
+def test_a_killed_attack_leaves_nothing_in_the_gateway_and_nothing_for_long(gate: Host) -> None:
+    before = live(gate)
+    command = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, "playbooks/verify.yml"]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        seen = "docker ps -q --filter label=gatehouse.ollama.wall | grep -q ."
+        gate.run_expect([0], f"timeout 60 bash -c 'until {seen}; do sleep 0.1; done'")
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert live(gate) == before
+    assert leftovers(gate) != "", "it was killed too late"
+    life = gate.check_output("docker inspect -f '{{json .Args}}' gatehouse-gateway-wall")
+    assert re.search(r'"--kill-after=10","[0-9]{2,3}",', life), "it would not end by itself"
+    code, output = verify()
+    assert code == 0, output
+    assert leftovers(gate) == ""
+    assert live(gate) == before
+
+
+def test_a_file_that_the_running_gateway_has_not_read_is_found(gate: Host) -> None:
+    with changed(gate, f"{FOLDER}/conf/routes.conf", "$a# changed", "true"):
+        code, output = verify()
+    gate.run_expect([0], RELOAD)
+    assert code != 0
+    assert "The running gateway does not run what is on disk" in output
+    assert leftovers(gate) == ""
 
 
 def test_a_published_port_is_found(gate: Host) -> None:
@@ -160,10 +222,11 @@ def test_an_authorization_that_is_passed_on_is_found(gate: Host) -> None:
 
 
 def test_after_a_hole_the_clients_of_the_wall_are_gone_too(gate: Host) -> None:
-    before = clients(gate)
     with changed(gate, f"{FOLDER}/conf/settings.json", r's#"scope": "models_write"#"scope": "any"#', RELOAD):
+        changed_one = live(gate)
         code, output = verify()
+        assert live(gate) == changed_one
     assert code != 0
     assert "The wall has a hole (scopes)" in output
-    assert clients(gate) == before
+    assert leftovers(gate) == ""
     assert GATEWAY.status(key=KEY_FILE.read_text().strip()) == 200

@@ -1,0 +1,228 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: wall_gateway
+short_description: Run a throw-away gateway beside a running one, to be attacked
+version_added: 0.1.0
+description:
+  - Runs a container from the image of the running gateway's container, with its program, user, limits and networks, and
+    with the very same folders of configuration, modules and certificates, read-only. Only the clients are others. So
+    whatever is in the way of an attack on it is in the way at the running gateway.
+  - Fails where the running gateway does not run what is on disk, which is where a folder was replaced since it was
+    started, or a file in C(conf) or C(lua) was changed since its workers began.
+  - The container publishes no port and ends by itself, should nobody be left to remove it. One that is left from
+    another run is removed first.
+options:
+  project:
+    description: The Compose project of the running gateway.
+    type: str
+    required: true
+  state:
+    description: Whether the throw-away gateway is to run, or to be removed together with O(clients).
+    type: str
+    choices: [absent, present]
+    default: present
+  folder:
+    description: The folder of the running gateway. Needed with O(state=present).
+    type: path
+  clients:
+    description: The folder of the throw-away gateway's own clients.
+    type: path
+    required: true
+  seconds:
+    description: After which time it ends by itself.
+    type: int
+    default: 600
+attributes:
+  check_mode:
+    description: Looks, and neither runs nor removes anything.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: N/A
+  idempotent:
+    description: With O(state=present) it runs another one each time.
+    support: partial
+seealso:
+  - module: gatehouse.ollama.wall
+  - module: gatehouse.ollama.wall_clients
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Run a gateway to attack
+  gatehouse.ollama.wall_gateway:
+    project: gatehouse-gateway
+    folder: /opt/gatehouse/gateway
+    clients: /run/gatehouse-gateway-wall
+  register: throw_away
+
+- name: Remove it
+  gatehouse.ollama.wall_gateway:
+    project: gatehouse-gateway
+    clients: /run/gatehouse-gateway-wall
+    state: absent
+"""
+
+RETURN = r"""
+address:
+  description: Where it is reached from the host; empty with O(state=absent).
+  returned: success
+  type: str
+  sample: 172.18.0.3
+image:
+  description: The id of the image that both run.
+  returned: success
+  type: str
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_gateway import (
+    CONFIGURATION,
+    LABEL,
+    create_command,
+    runs_what_is_there,
+    wrong_mounts,
+)
+
+# Seconds within which old workers know that they have to go, and a new gateway listens.
+PATIENCE = 15
+PORT = 8080
+
+
+class ThrowAwayError(Exception):
+    """There can be no throw-away gateway; the text says why."""
+
+
+class ThrowAway:
+    """The gateway that runs beside another one."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.docker = module.get_bin_path("docker")
+        self.project = module.params["project"]
+        self.name = self.project + "-wall"
+
+    def run(self, *args: str) -> str:
+        rc, stdout, stderr = self.module.run_command([self.docker, *args])
+        if rc != 0:
+            raise ThrowAwayError("`docker %s` fails: %s" % (args[0], stderr.strip() or stdout.strip()))
+        return str(stdout).strip()
+
+    def is_there(self) -> bool:
+        if self.docker is None:
+            return False
+        # By its label too: nothing else of that name is taken for it.
+        chosen = ["--filter=name=^/?%s$" % self.name, "--filter=label=%s" % LABEL]
+        return bool(self.run("ps", "--all", "--quiet", *chosen))
+
+    def remove(self) -> None:
+        if self.is_there():
+            self.run("rm", "--force", self.name)
+
+    def live(self) -> dict[str, t.Any]:
+        """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
+        label = "label=com.docker.compose.project=%s" % self.project
+        ids = self.run("ps", "--quiet", "--filter", label).split() if self.docker else []
+        if len(ids) != 1:
+            raise ThrowAwayError("%d containers of %s run instead of one" % (len(ids), self.project))
+        found: dict[str, t.Any] = json.loads(self.run("inspect", ids[0]))[0]
+        folder = self.module.params["folder"]
+        wrong = wrong_mounts(found, folder)
+        if wrong:
+            raise ThrowAwayError("%s. The playbook gatehouse.ollama.deploy starts it anew" % "; ".join(wrong))
+        folders = [os.path.join(folder, name) for name in CONFIGURATION]
+        if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
+            text = (
+                "The running gateway does not run what is on disk: a file in %s was changed after its workers began."
+                " What is on disk would be attacked. `docker kill --signal HUP %s` makes it count"
+            )
+            raise ThrowAwayError(text % (" or ".join(folders), found["Name"].lstrip("/")))
+        return found
+
+    def start(self, live: dict[str, t.Any]) -> str:
+        """Returns its address."""
+        names = list(live["NetworkSettings"]["Networks"])
+        networks = json.loads(self.run("network", "inspect", *names))
+        # The host has no address in an internal network, and reaches nobody there.
+        first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))
+        params = self.module.params
+        self.run(*create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
+        for network in others:
+            self.run("network", "connect", network["Name"], self.name)
+        self.run("start", self.name)
+        found = json.loads(self.run("inspect", self.name))[0]
+        address = str(found["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
+        if not _within(PATIENCE, lambda: _listens(address)):
+            raise ThrowAwayError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
+        return address
+
+
+def _within(seconds: float, holds: t.Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _listens(address: str) -> bool:
+    try:
+        socket.create_connection((address, PORT), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            project=dict(type="str", required=True),
+            state=dict(type="str", choices=["absent", "present"], default="present"),
+            folder=dict(type="path"),
+            clients=dict(type="path", required=True),
+            seconds=dict(type="int", default=600),
+        ),
+        required_if=[("state", "present", ["folder"])],
+        supports_check_mode=True,
+    )
+    clients = module.params["clients"]
+    one = ThrowAway(module)
+    address, image, changed = "", "", True
+    try:
+        if module.params["state"] == "absent":
+            changed = one.is_there() or os.path.isdir(clients)
+            if not module.check_mode:
+                one.remove()
+                shutil.rmtree(clients, ignore_errors=True)
+        else:
+            live = one.live()
+            image = live["Image"]
+            if not module.check_mode:
+                one.remove()
+                address = one.start(live)
+    except (ThrowAwayError, OSError) as error:
+        if module.params["state"] == "present" and not module.check_mode:
+            module.run_command([one.docker or "docker", "rm", "--force", one.name])
+        module.fail_json(msg="%s." % error)
+    module.exit_json(changed=changed, address=address, image=image)
+
+
+if __name__ == "__main__":
+    main()
