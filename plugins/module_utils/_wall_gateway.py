@@ -40,7 +40,11 @@ def create_command(live: Container, clients: str, name: str, network: str, secon
     options += ["--cap-drop=%s" % one for one in host["CapDrop"] or []]
     options += ["--security-opt=%s" % one for one in host["SecurityOpt"] or []]
     options += ["--tmpfs=%s:%s" % one for one in (host["Tmpfs"] or {}).items()]
-    for mount in live["Mounts"]:
+    options += ["--ulimit=%s=%d:%d" % (one["Name"], one["Soft"], one["Hard"]) for one in host.get("Ulimits") or []]
+    options += ["--sysctl=%s=%s" % one for one in (host.get("Sysctls") or {}).items()]
+    options += ["--env=%s" % one for one in config.get("Env") or []]
+    # A volume of the image's own is made anew.
+    for mount in (one for one in live["Mounts"] if one["Type"] == "bind"):
         source = clients if mount["Destination"] == CLIENTS else mount["Source"]
         options.append("--volume=%s:%s:ro" % (source, mount["Destination"]))
     program = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]

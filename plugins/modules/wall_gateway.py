@@ -84,6 +84,7 @@ image:
   type: str
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -218,8 +219,9 @@ def main() -> None:
                 one.remove()
                 address = one.start(live)
     except (ThrowAwayError, OSError) as error:
-        if module.params["state"] == "present" and not module.check_mode:
-            module.run_command([one.docker or "docker", "rm", "--force", one.name])
+        with contextlib.suppress(ThrowAwayError):
+            if module.params["state"] == "present" and not module.check_mode:
+                one.remove()
         module.fail_json(msg="%s." % error)
     module.exit_json(changed=changed, address=address, image=image)
 

@@ -24,6 +24,7 @@ def container(folder: Path) -> dict[str, Any]:
         {"Type": "bind", "Source": str(folder / name), "Destination": f"/etc/gatehouse/{name}", "RW": False}
         for name in ("conf", "lua", "clients", "tls")
     ]
+    mounts.append({"Type": "volume", "Source": "/var/lib/docker/1", "Destination": "/var/cache", "RW": True})
     return {
         "Image": "sha256:" + "1" * 64,
         "State": {"Pid": MASTER},
@@ -31,6 +32,7 @@ def container(folder: Path) -> dict[str, Any]:
             "User": "64738:64738",
             "Entrypoint": ["openresty", "-c", "/etc/gatehouse/conf/nginx.conf"],
             "Cmd": None,
+            "Env": ["PATH=/usr/local/bin:/usr/bin"],
             "Labels": {"com.docker.compose.project": "gatehouse-gateway"},
         },
         "HostConfig": {
@@ -40,6 +42,8 @@ def container(folder: Path) -> dict[str, Any]:
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges:true"],
             "Tmpfs": {"/tmp": "mode=1777,size=1g"},
+            "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 4096}],
+            "Sysctls": {"net.core.somaxconn": "1024"},
         },
         "Mounts": mounts,
     }
@@ -56,6 +60,7 @@ def test_a_throw_away_gateway_is_like_the_running_one_but_for_its_clients(tmp_pa
         f"{folder}/tls:/etc/gatehouse/tls:ro",
     ]
     same = ["--user=64738:64738", "--read-only", "--memory=536870912", "--cpus=1.5", "--cap-drop=ALL"]
+    same += ["--ulimit=nofile=1024:4096", "--sysctl=net.core.somaxconn=1024", "--env=PATH=/usr/local/bin:/usr/bin"]
     assert {*same, "--security-opt=no-new-privileges:true", "--tmpfs=/tmp:mode=1777,size=1g"} <= set(command)
 
 
