@@ -105,8 +105,9 @@ def attack_begins(host: Host) -> subprocess.Popen[bytes]:
 
 def tried(host: Host) -> str:
     """The status of a try with a wrong key, by a user of the host: from where the attack comes as well."""
-    url = "http://127.0.0.1:8880/api/version"
-    return host.check_output(f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {'w' * 40}' {url}")
+    send = r"printf 'GET /api/version HTTP/1.0\r\nAuthorization: Bearer %040d\r\n\r\n' 0 >&3"
+    answer = host.check_output("bash -c " + quote(f"exec 3<>/dev/tcp/127.0.0.1/8880 && {send} && head -n 1 <&3"))
+    return answer.split()[1]
 
 
 def test_failed_tries_of_others_count_before_and_after_as_many(gate: Host) -> None:

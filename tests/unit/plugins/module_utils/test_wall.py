@@ -283,7 +283,7 @@ def _attack(kind: str, name: str = "one") -> _wall_attack.Attack:
 
 def _wall(options: dict[str, object], log: Callable[[], bytes] | None = None, address: Address | None = None) -> Wall:
     made: dict[str, object] = dict(routes=[], credentials=[], files=[], side_doors=[], request_timeout=1)
-    made.update(url="http://gateway", touch=None, auth_failures=0, allow_account_routes=False)
+    made.update(url="http://gateway", rewrite=None, auth_failures=0, allow_account_routes=False)
     return Wall(address, {**made, **options}, None, log)
 
 
