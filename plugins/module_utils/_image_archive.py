@@ -20,6 +20,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 
 # Neither list of an archive comes near.
 _MOST_BYTES = 4 << 20
+# What is read of the two lists.
+_KEYS = ("Config", "RepoTags", "Layers", "manifests", "digest", "annotations")
+_FOLDED_KEYS = frozenset(key.casefold() for key in _KEYS)
 # Where engines that keep images in containerd's store look for the name of an image, in this order.
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
@@ -78,6 +81,9 @@ def _members(tar: tarfile.TarFile) -> t.Dict[str, t.List[tarfile.TarInfo]]:
     """The members by the path that an engine writes them to, below which no link may lead elsewhere."""
     members: t.Dict[str, t.List[tarfile.TarInfo]] = {}
     for member in tar:
+        # Headers for all members that follow: Python obeys them, the engine does not.
+        if tar.pax_headers:
+            raise ValueError("pax_headers")
         members.setdefault(posixpath.normpath("/" + member.name).lstrip("/"), []).append(member)
     for path in members:
         above = posixpath.dirname(path)
@@ -96,4 +102,15 @@ def _json(tar: tarfile.TarFile, members: t.Mapping[str, t.Sequence[tarfile.TarIn
     file = tar.extractfile(member) if member.isreg() and member.size <= _MOST_BYTES else None
     if file is None:
         raise ValueError(name)
-    return json.loads(file.read())
+    return json.loads(file.read(), object_pairs_hook=_object)
+
+
+def _object(pairs: t.Sequence[t.Tuple[str, t.Any]]) -> t.Dict[str, t.Any]:
+    """A JSON object as every reader takes it: the engine's takes a key in any spelling, and the last of several."""
+    if len({key.casefold() for key, _value in pairs}) < len(pairs) or any(_is_other_spelling(key) for key, _ in pairs):
+        raise ValueError("keys")
+    return dict(pairs)
+
+
+def _is_other_spelling(key: str) -> bool:
+    return key not in _KEYS and key.casefold() in _FOLDED_KEYS

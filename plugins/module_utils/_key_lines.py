@@ -18,7 +18,8 @@ OLD = "~old"
 PLAIN_TEXT = "a plain-text line"
 
 _NAME = r"[a-z0-9][a-z0-9._-]*\.[a-z0-9][a-z0-9_-]*(?:~old)?"
-_NAME_ALONE = re.compile(_NAME + r"\Z", re.ASCII)
+# A name, or the first part of one if it has a dot or a tilde.
+_NAME_CUT = re.compile(r"(?=.*[.~])[a-z0-9][a-z0-9._~-]*\Z", re.ASCII)
 _RECORD = re.compile(r"(%s)\s+sha256:([0-9A-Fa-f]{64})((?:\s+\S+)*)\Z" % _NAME, re.ASCII)
 _EXPECTED = "alice.laptop sha256:<64 hexadecimal digits> expires=2027-01-01T00:00:00Z"
 _LAST4 = re.compile(r"[A-Za-z0-9._~+/=-]{4}\Z")
@@ -58,7 +59,7 @@ def about(fingerprint: str | None, not_before: str | None, expires: str | None) 
 def parse(number: int, text: str) -> Entry:
     """The entry of a line that is neither empty nor a comment; raises DamagedFile."""
     text = text.strip()
-    if _NAME_ALONE.match(text):
+    if _NAME_CUT.match(text):
         # It would be a key that anybody can guess.
         raise DamagedFile(number, "it has the name of a key and no hash")
     if _keys.is_token(text):

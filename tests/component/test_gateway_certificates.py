@@ -421,7 +421,7 @@ def test_where_all_need_certificates_the_attack_sees_each_credential_without_one
         options: dict[str, Any] = {
             **dict(url=f"https://{server.address}", routes=rendering.value("__ollama_gateway_routes"), files=[]),
             **dict(credentials=made["credentials"], side_doors=[], request_timeout=10, allow_account_routes=False),
-            **dict(touch=None, auth_failures=0, certificate=str(server.folder / "tls" / "server.pem")),
+            **dict(rewrite=None, auth_failures=0, certificate=str(server.folder / "tls" / "server.pem")),
         }
         wall = Wall(Address(host, int(port), tls=True), options, None)
         results = wall.attack(Budget(10_000, 400, 120))

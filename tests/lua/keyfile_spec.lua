@@ -75,6 +75,7 @@ describe("the key file", function()
     it("takes nothing for a key that is left of a line or too short for a secret", function()
         for _, line in ipairs {
             "alice.laptop", "alice.laptop~old", "a.b", "a.very.long.client-name.key_1", "a", "laptop", "1234567",
+            "dave-the-builder.", "dave-the-builder.laptop~", "dave-the-builder.laptop~ol",
             "abcde==", "alice.laptop sha256:", "alice.laptop sha256", "sha256:" .. B, "guessable=yes", "last4=abcd",
             "expires=2027-01-01T00:00:00Z", "alice.laptop expires=2027-01-01T00:00:00Z",
         } do

@@ -107,3 +107,38 @@ def test_names_count_that_only_a_new_engine_reads(tmp_path: Path, annotations: d
 def test_a_list_that_an_engine_could_read_otherwise_is_refused(tmp_path: Path, hidden: list[tuple[str, Any]]) -> None:
     with pytest.raises(ArchiveError):
         _image_archive.read(members(tmp_path / "x.tar", *hidden))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        '[{"Config": "ab.json", "RepoTags": ["a:1"], "repotags": ["a:1", "b:1"]}]',
+        '[{"Config": "ab.json", "RepoTags": ["a:1"], "RepoTags": ["b:1"]}]',
+        '[{"Config": "ab.json", "REPOTAGS": ["b:1"]}]',
+        '[{"Config": "ab.json", "RepoTag\\u017f": ["b:1"]}]',
+    ],
+)
+def test_a_list_whose_keys_two_readers_could_take_in_two_ways_is_refused(tmp_path: Path, manifest: str) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(manifest)
+        tar.addfile(member, io.BytesIO(manifest.encode()))
+    with pytest.raises(ArchiveError):
+        _image_archive.read(str(path))
+
+
+def test_an_archive_that_renames_its_members_for_some_readers_is_refused(tmp_path: Path) -> None:
+    lists = [[{"Config": "ab.json", "RepoTags": [name]}] for name in ("b:1", "a:1")]
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for told, name, content in zip(("decoy", "manifest.json"), ("manifest.json", "other"), lists):
+            assert tar.fileobj is not None
+            tar.fileobj.write(tarfile.TarInfo.create_pax_global_header({"path": told}))
+            tar.offset = tar.fileobj.tell()
+            data = json.dumps(content).encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    with pytest.raises(ArchiveError):
+        _image_archive.read(str(path))

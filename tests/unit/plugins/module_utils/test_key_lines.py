@@ -67,7 +67,13 @@ def test_anything_else_is_damage_with_the_line_and_without_its_text(rest: str, r
     assert "plant" not in str(caught.value)
 
 
-@pytest.mark.parametrize("line", ["alice.laptop", "alice.laptop~old", "a.b-c.d_1", " alice.laptop\r", "a", "1234567"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("alice.laptop", "alice.laptop~old", "a.b-c.d_1", " alice.laptop\r", "a", "1234567"),
+        *("dave-the-builder.", "dave-the-builder.laptop~", "dave-the-builder.laptop~ol"),
+    ],
+)
 def test_what_is_left_of_a_line_is_no_key_in_plain_text(line: str) -> None:
     with pytest.raises(DamagedFile):
         _key_lines.parse(1, line)

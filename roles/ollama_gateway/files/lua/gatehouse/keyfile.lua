@@ -16,6 +16,7 @@ local byte = string.byte
 local C = ffi.C
 local cast = ffi.cast
 local ffi_string = ffi.string
+local find = string.find
 local gmatch = string.gmatch
 local HUGE = math.huge
 local setmetatable = setmetatable
@@ -39,6 +40,8 @@ local LAST4 = "last4="
 local GUESSABLE = "guessable=yes"
 -- The fewest characters that a secret may have.
 local SHORTEST = 8
+-- A name, or the first part of one if it has a dot or a tilde.
+local NAME_CUT = "^[a-z0-9][a-z0-9._~-]*$"
 -- Some milliseconds' worth.
 local LINES_A_TURN = 2000
 
@@ -132,11 +135,13 @@ local function plain_text_key(self, bytes, from, to)
     -- What is left of a line that lost the rest must not become a key.
     if to - from < SHORTEST then
         return nil, "a key in plain text must have at least " .. SHORTEST .. " characters"
-    elseif dot_of_name(bytes, from, to) then
+    end
+    local text = ffi_string(bytes + from, to - from)
+    if find(text, NAME_CUT) and find(text, "[.~]") then
         return nil, "it has the name of a key and no hash"
     end
     -- No id: the key has no name either. Nobody knows how hard it is to guess.
-    return add(self, digest.sha256(ffi_string(bytes + from, to - from), 0), 0, 0, 0, true, -HUGE, HUGE)
+    return add(self, digest.sha256(text, 0), 0, 0, 0, true, -HUGE, HUGE)
 end
 
 -- Reads "sha256:<64 digits>" into `sum`.
