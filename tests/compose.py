@@ -10,7 +10,7 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from tests.conftest import COLLECTIONS
+from tests.collection import COLLECTIONS
 
 ROLE = COLLECTIONS / "ansible_collections/gatehouse/ollama/roles/ollama_server"
 

@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.collection import make_known
 
-from ansible.plugins.loader import init_plugin_loader
-
-COLLECTIONS = Path(__file__).resolve().parents[1] / ".config" / "collections"
-
-init_plugin_loader([str(COLLECTIONS)])
+make_known()

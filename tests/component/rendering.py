@@ -11,6 +11,10 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from tests.collection import make_known
+
+make_known()
+
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
 
 

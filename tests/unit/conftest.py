@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import COLLECTIONS
+from tests.collection import COLLECTIONS
 
 
 @dataclass
