@@ -17,7 +17,7 @@ from passlib.hash import bcrypt
 
 from tests.bench import load, servers, streams
 from tests.bench.summary import Figure, in_turn
-from tests.component.gateways import PASSWORDS, Gateway, basic, record
+from tests.component.gateways import PASSWORDS, Gateway, basic, key_lines, record
 
 KEYS = 100_000
 GUIDE_KEYS = 1_000
@@ -50,7 +50,7 @@ def many_keys(count: int = KEYS) -> list[str]:
     """Records of as many clients, among them those that ask."""
     times = "expires=2099-01-01T00:00:00Z created=2026-01-01T00:00:00Z last4=abcd"
     lines = [record(f"client-{number}.key", f"the secret of client {number}", times) for number in range(count - 2)]
-    return [*lines, *(record(name, secret) for name, secret in servers.KEYS.items())]
+    return [*lines, *key_lines()]
 
 
 @contextlib.contextmanager

@@ -52,6 +52,11 @@ def record(name: str, secret: str, *rest: str) -> str:
     return " ".join([name, "sha256:" + hashlib.sha256(secret.encode()).hexdigest(), *rest])
 
 
+def key_lines() -> list[str]:
+    """The lines of KEYS, as of keys that are beyond guessing."""
+    return [record(name, secret, f"last4={secret[-4:]}") for name, secret in KEYS.items()]
+
+
 def with_tls(names: list[str]) -> dict[str, Any]:
     """The variables of a gateway that speaks HTTPS and goes by these names."""
     return {
@@ -95,7 +100,7 @@ class Gateway:
         self.write(
             "htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()]
         )
-        self.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+        self.write("api_keys", key_lines())
         self.allow({name: ["admin"] for name in PASSWORDS})
 
     def allow(self, scopes: dict[str, list[str]], models: dict[str, list[str]] | None = None) -> None:

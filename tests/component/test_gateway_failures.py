@@ -18,7 +18,7 @@ from passlib.hash import sha512_crypt
 
 from tests.component.contract.replay import Reply
 from tests.component.contract.standins import until
-from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, record, status
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, key_lines, record, status
 from tests.component.upstreams import Echo
 
 LIMIT = 5
@@ -120,12 +120,12 @@ def test_clients_that_are_in_stay_in(server: Gateway) -> None:
 def test_a_key_that_might_be_guessed_is_not_tried_past_the_limit(server: Gateway) -> None:
     try:
         weak = record("bob.ci", "weak-key", "guessable=yes")
-        server.write("api_keys", ["short-key", weak, record("alice.laptop", KEYS["alice.laptop"])])
+        server.write("api_keys", ["short-key", weak, *key_lines()[:1]])
         fail(server, LIMIT, "Bearer guess")
         assert {server.status(f"Bearer {key}") for key in ("short-key", "weak-key")} == {429}
         assert server.status(KEY) == 200
     finally:
-        server.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+        server.write("api_keys", key_lines())
 
 
 def test_a_key_that_might_be_guessed_goes_on_where_it_was_presented_before_and_nowhere_else(server: Gateway) -> None:
@@ -139,7 +139,7 @@ def test_a_key_that_might_be_guessed_goes_on_where_it_was_presented_before_and_n
         assert server.status("Bearer guess") == 429
         assert {from_elsewhere(server, key) for key in [*keys, "Bearer guess"]} == {429}
     finally:
-        server.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+        server.write("api_keys", key_lines())
 
 
 def test_past_the_limit_nobody_learns_whether_a_remembered_password_is_right(server: Gateway) -> None:

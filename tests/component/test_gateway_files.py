@@ -14,7 +14,7 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from tests.component.contract.standins import until
-from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, record
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, key_lines, record
 from tests.component.upstreams import Echo
 
 ALICE = f"Bearer {KEYS['alice.laptop']}"
@@ -40,7 +40,7 @@ def worker(
 @pytest.fixture(autouse=True)
 def known_keys(request: pytest.FixtureRequest) -> None:
     for name in {"server", "worker"} & set(request.fixturenames):
-        request.getfixturevalue(name).write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+        request.getfixturevalue(name).write("api_keys", key_lines())
 
 
 def complaints(gateway: Gateway, file: str) -> list[str]:

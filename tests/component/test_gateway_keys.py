@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tests.component.gateways import KEYS, Gateway, connect, gateway, record, status
+from tests.component.gateways import Gateway, connect, gateway, key_lines, record, status
 from tests.component.upstreams import Echo
 
 MANY = 20_000
@@ -29,7 +29,7 @@ def server(upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(autouse=True)
 def known_keys(server: Gateway) -> Iterator[None]:
     yield
-    server.write("api_keys", [record(name, secret) for name, secret in KEYS.items()])
+    server.write("api_keys", key_lines())
 
 
 def stamp(seconds: float) -> str:

@@ -15,8 +15,9 @@ local function sha256(text)
     return digest.hex(digest.sha256(text, 0), 32)
 end
 
-local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right")
-    .. "\nbob.ci sha256:" .. sha256("brief") .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
+local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right") .. " last4=abcd"
+    .. "\nbob.ci sha256:" .. sha256("brief") .. " last4=abcd"
+    .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
 
 -- Neither remembers nor counts anything, unless a test says so.
 local FORGETFUL = {

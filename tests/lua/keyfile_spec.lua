@@ -14,10 +14,9 @@ local ONE, TWO = "key-one", "key-two"
 local A, B = sha256(ONE), sha256(TWO)
 local ALWAYS = { -math.huge, math.huge }
 
-local function entry(client, key, times)
+local function entry(client, key, times, strong)
     times = times or ALWAYS
-    local guessable = client == "(plain text)"
-    return { client = client, key = key, not_before = times[1], expires = times[2], guessable = guessable }
+    return { client = client, key = key, not_before = times[1], expires = times[2], guessable = not strong }
 end
 
 local function find(text, key)
@@ -44,7 +43,7 @@ describe("the key file", function()
         local times = "not_before=2026-01-01T00:00:00Z created=2025-12-24T12:00:00Z last4=ab-_"
             .. " expires=1970-01-01T00:00:00Z"
         local text = "a.b sha256:" .. A .. " " .. times
-        assert.are.same(entry("a", "b", { 1767225600, 0 }), find(text, ONE))
+        assert.are.same(entry("a", "b", { 1767225600, 0 }, true), find(text, ONE))
     end)
 
     it("keeps the key that a rotation replaced apart from its successor", function()
@@ -70,6 +69,8 @@ describe("the key file", function()
             .. "\na.c sha256:" .. B .. " last4=abcd"
         assert.is_true(find(text, ONE).guessable)
         assert.is_false(find(text, TWO).guessable)
+        assert.is_true(find("a.b sha256:" .. A, ONE).guessable)
+        assert.is_true(find("a.b sha256:" .. A .. " last4=abcd guessable=yes", ONE).guessable)
     end)
 
     it("takes nothing for a key that is left of a line or too short for a secret", function()

@@ -192,7 +192,8 @@ local function attributes(bytes, from, to)
         end
         from = past(bytes, stop, to, SPACE)
     end
-    return not_before or -HUGE, expires or HUGE, guessable
+    -- The end of a secret stands only where the rest is beyond guessing. Of others nobody said so.
+    return not_before or -HUGE, expires or HUGE, guessable or not last4
 end
 
 -- Reads what stands from `from` to `to`, without space at its ends. Returns true; or nil and an error.
