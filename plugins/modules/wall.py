@@ -99,6 +99,10 @@ options:
         type: list
         elements: str
         default: []
+      only:
+        description: Ignored.
+        type: list
+        elements: str
   allow_account_routes:
     description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
     type: bool
@@ -372,6 +376,7 @@ ROUTE_OPTIONS = dict(
     body=dict(type="str"),
     model=dict(type="str", default=""),
     fields=dict(type="list", elements="str", default=[]),
+    only=dict(type="list", elements="str"),
     **{"class": dict(type="str", default="read")},
 )
 CREDENTIAL_OPTIONS = dict(

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.certificates import Authority
+from tests.client import ROOT
 from tests.unit import tls_server
 from tests.unit.conftest import Playbook
 
@@ -49,6 +51,12 @@ def careless() -> Iterator[int]:
 
 def wall(**options: Any) -> list[dict[str, Any]]:
     return [{"gatehouse.ollama.wall": options}]
+
+
+def test_the_role_s_own_table_of_routes_is_taken(playbook: Playbook) -> None:
+    file = ROOT / "roles" / "ollama_gateway" / "vars" / "main" / "routes.yml"
+    routes = yaml.safe_load(file.read_text(encoding="utf-8"))["__ollama_gateway_routes"]
+    assert playbook.run(wall(routes=routes)).only[0]["failed"] is False
 
 
 def test_an_open_door_fails_the_task_and_says_what_came_back(playbook: Playbook, careless: int) -> None:
