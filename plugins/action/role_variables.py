@@ -36,7 +36,7 @@ def explain(role: str, unknown: list[str], known: t.Iterable[str]) -> str:
 def misspelled(name: str, value: t.Any, kind: str) -> str | None:
     """What Ansible's own check of the argument specification lets through, and what a role cannot read."""
     text = problem(value, kind)
-    example = {"list": '["a", "b"]', "dict": '{"a": "b"}', "int": "1"}.get(kind, '"a"')
+    example = {"list": '["a", "b"]', "dict": '{"a": "b"}', "int": "1", "bool": "true"}.get(kind, '"a"')
     return f"{name}: {text}. On the command line: -e '{{\"{name}\": {example}}}'" if text else None
 
 

@@ -14,6 +14,8 @@ import typing as t
 
 import yaml
 
+# What the filter `bool` knows. Ansible's check of arguments takes more, such as y, which the filter makes false.
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0")
 _WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
@@ -53,6 +55,8 @@ def problem(value: t.Any, kind: str) -> str | None:
             as_dict(value)
         elif kind == "int" and value is not None and (isinstance(value, bool) or not _WHOLE.match(str(value))):
             return "it must be a whole number in digits, such as 1"
+        elif kind == "bool" and isinstance(value, str) and value.lower() not in _BOOLEANS:
+            return "it must be true or false"
         elif kind in ("str", "path") and isinstance(value, (list, tuple, dict)):
             return "it must be text, and it is a %s" % ("dictionary" if isinstance(value, dict) else "list")
     except ValueError as error:

@@ -238,6 +238,27 @@ describe("who a request is from", function()
             assert.are.equal(429, refusal.status)
         end)
 
+        it("is remembered once and anew each time, in whatever spelling the same comes", function()
+            local marks = {}
+            local keys = assert(keyfile.parse("plain-text-key"))
+            local memory = memory_with({
+                knows_key = function() return true end,
+                remember_key = function(_, mark) marks[#marks + 1] = mark end,
+                remember = function(_, mark) marks[#marks + 1] = mark end,
+            })
+            local identities = new("both", {
+                keys = function() return keys end, memory = memory, verify = function() return true end,
+            })
+            for _, header in ipairs({ ALICE, "bAsIc    " .. ALICE:sub(7) }) do
+                assert.is_table(identities:identify(header, nil, NOW, "good"))
+            end
+            for _ = 1, 2 do
+                assert.is_table(identities:identify("bearer  plain-text-key", nil, NOW, "good"))
+            end
+            local key = "good Bearer plain-text-key"
+            assert.are.same({ "good " .. ALICE, "good " .. ALICE, key, key }, marks)
+        end)
+
         it("is still the user of a password that this address presented rightly, by a hash once it is old", function()
             local hashed = 0
             local memory = memory_with({

@@ -57,6 +57,9 @@ def test_nothing_is_an_empty_dictionary(nothing: Any) -> None:
         ("0x1f", "int", "whole number"),
         (True, "int", "whole number"),
         (1.5, "int", "whole number"),
+        ("y", "bool", "true or false"),
+        ("T", "bool", "true or false"),
+        ("secret", "bool", "true or false"),
         (["secret"], "str", "text, and it is a list"),
         ({"secret": 1}, "path", "text, and it is a dictionary"),
     ],
@@ -69,7 +72,7 @@ def test_what_cannot_be_read_is_refused_without_its_value(value: Any, kind: str,
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [("-1", "int"), (8880, "int"), ("x", "str"), (1.5, "str"), ("no", "bool"), ([], "raw")]
+    ("value", "kind"), [("-1", "int"), (8880, "int"), ("x", "str"), (1.5, "str"), ("no", "bool"), ("TRUE", "bool"), (1, "bool"), ([], "raw")]
 )
 def test_what_can_be_read_passes(value: Any, kind: str) -> None:
     assert problem(value, kind) is None

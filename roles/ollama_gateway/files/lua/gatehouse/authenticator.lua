@@ -7,9 +7,11 @@
 local authorization = require "gatehouse.authorization"
 
 local assert = assert
+local match = string.match
 local sub = string.sub
 
 local BEARER_PREFIX = "Bearer "
+local BASIC_PREFIX = "Basic "
 
 -- How often it is tried to have a password checked while others are: half a minute in all.
 local TURNS = 3000
@@ -109,6 +111,9 @@ local function known(self, credential, mark, time)
     if credential.scheme == "bearer" then
         local entry = valid_key(self, credential.key, 0, time)
         local is_no_guess = entry and (not entry.guessable or self.memory:knows_key(mark))
+        if is_no_guess and entry.guessable then
+            self.memory:remember_key(mark)
+        end
         return is_no_guess, is_no_guess and entry
     end
     local users = self.users()
@@ -178,8 +183,9 @@ local function by_credential(self, header, api_key, time, address)
     if not self.accepts[scheme] then
         return refuse(self, address, user)
     end
-    -- A key is the same in whichever header it comes.
-    local mark = self.memory:mark(address, scheme == "bearer" and BEARER_PREFIX .. credential.key or header)
+    -- The same in whatever spelling and header it comes, or one client's could fill the memory.
+    local meant = scheme == "bearer" and BEARER_PREFIX .. credential.key or BASIC_PREFIX .. match(header, "[^ ]+$")
+    local mark = self.memory:mark(address, meant)
     local judge = scheme == "basic" and by_password or by_key
     return as_a_try(self, address, user, function()
         return judge(self, credential, mark, time)
