@@ -62,7 +62,8 @@ class Budget:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._pause
         if turn > self._deadline:
-            text = "the attacks took longer than the timeout of %g seconds; raise timeout or rate"
+            text = "the attacks took longer than the timeout of %g seconds; raise timeout "
+            text += "(of the role: ollama_gateway_verify_timeout) or rate"
             raise OutOfBudget(text % self._seconds)
         time.sleep(max(0.0, turn - time.monotonic()))
 
