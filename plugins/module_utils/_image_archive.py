@@ -107,7 +107,8 @@ def _json(tar: tarfile.TarFile, members: t.Mapping[str, t.Sequence[tarfile.TarIn
 
 def _object(pairs: t.Sequence[t.Tuple[str, t.Any]]) -> t.Dict[str, t.Any]:
     """A JSON object as every reader takes it: the engine's takes a key in any spelling, and the last of several."""
-    if len({key.casefold() for key, _value in pairs}) < len(pairs) or any(_is_other_spelling(key) for key, _ in pairs):
+    keys = [key for key, _value in pairs]
+    if len({key.casefold() for key in keys}) < len(keys) or any(map(_is_other_spelling, keys)):
         raise ValueError("keys")
     return dict(pairs)
 

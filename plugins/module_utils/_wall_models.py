@@ -134,7 +134,7 @@ _PATHS = (
 
 def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Names of other models, each in the place of the one that is allowed."""
-    first = next(iter(members(route)))
+    first, *_others = members(route)
     for name in (
         OTHER.upper(),
         "https://" + OTHER,
@@ -156,7 +156,7 @@ def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
 def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Bodies that could be read in two ways."""
     rest = members(route)
-    first = next(iter(rest))
+    first, *_others = rest
     del rest[first]
     more = [json.dumps(rest)[1:-1]] if rest else []
     ours, theirs = json.dumps(MODEL), json.dumps(OTHER)
@@ -198,7 +198,7 @@ def _digests(route: Route) -> t.Iterator[tuple[str, bytes]]:
 
 def _encoded(route: Route, given: t.Sequence[Header]) -> t.Iterator[tuple[str, Request]]:
     """The body in another form than usual."""
-    first = next(iter(members(route)))
+    first, *_others = members(route)
     body = json_of({**members(route), first: OTHER})
     typed = [*given, Header("Content-Type", b"application/json")]
     yield "as plain text", sent_to(route, route.path, [*given, Header("Content-Type", b"text/plain")], body)

@@ -32,7 +32,7 @@ class Datagrams(Link):
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             try:
                 sock.connect((self.address.host, self.address.port))
-                for _ in range(_TRIES):
+                for _attempt in range(_TRIES):
                     sock.send(raw)
                     answer = _next(sock, min(timeout, _PAUSE))
                     if answer:

@@ -24,9 +24,9 @@ options:
     description:
       - Absolute path of a file as C(docker save) writes it. With O(state=present) images are taken from it, and their
         registry is not asked.
-    type: path
       - An archive that holds other images too, or some without a name, is refused before any is taken in. That what
         goes by a name is the image that its makers gave it to, no archive can prove. Take it from where you trust.
+    type: path
   archive_names:
     description: Names that O(archive) may hold besides O(names), with O(state=present). They are not asked for.
     type: list
