@@ -10,7 +10,8 @@ from pathlib import Path
 from ansible.plugins.loader import init_plugin_loader
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-COLLECTIONS = Path(__file__).resolve().parents[1] / ".config" / "collections"
+ROOT = Path(__file__).resolve().parents[1]
+COLLECTIONS = ROOT / ".config" / "collections"
 
 
 def make_known() -> None:

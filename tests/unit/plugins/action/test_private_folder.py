@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import is_read
 
-from tests.client import ROOT
+from tests.collection import ROOT
 from tests.unit.conftest import Playbook
 
 ROLE = yaml.safe_load((ROOT / "roles/ollama_gateway/defaults/main.yml").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.certificates import Authority
-from tests.client import ROOT
+from tests.collection import ROOT
 from tests.unit import tls_server
 from tests.unit.conftest import Playbook
 
