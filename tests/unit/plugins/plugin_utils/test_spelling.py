@@ -72,7 +72,17 @@ def test_what_cannot_be_read_is_refused_without_its_value(value: Any, kind: str,
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [("-1", "int"), (8880, "int"), ("x", "str"), (1.5, "str"), ("no", "bool"), ("TRUE", "bool"), (1, "bool"), ([], "raw")]
+    ("value", "kind"),
+    [
+        ("-1", "int"),
+        (8880, "int"),
+        ("x", "str"),
+        (1.5, "str"),
+        ("no", "bool"),
+        ("TRUE", "bool"),
+        (1, "bool"),
+        ([], "raw"),
+    ],
 )
 def test_what_can_be_read_passes(value: Any, kind: str) -> None:
     assert problem(value, kind) is None
