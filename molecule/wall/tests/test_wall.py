@@ -171,8 +171,9 @@ def test_a_port_that_only_others_reach_is_found_by_the_neighbour(gate: Host) -> 
     folder, key = "/root/double", KEY_FILE.read_text().strip()
     gate.run_expect([0], f"mkdir -p {folder}/api")
     for path in ("/api/version", "/api/tags"):
-        ask = f"curl -sf -H 'Authorization: Bearer {key}' http://127.0.0.1:8880{path}"
-        gate.run_expect([0], f"{ask} > {folder}{path}")
+        ask = f"Request('http://127.0.0.1:8880{path}', headers={{'Authorization': 'Bearer {key}'}})"
+        script = f"from urllib.request import *; print(urlopen({ask}).read().decode())"
+        gate.run_expect([0], f'python3 -c "{script}" > {folder}{path}')
     code, output = forwarded(gate, folder)
     assert code != 0
     assert "gate -> neighbour" in output, output
