@@ -56,7 +56,7 @@ class Upstream(Gateway):
 
 # As the image of nginx logs; and as the gateway does, to whom nobody is known.
 OWN_LOG = "    access_log /dev/stdout;"
-NOBODY = [f'    map "" $gatehouse_{name} {{ default ""; }}' for name in ("client", "key", "route", "model")]
+NOBODY = [f'    map "" $gatehouse_{name} {{ default ""; }}' for name in ("client", "key", "route", "model", "body")]
 
 
 class OpenProxy(Gateway):
