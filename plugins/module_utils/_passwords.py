@@ -94,6 +94,9 @@ class Hasher:
         self.scheme = scheme
         self._handler = _load(scheme)
         self._crypt = _crypt.sha512_crypt() if scheme.name == "sha512_crypt" else None
+        # passlib makes its tables with the first hash, and breaks if two threads are first.
+        cheap = self._handler if scheme.rounds is None else self._handler.using(rounds=ROUNDS[scheme.name][0])
+        cheap.hash("")
 
     def hash(self, password: str) -> str:
         hashed = None

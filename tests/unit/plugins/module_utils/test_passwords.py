@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
@@ -138,6 +140,25 @@ def test_the_defaults_are_what_the_documentation_says() -> None:
     assert choose_scheme("sha512_crypt") == Scheme("sha512_crypt", 5000)
     assert choose_scheme("bcrypt") == Scheme("bcrypt", 10)
     assert choose_scheme("apr1") == Scheme("apr1", None)
+
+
+def test_the_first_hashes_may_be_computed_by_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from passlib.handlers import md5_crypt
+    from passlib.utils import binary
+
+    make = binary.Base64Engine.__init__
+
+    def slowly(*arguments: object) -> None:
+        time.sleep(0.05)
+        make(*arguments)
+
+    monkeypatch.setattr(binary.Base64Engine, "__init__", slowly)
+    # As in a process that has not hashed anything yet.
+    monkeypatch.setattr(md5_crypt, "h64", binary.LazyBase64Engine(binary.HASH64_CHARS))
+    hasher = Hasher(Scheme("apr1"))
+    with ThreadPoolExecutor(4) as pool:
+        hashes = list(pool.map(hasher.hash, ["x"] * 4))
+    assert all(hasher.verify("x", hashed) for hashed in hashes)
 
 
 def test_a_missing_library_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
