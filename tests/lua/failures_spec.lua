@@ -69,12 +69,6 @@ describe("failed tries", function()
         assert.is_nil(wait(THERE))
     end)
 
-    it("from one network of IPv6 are those of one address", function()
-        fail(3, "\32\1\13\184\0\0\0\1" .. ("a"):rep(8))
-        assert.are.equal(60, wait("\32\1\13\184\0\0\0\1" .. ("b"):rep(8)))
-        assert.is_nil(wait("\32\1\13\184\0\0\0\2" .. ("a"):rep(8)))
-    end)
-
     it("of an address are not those of a name that is written like it", function()
         for i = 1, 30 do
             fail(1, "\10\0\1" .. string.char(i), "x")

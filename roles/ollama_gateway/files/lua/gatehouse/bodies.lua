@@ -17,6 +17,8 @@ local setmetatable = setmetatable
 -- a file, and nginx keeps its buffer.
 local BUFFER = 131072
 local PAGE = 4096
+-- What is smaller is not counted: it takes no more than half of what each connection may have for headers anyway.
+local SMALL = 8192
 -- One client cannot take what all have.
 local SHARE = 1 / 4
 -- In seconds: so long after its last body a client's count is dropped; and longer than any look for dead workers takes.
@@ -25,8 +27,11 @@ local FORGOTTEN, LOOK = 86400, 60
 local _M = {}
 local methods = {}
 
--- The memory that a body of this size takes.
+-- The memory that a body of this size takes; 0 if that is not worth counting.
 function _M.cost(size)
+    if size <= SMALL then
+        return 0
+    end
     return ceil((size + min(size, BUFFER)) / PAGE) * PAGE
 end
 

@@ -8,8 +8,6 @@
 --
 -- Counts are never thrown out of that memory to make room for others: whose count finds no room has to wait.
 
-local network = require "gatehouse.network"
-
 local ceil = math.ceil
 local floor = math.floor
 local ipairs = ipairs
@@ -59,14 +57,14 @@ local function open(self, dict, key, limit)
 end
 
 -- Begins a try. Returns what `finish` takes; or nil and the seconds after which a further try is allowed, 0 where that
--- depends on tries that are under way. `address`: 4 or 16 bytes; `user`: nil where no name was tried.
+-- depends on tries that are under way. `address`: its bytes; `user`: nil where no name was tried.
 function methods:begin(address, user)
     local tries = {}
     if self.limit == 0 then
         return tries
     end
     local wait
-    tries[1], wait = open(self, self.addresses, network.of(address), self.limit)
+    tries[1], wait = open(self, self.addresses, address, self.limit)
     if tries[1] and user and #user <= LONGEST_NAME then
         tries[2], wait = open(self, self.names, sub(self.sign(user), 1, DIGEST), self.limit * ADDRESSES)
     end

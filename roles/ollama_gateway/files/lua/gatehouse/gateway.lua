@@ -252,6 +252,9 @@ local function reserve_room_for_body(route)
     local var = ngx.var
     -- nginx has refused larger ones, and what is no number.
     local cost = bodies.cost(tonumber(var.http_content_length) or largest_bodies[route.body])
+    if cost == 0 then
+        return
+    end
     local ok, is_own
     for _ = 1, BODY_TRIES do
         ok, is_own = bodies_in_flight:reserve(var.gatehouse_client, cost)
@@ -270,8 +273,12 @@ end
 -- Of what was reserved, keeps what a body of this size takes.
 local function keep_room_for_body(size)
     local var = ngx.var
+    local reserved = tonumber(var.gatehouse_body)
+    if not reserved then
+        return
+    end
     local cost = bodies.cost(size)
-    bodies_in_flight:give_back(var.gatehouse_client, tonumber(var.gatehouse_body) - cost)
+    bodies_in_flight:give_back(var.gatehouse_client, reserved - cost)
     var.gatehouse_body = cost
 end
 

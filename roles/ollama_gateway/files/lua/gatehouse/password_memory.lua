@@ -9,8 +9,6 @@
 -- hash of the file that it matched: as soon as the file has another one for the user, or none, the memory counts no
 -- more.
 
-local network = require "gatehouse.network"
-
 local find = string.find
 local setmetatable = setmetatable
 local sub = string.sub
@@ -23,7 +21,7 @@ local methods = {}
 
 -- What an address and a header are known by, in the following methods. No header holds a NUL.
 function methods:mark(address, header)
-    return self.sign(network.of(address) .. "\0" .. header)
+    return self.sign(address .. "\0" .. header)
 end
 
 -- Returns the user whose password the header held, and still holds, and whether that was seen so short a time ago that
