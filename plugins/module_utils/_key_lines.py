@@ -101,7 +101,12 @@ def read(content: bytes) -> tuple[list[Line], dict[int, Entry]]:
     entries: dict[int, Entry] = {}
     digests: dict[str, int] = {}
 
+    # Of a file that was cut, the last line may lack its end, and with that the time at which a key expires.
+    last = None if content.endswith(b"\n") else content.count(b"\n") + 1
+
     def read_line(number: int, text: str) -> Line:
+        if number == last:
+            raise DamagedFile(number, "the newline at its end is missing, and so may be the rest of it")
         entry = entries[number] = parse(number, text)
         if entry.digest in digests:
             raise DamagedFile(number, "it has the same key as line %d" % digests[entry.digest])

@@ -62,7 +62,8 @@ notes:
     characters. This is the CRC-32 of all characters before it, as a number in base 62 with the digits C(0-9A-Za-z),
     padded with C(0) on the left. A scanner for leaked secrets can tell such a key from chance by it.
   - A line with nothing but one word of 8 characters or more is a key in plain text, which the gateway serves. It counts
-    as foreign, so O(purge=true) removes it and O(purge=false) keeps it. One that looks like a name is damage.
+    as foreign, so O(purge=true) removes it and O(purge=false) keeps it. One that looks like a name is damage, and so
+    is a last line without a newline at its end.
 seealso:
   - module: gatehouse.ollama.htpasswd
 author:

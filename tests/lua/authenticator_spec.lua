@@ -17,7 +17,7 @@ end
 
 local KEYS = assert(keyfile.parse("alice.laptop sha256:" .. sha256("right") .. " last4=abcd"
     .. "\nbob.ci sha256:" .. sha256("brief") .. " last4=abcd"
-    .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z"))
+    .. " not_before=2026-12-31T23:59:00Z expires=2027-01-01T00:00:00Z\n"))
 
 -- Neither remembers nor counts anything, unless a test says so.
 local FORGETFUL = {
@@ -206,7 +206,7 @@ describe("who a request is from", function()
 
         it("is still the client of a key, which nobody can guess, but not of one in plain text", function()
             assert.are.equal("laptop", limited():identify("Bearer right", nil, NOW, "bad").key)
-            local keys = assert(keyfile.parse("plain-text-key"))
+            local keys = assert(keyfile.parse("plain-text-key\n"))
             local identities = limited({ keys = function() return keys end })
             assert.are.equal("(plain text)", identities:identify("Bearer plain-text-key", nil, NOW, "good").client)
             assert.is_nil(identities:identify("Bearer plain-text-key", nil, NOW, "bad"))
@@ -220,7 +220,7 @@ describe("who a request is from", function()
         end)
 
         it("is still the client of a key that can be guessed if this address presented it before", function()
-            local keys = assert(keyfile.parse("plain-text-key\na.b sha256:" .. sha256("weak") .. " guessable=yes"))
+            local keys = assert(keyfile.parse("plain-text-key\na.b sha256:" .. sha256("weak") .. " guessable=yes\n"))
             local known = {}
             local memory = memory_with({
                 knows_key = function(_, mark) return known[mark] end,
@@ -240,7 +240,7 @@ describe("who a request is from", function()
 
         it("is remembered once and anew each time, in whatever spelling the same comes", function()
             local marks = {}
-            local keys = assert(keyfile.parse("plain-text-key"))
+            local keys = assert(keyfile.parse("plain-text-key\n"))
             local memory = memory_with({
                 knows_key = function() return true end,
                 remember_key = function(_, mark) marks[#marks + 1] = mark end,
@@ -521,7 +521,7 @@ describe("who a request is from", function()
             end)
 
             it("is nobody with a key in plain text, which belongs to no client", function()
-                local keys = assert(keyfile.parse("plain-text-key"))
+                local keys = assert(keyfile.parse("plain-text-key\n"))
                 local identities = certified("all", { keys = function() return keys end })
                 assert.is_nil(who(identities, "Bearer plain-text-key", nil, ALICES))
                 assert.are.same({ { "here" } }, counted)

@@ -20,11 +20,11 @@ local function entry(client, key, times, strong)
 end
 
 local function find(text, key)
-    return assert(keyfile.parse(text)):find(key, 0)
+    return assert(keyfile.parse(text .. "\n")):find(key, 0)
 end
 
 local function refused(text, line)
-    local keys, err = keyfile.parse(text)
+    local keys, err = keyfile.parse(text .. "\n")
     assert.is_nil(keys)
     assert.is_truthy(err:find("line " .. line .. ":", 1, true), err)
     return err
@@ -60,7 +60,17 @@ describe("the key file", function()
         end
     end)
 
-    it("may lack the last newline and have line ends of another system", function()
+    it("is not whole without the newline at its end, behind whatever it was cut", function()
+        local line = "a.b sha256:" .. A .. " expires=2027-01-01T00:00:00Z last4=abcd"
+        for length = 1, #line do
+            local keys, err = keyfile.parse("a.c sha256:" .. B .. "\n" .. line:sub(1, length))
+            assert.is_nil(keys)
+            assert.are.equal("failed to read line 2: the newline at its end is missing, and so may be the rest of it", err)
+        end
+        assert(keyfile.parse("a.c sha256:" .. B .. "\n# a comment"))
+    end)
+
+    it("may have line ends of another system", function()
         assert.are.equal("alice", find("a.b sha256:" .. B .. "\r\nalice.x sha256:" .. A, ONE).client)
     end)
 
@@ -112,7 +122,7 @@ describe("the key file", function()
         for i = 1, 5000 do
             lines[i] = "client-" .. i .. ".key sha256:" .. sha256("secret " .. i)
         end
-        local keys = assert(keyfile.parse(table.concat(lines, "\n")))
+        local keys = assert(keyfile.parse(table.concat(lines, "\n") .. "\n"))
         for i = 1, 5000 do
             assert.are.equal("client-" .. i, keys:find("secret " .. i, 0).client)
             assert.is_nil(keys:find("no secret " .. i, 0))

@@ -91,3 +91,11 @@ def test_only_the_old_key_of_a_rotation_has_a_tilde(name: str) -> None:
 )
 def test_the_end_of_a_secret_is_shown_only_if_the_rest_is_beyond_guessing(secret: str, shown: str | None) -> None:
     assert _keys.last4(secret) == shown
+
+
+def test_a_last_line_without_its_newline_is_damage_behind_whatever_it_was_cut() -> None:
+    line = f"alice.laptop sha256:{DIGEST} expires=2027-01-01T00:00:00Z last4=Xy12"
+    for length in range(1, len(line) + 1):
+        with pytest.raises(DamagedFile, match="line 2: the newline at its end is missing"):
+            _key_lines.read(f"a-plain-text-key\n{line[:length]}".encode())
+    assert _key_lines.read(b"a-plain-text-key\n# a comment")[1]

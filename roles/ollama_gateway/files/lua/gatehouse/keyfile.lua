@@ -274,6 +274,10 @@ local function read_lines(self, bytes, position, length)
         local from = past(bytes, position, to, SPACE)
         position = to + 1
         if from < to and bytes[from] ~= HASH then
+            -- Of a file that was cut, the last line may lack its end, and with that the time at which a key expires.
+            if to == length then
+                return nil, count, "the newline at its end is missing, and so may be the rest of it"
+            end
             while band(kinds[bytes[to - 1]], SPACE) ~= 0 do
                 to = to - 1
             end
