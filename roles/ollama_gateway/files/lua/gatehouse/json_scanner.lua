@@ -25,8 +25,9 @@ local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
 
 -- What is looked through twice, as that is quicker than to collect parts.
 local SHORT = 64
--- No key and no name that anybody looks for is longer.
-local LONGEST = 65536
+-- No key and no name that anybody looks for is longer. There may be many keys, and an escape in one costs as much as a
+-- hundred bytes that are skipped.
+local LONGEST_KEY, LONGEST_NAME = 1024, 65536
 -- Each key of an object that is judged costs as much as a hundred bytes that are skipped. No request has as many.
 local MOST_KEYS = 1000
 
@@ -139,9 +140,9 @@ local function escape(self)
 end
 
 -- Adds a part to a string of this length. Returns its new length.
-local function add(parts, length, part)
+local function add(parts, length, part, longest)
     length = length + #part
-    if length > LONGEST then
+    if length > longest then
         fail("the body has a name that is too long")
     end
     parts[#parts + 1] = part
@@ -149,7 +150,7 @@ local function add(parts, length, part)
 end
 
 -- Reads a string and returns what it means.
-local function read_string(self)
+local function read_string(self, longest)
     expect(self, QUOTE)
     -- As nearly all of them are: whole, short and plain.
     local quote = find(self.text, '"', self.position, true)
@@ -163,7 +164,7 @@ local function read_string(self)
     local parts, length = {}, 0
     while true do
         local position = plain_until(self.text, self.position)
-        length = add(parts, length, sub(self.text, self.position, position - 1))
+        length = add(parts, length, sub(self.text, self.position, position - 1), longest)
         if position > #self.text then
             refill(self)
         else
@@ -174,7 +175,7 @@ local function read_string(self)
             elseif sign ~= BACKSLASH then
                 fail("the body is not JSON")
             end
-            length = add(parts, length, escape(self))
+            length = add(parts, length, escape(self), longest)
         end
     end
 end
@@ -198,7 +199,7 @@ end
 -- Reads a string, or null as nil; anything else is an error.
 function methods:string()
     if peek_token(self) == QUOTE then
-        return read_string(self)
+        return read_string(self, LONGEST_NAME)
     end
     for i = 1, 4 do
         if take(self) ~= sub("null", i, i) then
@@ -218,7 +219,7 @@ function methods:object(member, context)
             if keys > MOST_KEYS then
                 fail("the body has more members than a request can have")
             end
-            local key = read_string(self)
+            local key = read_string(self, LONGEST_KEY)
             expect(self, COLON)
             member(self, key, context)
         until not accept(self, COMMA)
