@@ -65,7 +65,8 @@ describe("the key file", function()
         for length = 1, #line do
             local keys, err = keyfile.parse("a.c sha256:" .. B .. "\n" .. line:sub(1, length))
             assert.is_nil(keys)
-            assert.are.equal("failed to read line 2: the newline at its end is missing, and so may be the rest of it", err)
+            assert.are.equal("failed to read line 2: the newline at its end is missing, and so may be the rest of it",
+                err)
         end
         assert(keyfile.parse("a.c sha256:" .. B .. "\n# a comment"))
     end)
