@@ -94,7 +94,7 @@ def test_a_change_of_many_keys_counts_on_the_very_next_request_in_every_worker(s
 def test_many_keys_that_are_changed_in_place_count_on_the_very_next_request(server: Gateway) -> None:
     path = server.folder / "clients" / "api_keys"
     for first in (0, 10):
-        path.write_text("\n".join(many(first)))
+        path.write_text("".join(f"{line}\n" for line in many(first)))
         assert {server.status(f"Bearer secret-{first + MANY - 1}") for _ in range(8)} == {200}
 
 
