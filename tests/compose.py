@@ -10,7 +10,9 @@ from typing import Any
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from tests.collection import COLLECTIONS
+from tests.collection import COLLECTIONS, make_known
+
+make_known()
 
 ROLE = COLLECTIONS / "ansible_collections/gatehouse/ollama/roles/ollama_server"
 
