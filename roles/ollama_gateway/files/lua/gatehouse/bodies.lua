@@ -17,7 +17,7 @@ local setmetatable = setmetatable
 -- a file, and nginx keeps its buffer.
 local BUFFER = 131072
 local PAGE = 4096
--- What is smaller is not counted: it takes no more than half of what each connection may have for headers anyway.
+-- What is no larger is not counted: it takes no more than half of what each connection may have for headers anyway.
 local SMALL = 8192
 -- One client cannot take what all have.
 local SHARE = 1 / 4
