@@ -32,9 +32,9 @@ def gate() -> Host:
     return SCENARIO.host("gate")
 
 
-def verify() -> tuple[int, str]:
-    """The exit code of verify.yml and what it printed, with every run of white space as one space."""
-    done = playbook(SCENARIO.inventory, "verify")
+def verify(part: str = "all") -> tuple[int, str]:
+    """The exit code of verify.yml, or of the part of one role, and what it printed, all in one line."""
+    done = playbook(SCENARIO.inventory, "verify", f"--tags={part}")
     return done.returncode, told(done)
 
 
@@ -97,6 +97,7 @@ def test_a_sound_gateway_withstands_and_nothing_is_written_to_it(gate: Host) -> 
 def attack_begins(host: Host) -> subprocess.Popen[bytes]:
     """A run of verify.yml that goes on, once it has its throw-away gateway."""
     command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, "playbooks/verify.yml"]
+    command.append("--tags=ollama_gateway")
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
     seen = "docker ps -q --filter label=gatehouse.ollama.wall | grep -q ."
     host.run_expect([0], f"timeout 120 bash -c 'until {seen}; do sleep 0.1; done'")
@@ -129,7 +130,7 @@ def test_a_killed_attack_leaves_nothing_in_the_gateway_and_nothing_for_long(gate
     assert leftovers(gate) != "", "it was killed too late"
     life = gate.check_output("docker inspect -f '{{json .Args}}' gatehouse-gateway-wall")
     assert re.search(r'"--kill-after=10","[0-9]{2,3}",', life), "it would not end by itself"
-    code, output = verify()
+    code, output = verify("ollama_gateway")
     assert code == 0, output
     assert leftovers(gate) == ""
     assert live(gate) == before
@@ -137,7 +138,7 @@ def test_a_killed_attack_leaves_nothing_in_the_gateway_and_nothing_for_long(gate
 
 def test_a_file_that_the_running_gateway_has_not_read_is_found(gate: Host) -> None:
     with changed(gate, f"{FOLDER}/conf/routes.conf", "$a# changed", "true"):
-        code, output = verify()
+        code, output = verify("ollama_gateway")
     gate.run_expect([0], RELOAD)
     assert code != 0
     assert "The running gateway does not run what is on disk" in output
@@ -147,7 +148,7 @@ def test_a_file_that_the_running_gateway_has_not_read_is_found(gate: Host) -> No
 def test_a_published_port_is_found(gate: Host) -> None:
     script = r's/OLLAMA_HOST: .*/OLLAMA_HOST: "0.0.0.0:11434"/; s/^    healthcheck:/    ports: ["18434:11434"]\n&/'
     with changed(gate, "/opt/gatehouse/ollama/compose.yaml", script, RECREATE):
-        code, output = verify()
+        code, output = verify("ollama_server")
     assert code != 0
     assert "The wall has a hole (side doors): 10.213.0.111:18434" in output or "127.0.0.1:18434" in output, output
     assert "Came back: HTTP/1.1 200 OK" in output
@@ -161,7 +162,7 @@ def forwarded(host: Host, folder: str) -> tuple[int, str]:
     with stranger(host, folder):
         host.run_expect([0], "sysctl -q -w net.ipv4.conf.eth0.route_localnet=1 && " + forward % "A")
         try:
-            return verify()
+            return verify("ollama_server")
         finally:
             host.run_expect([0], forward % "D")
 
@@ -189,7 +190,7 @@ def test_a_link_among_the_files_is_found(gate: Host) -> None:
     link = f"{FOLDER}/clients/api_keys"
     gate.run_expect([0], f"mv {link} /root/keys && chmod 0644 /root/keys && ln -s /root/keys {link}")
     try:
-        code, output = verify()
+        code, output = verify("ollama_gateway")
     finally:
         gate.run_expect([0], f"rm {link} && chmod 0640 /root/keys && mv /root/keys {link}")
     assert code != 0
@@ -200,7 +201,7 @@ def test_a_link_among_the_files_is_found(gate: Host) -> None:
 def test_a_route_that_is_gone_from_the_table_is_found(gate: Host) -> None:
     script = r's#"path": "/api/copy"#"path": "/api/copied"#'
     with changed(gate, f"{FOLDER}/conf/settings.json", script, RELOAD):
-        code, output = verify()
+        code, output = verify("ollama_gateway")
     assert code != 0
     assert "The wall has a hole (scopes): POST /api/copy with inference." in output
     assert "there is no such route" in output
@@ -209,7 +210,7 @@ def test_a_route_that_is_gone_from_the_table_is_found(gate: Host) -> None:
 def test_a_key_file_that_everybody_may_read_is_found(gate: Host) -> None:
     gate.run_expect([0], f"chmod o+r {FOLDER}/clients/api_keys")
     try:
-        code, output = verify()
+        code, output = verify("ollama_gateway")
     finally:
         gate.run_expect([0], f"chmod o-r {FOLDER}/clients/api_keys")
     assert code != 0
@@ -219,7 +220,7 @@ def test_a_key_file_that_everybody_may_read_is_found(gate: Host) -> None:
 
 def test_an_authorization_that_is_passed_on_is_found(gate: Host) -> None:
     with changed(gate, f"{FOLDER}/conf/proxy.conf", "/proxy_set_header Authorization/d", RELOAD):
-        code, output = verify()
+        code, output = verify("ollama_gateway")
     assert code != 0
     assert "The wall has a hole (what is passed on)" in output
     assert "Authorization: <a credential>" in output or "Authorization: Bearer <a credential>" in output
@@ -229,7 +230,7 @@ def test_an_authorization_that_is_passed_on_is_found(gate: Host) -> None:
 def test_after_a_hole_the_clients_of_the_wall_are_gone_too(gate: Host) -> None:
     with changed(gate, f"{FOLDER}/conf/settings.json", r's#"scope": "models_write"#"scope": "any"#', RELOAD):
         changed_one = live(gate)
-        code, output = verify()
+        code, output = verify("ollama_gateway")
         assert live(gate) == changed_one
     assert code != 0
     assert "The wall has a hole (scopes)" in output
