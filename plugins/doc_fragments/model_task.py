@@ -20,6 +20,12 @@ options:
   progress:
     description: File on the host for notes of the progress, which the action plugin of the same name reads and shows.
     type: path
+  made:
+    description:
+      - File on the host that remembers of which files the server made which layers, for it writes a GGUF anew, with
+        another digest. It holds digests alone, and several servers may share it.
+      - Without it, or where it is lost, such a model is made again by the next run, and stays as it is.
+    type: path
 attributes:
   check_mode:
     description: Tells what would change. Whether the state V(latest) would bring something new is told where the host

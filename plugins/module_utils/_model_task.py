@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _models
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _models, _plain_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import RETRIES, Host
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import Result
@@ -24,6 +25,7 @@ TASK_OPTIONS: t.Dict[str, Dict] = dict(
     **PLACE_OPTIONS,
     retries=dict(type="int", default=RETRIES),
     progress=dict(type="path"),
+    made=dict(type="path"),
 )
 
 
@@ -35,13 +37,19 @@ def keep(module: AnsibleModule, wanted: t.Sequence[Wanted], purge: bool = False)
     connected = connect(module)
     container = connected.container if connected else None
     host = Host(free=_models.free_space(container.models_folder if container else None), notes=notes)
-    keeper = _models.Keeper(connected.client if connected else None, host, module.check_mode, module.params["retries"])
+    client = connected.client if connected else None
+    keeper = _models.Keeper(client, host, module.check_mode, module.params["retries"], made=_made(module))
     results = keeper.keep(wanted, purge)
     unknown = [one.name for one in results if one.change == _models.UNKNOWN]
     if unknown and module.check_mode:
         message = "Whether there is a newer %s is not known before a real run: this host cannot ask the registry."
         module.warn(message % ", ".join(unknown))
     return results
+
+
+def _made(module: AnsibleModule) -> Made:
+    path = module.params["made"]
+    return Made(_plain_file.read(path), lambda text: _plain_file.write(module, path, text)) if path else Made()
 
 
 def returned(results: t.Sequence[Result], show_diff: bool) -> Dict:

@@ -13,7 +13,7 @@ import os
 import re
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _model_look, _notes
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
@@ -22,6 +22,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     ServerUnreachable,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_look import Look
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import Key, Name, key_of, parse
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Recipe, Wanted, ordered
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import RETRIES, Host, Meter, follow, pull
@@ -69,12 +70,14 @@ class Keeper:
         check: bool,
         retries: int = RETRIES,
         registries: Registries | None = None,
+        made: Made | None = None,
     ) -> None:
         self._client = client
         self._host = host
         self._check = check
         self._retries = retries
         self._registries = registries or Registries()
+        self._made = made or Made()
         self._installed: t.Dict[Key, Dict] = {}
         self._looks: t.Dict[Key, Look] = {}
         # What would be another one by then, in check mode.
@@ -170,6 +173,8 @@ class Keeper:
             unknown_base = not self._base(recipe.base) or (self._check and recipe.base.key in self._moved)
             base = None if unknown_base else self._look(recipe.base)
         now = self._look(one.name) if result.old else None
+        if now is not None and files:
+            now = replace(now, weights=self._made.files(now.weights))
         if not unknown_base:
             wish = _model_look.wished(recipe, base, files.values(), now)
             if now == wish:
@@ -181,11 +186,14 @@ class Keeper:
         result.change = UPDATED if result.old else ADDED
         if self._check:
             return
-        self._upload(recipe, files)
-        names = {_base_name(path): digest for path, digest in files.items()}
+        self._upload(files)
+        names = {_base_name(path): "sha256:" + digest for path, digest in files.items()}
         stream = self.client.create(self._spelled(one.name), _model_look.request(recipe, names))
         follow(stream, Meter(), one.name.short, self._host, self.client.timeout)
         self._changed(one.name, result)
+        if files:
+            layers = _model_look.look(self.client.show(self._spelled(one.name))).weights
+            self._made.note(frozenset(files.values()), layers)
         if result.changed:
             self._host.notes.event("%s: made" % one.name.short)
 
@@ -221,9 +229,9 @@ class Keeper:
                 raise ModelProblem("files: %s is empty" % path)
         return digest.hexdigest()
 
-    def _upload(self, recipe: Recipe, files: t.Dict[str, str]) -> None:
-        for path in recipe.files:
-            digest = files[path] = "sha256:" + files[path]
+    def _upload(self, files: t.Mapping[str, str]) -> None:
+        for path, hexadecimal in files.items():
+            digest = "sha256:" + hexadecimal
             if self.client.head_blob(digest):
                 continue
             total = os.stat(path).st_size

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models of files on a server that writes each file anew, as Ollama 0.32.15 does."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import Host
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import Keeper
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Stream(list[dict[str, str]]):
+    """The lines that a server sends while it works."""
+
+    def wait(self, seconds: float) -> None:
+        """Nothing comes late."""
+
+
+class Server:
+    """As much of a server as making a model of files needs. Its layers have other digests than the files."""
+
+    timeout = 5
+
+    def __init__(self) -> None:
+        self.models: dict[str, dict[str, Any]] = {}
+        self.made = 0
+
+    def tags(self) -> list[dict[str, Any]]:
+        return [{"name": name, "digest": sha256(str(model))} for name, model in self.models.items()]
+
+    def show(self, name: str) -> dict[str, Any]:
+        model = self.models[name]
+        layers = [sha256(digest.partition(":")[2] + " anew") for digest in model["files"].values()]
+        lines = [f"FROM /models/blobs/sha256-{layer}" for layer in layers]
+        return {"modelfile": "\n".join(lines), "system": model.get("system", "")}
+
+    def head_blob(self, _digest: str) -> bool:
+        return True
+
+    def create(self, name: str, options: dict[str, Any]) -> Stream:
+        self.made += 1
+        self.models[name] = options
+        return Stream([{"status": "success"}])
+
+
+class Deploy:
+    """One task after another on the same host, each in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = Server()
+        self.file = folder / "own.gguf"
+        self.note = folder / "made.json"
+        self.file.write_bytes(b"GGUF" + b"x" * 100)
+
+    def run(self, check: bool = False, **options: Any) -> str:
+        wanted, problems = read_models([{"name": "own", "files": [str(self.file)], **options}], "models")
+        assert problems == []
+        text = self.note.read_text() if self.note.exists() else ""
+        made = Made(text, self.note.write_bytes)
+        keeper = Keeper(self.server, Host(), check, made=made)
+        (result,) = keeper.keep(wanted)
+        assert result.error == ""
+        return result.change
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Deploy:
+    return Deploy(tmp_path)
+
+
+def test_a_model_of_files_is_made_once_though_the_server_writes_them_anew(deploy: Deploy) -> None:
+    assert deploy.run() == "added"
+    assert deploy.run(check=True) == "unchanged"
+    assert deploy.run() == "unchanged"
+    assert deploy.server.made == 1
+
+
+def test_another_file_or_setting_makes_it_anew_and_the_former_one_too(deploy: Deploy) -> None:
+    deploy.run()
+    former = deploy.file.read_bytes()
+    deploy.file.write_bytes(b"GGUF" + b"y" * 100)
+    assert deploy.run(check=True) == "updated"
+    assert deploy.run() == "updated"
+    assert deploy.run() == "unchanged"
+    assert deploy.run(system="Other.") == "updated"
+    assert deploy.run(system="Other.") == "unchanged"
+    deploy.file.write_bytes(former)
+    assert deploy.run(system="Other.") == "updated"
+
+
+@pytest.mark.parametrize("text", [None, "", "[", "{}", '[{"files": 1}]', "[1]", "null"])
+def test_without_the_note_it_is_made_once_more_and_is_no_change(deploy: Deploy, text: str | None) -> None:
+    deploy.run()
+    if text is None:
+        deploy.note.unlink()
+    else:
+        deploy.note.write_text(text)
+    assert deploy.run() == "unchanged"
+    assert deploy.run() == "unchanged"
+    assert deploy.server.made == 2
+
+
+def test_check_mode_notes_nothing(deploy: Deploy) -> None:
+    assert deploy.run(check=True) == "added"
+    assert not deploy.note.exists()
+
+
+def test_a_server_that_keeps_files_as_they_are_needs_no_note() -> None:
+    written: list[bytes] = []
+    made = Made("", written.append)
+    made.note(frozenset("a"), frozenset("a"))
+    assert written == []
