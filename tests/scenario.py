@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import testinfra
 from testinfra.host import Host
 
-from tests.client import ROOT
+from tests.client import ROOT, playbook, told
 
 
 @functools.cache
@@ -47,3 +48,11 @@ class Scenario:
         variables = self.variables(name)
         scheme = "http" if variables.get("ollama_gateway_tls", "off") == "off" else "https"
         return f"{scheme}://{self.address(name)}:{variables.get('ollama_gateway_port', 8880)}"
+
+    def attack(self) -> str:
+        """What the attack of verify.yml says; it fails where anybody gets in who must not, or something is changed."""
+        done = playbook(self.inventory, "verify")
+        said = told(done)
+        assert done.returncode == 0, said
+        assert set(re.findall(r"changed=(\d+)", said.partition("PLAY RECAP")[2])) == {"0"}, said
+        return said

@@ -67,3 +67,7 @@ def test_the_host_holds_no_password_only_hashes() -> None:
         assert host.run(f"grep -rlF -- '{password}' /opt/gatehouse /etc /root /tmp /var/log").stdout == ""
     lines = host.file("/opt/gatehouse/gateway/clients/htpasswd").content_string.splitlines()
     assert [line.split("$")[1] for line in lines] == ["6"] * len(USERS)
+
+
+def test_the_attack_finds_no_way_in() -> None:
+    assert "no hole" in SCENARIO.attack()

@@ -146,3 +146,7 @@ def test_a_recreated_ollama_is_found_again_without_a_reload(gate: Host) -> None:
         assert GATEWAY.status(key=KEY) == 200
     finally:
         gate.run("docker rm -f address-taker")
+
+
+def test_the_attack_finds_no_way_in() -> None:
+    assert "no hole" in SCENARIO.attack()

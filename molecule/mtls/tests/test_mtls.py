@@ -54,6 +54,10 @@ def test_a_header_is_no_certificate(header: str) -> None:
     assert status("", {header: "CN=alice,O=Example"}) == 401
 
 
+def test_the_attack_finds_no_way_in() -> None:
+    assert "no hole" in SCENARIO.attack()
+
+
 def test_with_all_both_are_needed_and_of_the_same_client() -> None:
     clients = [
         {"name": "alice", "certificates": ["CN=alice,O=Example"], "keys": [{"id": "laptop"}]},

@@ -117,3 +117,7 @@ def test_check_mode_changes_nothing_and_says_so() -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     assert "changed=0" in told(done)
     assert "PRIVATE KEY" not in told(done)
+
+
+def test_the_attack_finds_no_way_in() -> None:
+    assert "no hole" in SCENARIO.attack()
