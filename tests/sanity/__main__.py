@@ -127,9 +127,10 @@ def main() -> int:
     if newest is None:
         print("No Python 3.12 or newer on this machine: the newest ansible-core is left out.")
         return failed
-    print("== unit tests of the plugins, newest ansible-core ==", flush=True)
+    print("== unit tests of what speaks to Ansible, newest ansible-core ==", flush=True)
     spread = [f"--numprocesses={os.cpu_count()}", "--dist=worksteal"]
-    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", *spread, "tests/unit/plugins"]
+    folders = [f"tests/unit/plugins/{folder}" for folder in ("action", "modules", "plugin_utils")]
+    tests: list[str | Path] = [newest / "bin" / "pytest", "-q", *spread, *folders]
     failed |= subprocess.run(tests, cwd=ROOT, check=False).returncode
     return failed | sanity(newest)
 
