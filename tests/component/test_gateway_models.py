@@ -69,14 +69,34 @@ def test_a_client_may_use_its_models_in_every_spelling_and_no_other(server: Gate
     assert ask(server, path, "tiny-loop", BOB) == 200
 
 
-@pytest.mark.parametrize("credential", [ALICE, BOB])
 @pytest.mark.parametrize("body", AMBIGUOUS)
-def test_a_body_that_ollama_could_read_otherwise_is_refused(
-    server: Gateway, upstream: Echo, body: bytes, credential: str
-) -> None:
+def test_a_body_that_ollama_could_read_otherwise_is_refused(server: Gateway, upstream: Echo, body: bytes) -> None:
     before = len(upstream.requests)
-    assert status(server.ask("/api/chat", credential, method="POST", body=body)) == 400
+    assert status(server.ask("/api/chat", ALICE, method="POST", body=body)) == 400
     assert len(upstream.requests) == before
+
+
+# What is no JSON of a request, or what two readers could take in two ways.
+ODD = [
+    *AMBIGUOUS,
+    b'{"model":"tiny\\ud83d","n\\ud83d":"\\ud83d"}',
+    b'{"model":"tiny"} \n\t ',
+    b'{"model":"tiny"} and more',
+    b'{"model":"tiny","x":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b'{"model":"tiny","%s":1}' % (b"x" * 5000),
+    json.dumps({"model": "tiny"} | dict.fromkeys(map(str, range(2000)), 1)).encode(),
+    json.dumps({"model": "x" * 100_000}).encode(),
+    b"\xef\xbb\xbf" + b'{"model":"tiny"}',
+    json.dumps({"model": "tiny"}).encode("utf-16"),
+    gzip.compress(b'{"model":"tiny"}'),
+]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/api/create", "/v1/audio/transcriptions"])
+def test_whoever_may_use_all_models_is_refused_no_body(server: Gateway, path: str) -> None:
+    for body in ODD:
+        reached = told(server.ask(path, BOB, method="POST", body=body))
+        assert (reached["body"], reached["sum"]) == (len(body), sum(body)), body[:50]
 
 
 @pytest.mark.parametrize(
@@ -221,11 +241,11 @@ def test_a_body_of_small_tokens_costs_little_more_than_one_of_text(patterns: Gat
 
 
 def test_text_that_was_cut_within_an_emoji_goes_on(server: Gateway) -> None:
-    body = b'{"model":"tiny","messages":[{"role":"user","content":"Gr\xc3\xbc\xc3\x9fe \\ud83d"}]}'
+    body = b'{"model":"tiny","messages":[{"role":"user","content":"Gr\xc3\xbc\xc3\x9fe \\ud83d"}],"\\ud83d":1} \n'
     for credential in (ALICE, BOB):
         assert told(server.ask("/api/chat", credential, method="POST", body=body))["body"] == len(body)
-        named = body.replace(b'"tiny"', b'"tiny\\ud83d"')
-        assert status(server.ask("/api/chat", credential, method="POST", body=named)) == 400
+    named = body.replace(b'"tiny"', b'"tiny\\ud83d"')
+    assert status(server.ask("/api/chat", ALICE, method="POST", body=named)) == 400
 
 
 def test_a_model_in_the_path_is_judged(server: Gateway) -> None:
@@ -233,12 +253,25 @@ def test_a_model_in_the_path_is_judged(server: Gateway) -> None:
     assert {path: status(server.ask(path, ALICE)) for path in wanted} == wanted
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity", "br, gzip"])
-def test_an_encoded_body_is_refused(server: Gateway, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br, gzip", "identity, zstd"])
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/audio/transcriptions"])
+def test_an_encoded_body_goes_on_for_whoever_may_use_all_models_only(server: Gateway, encoding: str, path: str) -> None:
     body = gzip.compress(b'{"model":"tiny"}')
-    reply = server.ask("/v1/responses", BOB, f"Content-Encoding: {encoding}", method="POST", body=body)
+    reply = server.ask(path, ALICE, f"Content-Encoding: {encoding}", method="POST", body=body)
     assert status(reply) == 415
     assert json.loads(reply.body)["error"]["type"] == "invalid_request_error"
+    reached = told(server.ask(path, BOB, f"Content-Encoding: {encoding}", method="POST", body=body))
+    assert (reached["body"], reached["sum"]) == (len(body), sum(body))
+    assert reached["headers"]["content-encoding"] == [encoding]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity"])
+def test_identity_is_no_encoding(server: Gateway, encoding: str) -> None:
+    for name, wanted in (("tiny", 200), ("tiny-loop", 403)):
+        body = json.dumps({"model": name}).encode()
+        for credential, expected in ((ALICE, wanted), (BOB, 200)):
+            reply = server.ask("/api/chat", credential, f"Content-Encoding: {encoding}", method="POST", body=body)
+            assert status(reply) == expected
 
 
 @pytest.mark.parametrize("size", [0, 100, 20_000, 200_000, 20 * 1024 * 1024])

@@ -28,6 +28,7 @@ local concat = table.concat
 local error = error
 local find = string.find
 local ipairs = ipairs
+local lower = string.lower
 local match = string.match
 local ngx = ngx
 local open = io.open
@@ -311,46 +312,64 @@ local function pieces_of_body(route)
     end
 end
 
--- The names of the models that a request is about, and whether it says more than the route allows a client that may
--- use some models only. Ends it if that cannot be told.
-local function models_of_request(route, parameter)
-    if route.model == "path" then
-        return { parameter }
-    end
-    local var = ngx.var
-    if var.http_content_encoding then
-        return ngx.exit(415)
-    end
-    local names, more
+-- Whether the body is what it says, so that it can be read here as the server reads it.
+local function is_plain(coding)
+    return not coding or lower(coding) == "identity"
+end
+
+-- The names of the models that a body is about, and whether it says more than the route allows a client that may use
+-- some models only; or nil and what is wrong with it.
+local function models_of_body(route)
     if route.model == "form" then
+        local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        names, more = form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
-    else
-        names, more = body_model.read(pieces_of_body(route), route.fields, route.only)
+        return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
     end
+    return body_model.read(pieces_of_body(route), route.fields, route.only)
+end
+
+-- Only what is a name: whatever else stands there may be a secret.
+local function log_model(name)
+    if name and model_names.is_name(name) then
+        ngx.var.gatehouse_model = name
+    end
+end
+
+-- Ends the request if it is about another model than the client may use, or if that cannot be told.
+local function check_body(may, route)
+    local var = ngx.var
+    if not is_plain(var.http_content_encoding) then
+        return ngx.exit(415)
+    end
+    local names, more = models_of_body(route)
     if not names then
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    return names, more
-end
-
-local function check_models(may, route, parameter)
-    local names, more = models_of_request(route, parameter)
-    -- Only what is a name: whatever else stands there may be a secret.
-    if names[1] and model_names.is_name(names[1]) then
-        ngx.var.gatehouse_model = names[1]
-    end
-    if not may then
-        return
-    elseif more then
+    log_model(names[1])
+    if more then
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
     for _, name in ipairs(names) do
         if not may(name) then
             return ngx.exit(ngx.HTTP_FORBIDDEN)
         end
+    end
+end
+
+-- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
+local function note_body(route)
+    if is_plain(ngx.var.http_content_encoding) then
+        local names = models_of_body(route)
+        log_model(names and names[1])
+    end
+end
+
+local function check_path(may, name)
+    log_model(name)
+    if may and not may(name) then
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
 end
 
@@ -367,8 +386,10 @@ function _M.access()
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
     local may = file:models(identity.client)
-    if route.model == "body" or route.model == "form" or route.model == "path" then
-        return check_models(may, route, parameter)
+    if route.model == "path" then
+        return check_path(may, parameter)
+    elseif route.model == "body" or route.model == "form" then
+        return may and check_body(may, route) or not may and note_body(route)
     elseif route.model == "digest" and may then
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     elseif route.model == "list" and may then
