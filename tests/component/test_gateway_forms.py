@@ -88,7 +88,9 @@ def test_a_client_transcribes_with_its_models_and_no_other(server: Gateway) -> N
         (ALICE, form(TINY.replace(b"tiny", b"library/TINY:latest"), FILE), 200),
         (ALICE, form(FILE, OTHER), 403),
         (ALICE, form(OTHER), 403),
-        (ALICE, form(TINY.replace(b"tiny", b" tiny")), 403),
+        (ALICE, form(TINY.replace(b"tiny", b" tiny")), 200),
+        (ALICE, form(TINY.replace(b"tiny", b"tiny:local")), 200),
+        (ALICE, form(TINY.replace(b"tiny", b"tiny:cloud")), 403),
         (BOB, form(FILE, OTHER), 200),
         (BOB, form(FILE), 200),
     ):

@@ -25,14 +25,46 @@ BODY_ROUTES = [
     *("/api/generate", "/api/chat", "/api/embed", "/api/embeddings", "/api/show"),
     *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"),
 ]
-ALLOWED = [
-    "tiny",
-    "TINY:latest",
-    "library/tiny",
-    "registry.ollama.ai/library/tiny",
-    "https://registry.ollama.ai/library/tiny",
-]
-REFUSED = ["tiny-loop", "tiny:1b", "mallory/tiny", "hf.co/library/tiny", " tiny", "tiny ", "tiny\0", "tiny@sha256:00"]
+# What Ollama 0.32.15 makes of a name, as it was recorded (d66*), or read in its code where it says so.
+SPELLINGS = {
+    "tiny": "tiny",
+    "tiny:latest": "tiny",
+    "TINY": "tiny",
+    "tiny:LATEST": "tiny",
+    "library/tiny": "tiny",
+    "registry.ollama.ai/library/tiny": "tiny",
+    "registry.ollama.ai/library/TINY:latest": "tiny",
+    "https://registry.ollama.ai/library/tiny": "tiny",
+    "http://registry.ollama.ai/library/tiny": "tiny",
+    " tiny": "tiny",
+    "tiny:latest ": "tiny",
+    "\ttiny": "tiny",
+    "tiny\n": "tiny",
+    "\u00a0tiny": "tiny",
+    "tiny:local": "tiny",
+    " library/tiny:latest:LOCAL ": "tiny",  # read
+    "tiny:nope": "another model",
+    "tiny-loop": "another model",
+    "mallory/tiny": "another model",
+    "ollama.com/library/tiny": "another model",
+    "hf.co/library/tiny": "another model",
+    "tiny:latest-local": "another model",
+    "tiny:cloud": "a model of ollama.com",
+    "tiny:latest-cloud": "a model of ollama.com",
+    "tiny:local:cloud": "invalid",  # read
+    "tiny:local:local": "invalid",  # read
+    "tiny :local": "invalid",  # read
+    "tiny@sha256:00": "invalid",
+    "tiny::latest": "invalid",
+    "ti ny": "invalid",
+    "tiny/": "invalid",
+    "tiny\0": "invalid",
+    "\u200btiny": "invalid",
+}
+ALLOWED = [name for name, means in SPELLINGS.items() if means == "tiny"]
+REFUSED = [name for name, means in SPELLINGS.items() if means != "tiny"]
+# What makes, copies and removes models was not recorded to read names so.
+STRICT = [name for name in ALLOWED if name == name.strip() and not name.lower().endswith("local")]
 # Ollama would run another model than the one that a careless reader sees.
 AMBIGUOUS = [
     b'{"model":"tiny","MODEL":"tiny-loop"}',
@@ -118,6 +150,11 @@ def test_the_answer_says_what_is_wrong_with_a_body_in_the_dialect_of_the_path(
         for path in ("/api/chat", "/v1/chat/completions", "/v1/messages")
     )
     assert (native, openai["message"], anthropic["message"]) == (reason, reason, reason)
+
+
+@pytest.mark.parametrize("path", ["/api/pull", "/api/create", "/api/push"])
+def test_names_of_models_that_are_made_or_moved_are_read_to_the_letter(server: Gateway, path: str) -> None:
+    assert {name for name in SPELLINGS if ask(server, path, name) == 200} == set(STRICT)
 
 
 def test_managing_models_is_limited_to_those_of_the_client_too(server: Gateway) -> None:
@@ -249,8 +286,11 @@ def test_text_that_was_cut_within_an_emoji_goes_on(server: Gateway) -> None:
 
 
 def test_a_model_in_the_path_is_judged(server: Gateway) -> None:
-    wanted = {"/v1/models/tiny": 200, "/v1/models/tiny:latest": 200, "/v1/models/tiny-loop": 403}
-    assert {path: status(server.ask(path, ALICE)) for path in wanted} == wanted
+    wanted = {"tiny": 200, "tiny:latest": 200, "tiny%3Alatest": 200, "TINY%3alatest": 200, "tiny%3Alocal": 200}
+    wanted |= {"tiny-loop": 403, "tiny%3A1b": 403, "tiny%3Acloud": 403, "tiny%2dloop": 404, "library%2Ftiny": 404}
+    assert {name: status(server.ask(f"/v1/models/{name}", ALICE)) for name in wanted} == wanted
+    # As it came.
+    assert told(server.ask("/v1/models/tiny%3Alatest", ALICE))["line"] == "GET /v1/models/tiny%3Alatest HTTP/1.1"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br, gzip", "identity, zstd"])

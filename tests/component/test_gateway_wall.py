@@ -29,6 +29,7 @@ PROMISES = {
     "POST /api/show": "models_read",
     "GET /v1/models": "models_read",
     "GET /v1/models/tiny": "models_read",
+    "GET /v1/models/tiny%3Alatest": "models_read",
     "POST /api/generate": "inference",
     "POST /api/chat": "inference",
     "POST /api/embed": "inference",
@@ -42,6 +43,7 @@ PROMISES = {
     "POST /api/copy": "models_write",
     "DELETE /api/delete": "models_write",
     f"POST /api/blobs/sha256:{'1' * 64}": "models_write",
+    f"HEAD /api/blobs/sha256%3A{'1' * 64}": "models_write",
 }
 TRICKS = [
     "/metrics",
@@ -67,6 +69,9 @@ TRICKS = [
     "/v1/models/../../api/delete",
     "/v1/models/tiny/x",
     "/v1/models/library%2ftiny",
+    "/v1/models/tiny%2dloop",
+    "/v1/models/tiny%253Alatest",
+    "/v1/models%3Atiny",
     "/api/blobs/../delete",
 ]
 

@@ -329,8 +329,14 @@ local function models_of_body(route)
     return body_model.read(pieces_of_body(route), route.fields, route.only)
 end
 
+-- The model that a name in the request stands for.
+local function meant(route, name)
+    return route.scope == "models_write" and name or model_names.meant(name)
+end
+
 -- Only what is a name: whatever else stands there may be a secret.
-local function log_model(name)
+local function log_model(route, name)
+    name = name and meant(route, name)
     if name and model_names.is_name(name) then
         ngx.var.gatehouse_model = name
     end
@@ -347,12 +353,12 @@ local function check_body(may, route)
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    log_model(names[1])
+    log_model(route, names[1])
     if more then
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
     for _, name in ipairs(names) do
-        if not may(name) then
+        if not may(meant(route, name)) then
             return ngx.exit(ngx.HTTP_FORBIDDEN)
         end
     end
@@ -362,13 +368,13 @@ end
 local function note_body(route)
     if is_plain(ngx.var.http_content_encoding) then
         local names = models_of_body(route)
-        log_model(names and names[1])
+        log_model(route, names and names[1])
     end
 end
 
-local function check_path(may, name)
-    log_model(name)
-    if may and not may(name) then
+local function check_path(may, route, name)
+    log_model(route, name)
+    if may and not may(meant(route, name)) then
         return ngx.exit(ngx.HTTP_FORBIDDEN)
     end
 end
@@ -387,7 +393,7 @@ function _M.access()
     end
     local may = file:models(identity.client)
     if route.model == "path" then
-        return check_path(may, parameter)
+        return check_path(may, route, parameter)
     elseif route.model == "body" or route.model == "form" then
         return may and check_body(may, route) or not may and note_body(route)
     elseif route.model == "digest" and may then
