@@ -236,12 +236,30 @@ def test_errors_are_in_the_dialect_of_the_path(server: Gateway, path: str) -> No
         assert ERRORS[path](json.loads(reply.body)), reply.body
 
 
-def test_a_websocket_is_refused(server: Gateway, upstream: Echo) -> None:
-    server.allow({"alice": ["admin"]})
+@pytest.mark.parametrize("path", ["/", "/api/chat", "/v1/responses", "/v1/messages"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_tries_a_websocket_is_told_to_use_http_and_without_a_credential_nothing(
+    server: Gateway, upstream: Echo, path: str, method: str
+) -> None:
+    server.allow({"alice": ["inference"]})
     before = len(upstream.requests)
-    upgrade = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13")
-    assert status(server.ask("/", basic_or_key(server, "alice"), *upgrade)) == 400
+    upgrade = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAA")
+    for headers, wanted in (([], 401), ([basic_or_key(server, "alice")], 426), (["Authorization: Basic eDp5"], 401)):
+        reply = server.ask(path, *headers, *upgrade, method=method, body=b"{}" if method == "POST" else None)
+        assert status(reply) == wanted
+        error = json.loads(reply.body)["error"]
+        if wanted == 426:
+            said = error["message"] if path.startswith("/v1/") else error
+            assert said == "there is no WebSocket here but plain HTTP"
+            assert server.log_of(reply.header("X-Request-Id"))["client"] == "alice"
     assert len(upstream.requests) == before
+
+
+def test_an_upgrade_to_anything_else_is_a_request_as_any(server: Gateway) -> None:
+    server.allow({"alice": ["models_read"]})
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    reached = told(server.ask("/api/tags", basic_or_key(server, "alice"), *upgrade))["headers"]
+    assert {"upgrade", "connection"} & set(reached) == set()
 
 
 def test_a_body_larger_than_its_route_needs_is_refused(server: Gateway) -> None:

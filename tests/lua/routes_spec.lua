@@ -42,7 +42,8 @@ describe("the route of a request", function()
         for _, target in ipairs({ "", "api/tags", "/api/tags/", "//api/tags", "/API/tags", "/%61pi/tags", "/api/tags#a",
             "/api/tags?a#b", "/api/tags\0", "/v1/models/", "/v1/models/..", "/v1/models/.", "/v1/models/a/b",
             "/v1/models/a%2fb",
-            "/v1/models/%3Aa", "/v1/models/a%253A", "/v1/models/a%3", "/v1%3A/models/a", "/api/blobs/sha256:xyz", "/api/blobs/sha512:00" }) do
+            "/v1/models/%3Aa", "/v1/models/a%253A", "/v1/models/a%3", "/v1%3A/models/a",
+            "/api/blobs/sha256:xyz", "/api/blobs/sha512:00" }) do
             assert.is_nil(found:find("GET", target), target)
             assert.is_nil(found:find("POST", target), target)
         end

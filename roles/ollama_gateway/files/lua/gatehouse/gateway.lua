@@ -63,6 +63,9 @@ local KEY_SIZE = 32
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
 
+-- What clients take for: try it without WebSocket. It has no name in ngx.
+local UPGRADE_REQUIRED = 426
+
 local _M = {}
 local files, identities, table_of_routes, rights_of_clients, uses_certificates, bodies_in_flight, largest_bodies
 -- When a check of a password that is under way counts as lost, by hash and password.
@@ -382,6 +385,10 @@ end
 function _M.access()
     files:refresh()
     local identity = authenticate()
+    local upgrade = ngx.var.http_upgrade
+    if upgrade and find(lower(upgrade), "websocket", 1, true) then
+        return ngx.exit(UPGRADE_REQUIRED)
+    end
     local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
     if not route then
         return ngx.exit(ngx.HTTP_NOT_FOUND)
