@@ -255,13 +255,6 @@ def test_whoever_tries_a_websocket_is_told_to_use_http_and_without_a_credential_
     assert len(upstream.requests) == before
 
 
-def test_an_upgrade_to_anything_else_is_a_request_as_any(server: Gateway) -> None:
-    server.allow({"alice": ["models_read"]})
-    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
-    reached = told(server.ask("/api/tags", basic_or_key(server, "alice"), *upgrade))["headers"]
-    assert {"upgrade", "connection"} & set(reached) == set()
-
-
 def test_a_body_larger_than_its_route_needs_is_refused(server: Gateway) -> None:
     server.allow({"alice": ["admin"]})
     two = b'{"x": "%s"}' % (b"x" * 2 * 1024 * 1024)
