@@ -17,7 +17,7 @@ from tests.bench.load import cpu_seconds
 from tests.component.contract.replay import send
 from tests.component.contract.standins import Standin, registry, standin
 from tests.component.gateways import KEYS, Gateway, gateway, status
-from tests.component.upstreams import Echo, told
+from tests.component.upstreams import Echo, echo, told
 
 ALICE = f"Authorization: Bearer {KEYS['alice.laptop']}"
 BOB = f"Authorization: Bearer {KEYS['bob.ci']}"
@@ -355,6 +355,26 @@ def test_lists_show_a_client_its_own_models_only(tmp_path: Path, ollama: Standin
             assert names(shown[ALICE].body) == {"tiny:latest"}, path
             assert b"loop" not in shown[ALICE].body
         assert status(one.ask("/api/tags", ALICE, method="HEAD")) == 200
+
+
+# As Ollama 0.32.15 sends it (d64f), with one that alice may use.
+RECOMMENDED = {
+    "recommendations": [
+        {"model": "kimi-k2.6:cloud", "description": "Coding", "context_length": 262144, "max_output_tokens": 262144},
+        {"model": "tiny", "description": "Locally", "vram_bytes": 12000000000},
+        {"model": "tiny:cloud", "description": "Elsewhere"},
+        {"model": "gemma4", "description": "Reasoning and code generation locally", "vram_bytes": 12000000000},
+    ]
+}
+
+
+def test_nothing_is_recommended_to_a_client_that_it_may_not_use(tmp_path: Path) -> None:
+    path = "/api/experimental/model-recommendations"
+    with echo() as upstream, gateway(tmp_path, "bearer", upstream.address) as one:
+        upstream.answers[path] = json.dumps(RECOMMENDED).encode()
+        one.allow({"alice": ["models_read"], "bob": ["models_read"]}, {"alice": ["tiny"]})
+        shown = {key: json.loads(one.ask(path, key).body) for key in (ALICE, BOB)}
+        assert shown == {ALICE: {"recommendations": RECOMMENDED["recommendations"][1:2]}, BOB: RECOMMENDED}
 
 
 def test_a_list_that_cannot_be_read_is_shown_empty(server: Gateway) -> None:
