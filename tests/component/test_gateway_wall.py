@@ -21,6 +21,8 @@ SCOPES = ["inference", "models_read", "models_write"]
 ROUTES: list[dict[str, Any]] = rendering.value("__ollama_gateway_routes")
 VALUES = {":model": "tiny:latest", ":digest": "sha256:" + "0" * 64, ":key": "a1b2"}
 ORIGIN = "https://chat.example.com"
+EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
+ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
 # Written by hand: a mistake in the table must not make its own test agree.
 PROMISES = {
     "GET /api/version": None,
@@ -99,7 +101,7 @@ def server(
     request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway of its own: its tests change what clients may do."""
-    variables = {"ollama_gateway_cors_origins": [ORIGIN]}
+    variables = {"ollama_gateway_cors_origins": ORIGINS}
     with gateway(tmp_path_factory.mktemp("wall"), request.param, upstream.address, **variables) as one:
         yield one
 
@@ -272,11 +274,14 @@ def preflight(server: Gateway, origin: str) -> Any:
     return server.ask("/v1/messages", *headers, method="OPTIONS")
 
 
-def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(server: Gateway, upstream: Echo) -> None:
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(
+    server: Gateway, upstream: Echo, origin: str
+) -> None:
     before = len(upstream.requests)
-    reply = preflight(server, ORIGIN)
+    reply = preflight(server, origin)
     assert status(reply) == 204
-    assert reply.header("Access-Control-Allow-Origin") == ORIGIN
+    assert reply.header("Access-Control-Allow-Origin") == origin
     assert "POST" in (reply.header("Access-Control-Allow-Methods") or "")
     assert {"x-api-key", "anthropic-version"} <= set((reply.header("Access-Control-Allow-Headers") or "").split(", "))
     assert reply.header("Vary") == "Origin"
@@ -284,7 +289,45 @@ def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(ser
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", ORIGIN + ".evil.example", ORIGIN.upper(), "null", "https://chatXexample.com"]
+    ("origin", "wanted"),
+    [
+        *((origin, True) for origin in [*ORIGINS, "http://localhost:3000", "http://[::1]:8080", "https://10.0.0.1"]),
+        *(
+            (origin, True)
+            for origin in ["capacitor://localhost", "moz-extension://6f0d2a6e-1b7f-4f8e-9d8f-0a1b2c3d4e5f"]
+        ),
+        *((origin, True) for origin in ["safari-web-extension://6F0D2A6E-1B7F", "vscode-webview://1ab", "app://x:1"]),
+        *((ORIGIN + end, False) for end in ("/", "/path", "?x", "#x", ":", ":port", ":123456", " ", "\n", "\nx")),
+        *(
+            (origin, False)
+            for origin in ("", " ", "*", "null", "https://*", "*://x", "https://", "app://", "://x", "x")
+        ),
+        *(
+            (origin, False)
+            for origin in ("HTTPS://x", "https://X", "App://x", "app:x", "app:///x", "app://x/y", "1app://x")
+        ),
+        *((origin, False) for origin in ('app://x"', "app://x;", "app://x y", "app://$x", "app://u@x", "https://ü")),
+    ],
+)
+def test_an_origin_is_one_that_a_browser_or_a_desktop_program_sends(origin: str, wanted: bool) -> None:
+    rules = rendering.value("__ollama_gateway_rules", ollama_gateway_cors_origins=[ORIGIN, origin])
+    (rule,) = (one for one in rules if one["variable"] == "ollama_gateway_cors_origins")
+    assert rule["holds"] is wanted
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        ORIGIN + ".evil.example",
+        ORIGIN.upper(),
+        "null",
+        "https://chatXexample.com",
+        "app://x",
+        "app:",
+        EXTENSION + "a",
+        "chrome-extension://" + "a" * 32,
+    ],
 )
 def test_another_origin_gets_neither_preflight_nor_permission(server: Gateway, origin: str) -> None:
     server.allow({"alice": ["admin"]})
