@@ -110,6 +110,14 @@ def test_another_name_is_refused_whatever_the_credential(server: Gateway, host: 
     assert json.loads(reply.body) == {"error": "this gateway does not go by that name"}
 
 
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_one_connection_carries_more_than_a_thousand_requests(server: Gateway, version: str) -> None:
+    command = ["curl", "-sS", version, "--cacert", str(server.folder / "ca.pem"), "-o", "/dev/null"]
+    command += ["-w", "%{http_code} %{num_connects}\n", f"https://{server.address}/healthz?[1-1100]"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["200 1"] + ["200 0"] * 1099
+
+
 @pytest.mark.parametrize("line", [b"Host: 10.0.0.1\r\n", b"Host: evil.example\r\n", b""])
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 def test_a_load_balancer_that_asks_by_address_or_without_a_name_learns_that_it_is_alive(
