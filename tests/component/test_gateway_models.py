@@ -235,7 +235,9 @@ def test_a_client_with_a_list_neither_uploads_weights_nor_learns_which_there_are
 ) -> None:
     before = len(upstream.requests)
     for method in ("HEAD", "POST"):
-        assert status(server.ask(f"/api/blobs/{DIGEST}", ALICE, method=method)) == 403
+        reply = server.ask(f"/api/blobs/{DIGEST}", ALICE, method=method)
+        assert status(reply) == 403
+    assert json.loads(reply.body)["error"].endswith(": it has a list of models, and this could be about others")
     assert len(upstream.requests) == before
     for method in ("HEAD", "POST"):
         assert status(server.ask(f"/api/blobs/{DIGEST}", BOB, method=method)) == 200
@@ -256,7 +258,9 @@ def test_a_name_longer_than_any_is_refused_at_once_whatever_the_pattern(patterns
         reply = patterns.ask(path, ALICE, method="POST", body=json.dumps({"model": long}).encode())
         assert status(reply) == 403, path
         error = json.loads(reply.body)["error"]
-        assert (error if dialect == "error" else error[dialect]) == "this client may not do this"
+        assert (
+            error if dialect == "error" else error[dialect]
+        ) == "this client may not do this: the model is not on its list"
         assert status(patterns.ask(path, BOB, method="POST", body=json.dumps({"model": long}).encode())) == 200
     assert status(patterns.ask(f"/v1/models/{long[:7600]}", ALICE)) == 403
     assert status(patterns.ask(f"/v1/models/{long[:7600]}%23#", ALICE)) == 404

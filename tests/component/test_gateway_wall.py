@@ -117,6 +117,27 @@ def test_a_client_with_one_scope_may_use_its_routes_and_no_other(server: Gateway
         assert (status(reply), len(upstream.requests) - before) == ((200, 1) if allowed else (403, 0)), promise
 
 
+@pytest.mark.parametrize(
+    ("scopes", "method", "path", "lacks"),
+    [
+        (["inference"], "GET", "/api/tags", "it lacks the scope models_read"),
+        (["models_read"], "POST", "/v1/chat/completions", "it lacks the scope inference"),
+        (["inference"], "POST", "/v1/messages", None),
+        (["models_read"], "POST", "/api/pull", "it lacks the scope models_write"),
+        ([], "GET", "/v1/models", "it lacks the scope models_read"),
+    ],
+)
+def test_a_403_says_which_scope_a_client_lacks(
+    server: Gateway, scopes: list[str], method: str, path: str, lacks: str | None
+) -> None:
+    server.allow({"alice": scopes})
+    reply = ask(server, "alice", method, path)
+    assert status(reply) == (403 if lacks else 200)
+    if lacks:
+        error = json.loads(reply.body)["error"]
+        assert (error if path.startswith("/api/") else error["message"]) == f"this client may not do this: {lacks}"
+
+
 def test_a_client_with_admin_may_use_every_route_but_those_of_the_account(server: Gateway) -> None:
     server.allow({"alice": ["admin"]})
     for route in ROUTES:
@@ -131,7 +152,9 @@ def test_account_routes_are_served_to_admin_alone_and_only_where_they_are_allowe
     with gateway(tmp_path, auth, upstream.address, ollama_gateway_allow_account_routes=True) as one:
         one.allow({"alice": ["admin"], "bob": SCOPES})
         for name, wanted in (("alice", 200), ("bob", 403)):
-            assert status(one.ask("/api/me", basic_or_key(one, name), method="POST")) == wanted
+            reply = one.ask("/api/me", basic_or_key(one, name), method="POST")
+            assert status(reply) == wanted
+            assert (b"it lacks the scope admin" in reply.body) == (wanted == 403)
 
 
 def test_no_route_answers_without_a_credential(server: Gateway, upstream: Echo) -> None:
@@ -171,8 +194,9 @@ def test_a_change_of_scopes_counts_on_the_very_next_request(server: Gateway) -> 
 
 def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> None:
     server.allow({"bob": ["admin"]})
-    for path in ("/", "/api/tags"):
-        assert status(server.ask(path, basic_or_key(server, "alice"))) == 403
+    for path, lacks in (("/", "it has no scopes"), ("/api/tags", "it lacks the scope models_read")):
+        reply = server.ask(path, basic_or_key(server, "alice"))
+        assert (status(reply), json.loads(reply.body)) == (403, {"error": f"this client may not do this: {lacks}"})
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ local KEY_SIZE = 32
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
 
+local NOT_LISTED = "the model is not on its list"
+local COULD_BE_OTHERS = "it has a list of models, and this could be about others"
+
 -- What clients take for: try it without WebSocket. It has no name in ngx.
 local UPGRADE_REQUIRED = 426
 
@@ -248,7 +251,24 @@ local function authenticate()
     var.gatehouse_bearer_challenge = refusal.bearer_challenge
     var.gatehouse_basic_challenge = refusal.basic_challenge
     var.gatehouse_retry_after = refusal.retry_after or 1
+    if refusal.reason then
+        var.gatehouse_unauthorized = refusal.reason
+    end
     return ngx.exit(refusal.status)
+end
+
+-- Ends the request of a client that has no right to what it asks for.
+local function forbid(reason)
+    ngx.var.gatehouse_forbidden = "this client may not do this: " .. reason
+    return ngx.exit(ngx.HTTP_FORBIDDEN)
+end
+
+-- What a client lacks that has not this scope.
+local function missing(scope)
+    if scope == "any" then
+        return "it has no scopes"
+    end
+    return "it lacks the scope " .. (scope == "account" and "admin" or scope)
 end
 
 -- Until the request ends. Ends it if there is no room.
@@ -358,11 +378,11 @@ local function check_body(may, route)
     end
     log_model(route, names[1])
     if more then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(COULD_BE_OTHERS)
     end
     for _, name in ipairs(names) do
         if not may(meant(route, name)) then
-            return ngx.exit(ngx.HTTP_FORBIDDEN)
+            return forbid(NOT_LISTED)
         end
     end
 end
@@ -378,7 +398,7 @@ end
 local function check_path(may, route, name)
     log_model(route, name)
     if may and not may(meant(route, name)) then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(NOT_LISTED)
     end
 end
 
@@ -396,7 +416,7 @@ function _M.access()
     ngx.var.gatehouse_route = route.path
     local file = rights_of_clients()
     if not file or not file:allows(identity.client, route.scope) then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(missing(route.scope))
     end
     local may = file:models(identity.client)
     if route.model == "path" then
@@ -404,7 +424,7 @@ function _M.access()
     elseif route.model == "body" or route.model == "form" then
         return may and check_body(may, route) or not may and note_body(route)
     elseif route.model == "digest" and may then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(COULD_BE_OTHERS)
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end
