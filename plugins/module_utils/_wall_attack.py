@@ -24,6 +24,7 @@ GATEWAY_MESSAGES = (
     b"this gateway does not go by that name",
     b"this port speaks HTTPS only",
     b"the client certificate is not valid",
+    b"there is no WebSocket here but plain HTTP",
     b"there are too many requests",
     b"the request headers are too large",
     b"the gateway has a fault that its log tells about",

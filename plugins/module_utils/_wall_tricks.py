@@ -53,6 +53,15 @@ def _framings(credential: Credential | None) -> t.Iterator[Attack]:
         yield Attack("smuggling", about, sent, JUDGED)
 
 
+_UPGRADE = [
+    Header("Upgrade", b"websocket"),
+    Header("Connection", b"Upgrade"),
+    Header("Sec-WebSocket-Version", b"13"),
+    Header("Sec-WebSocket-Key", b"Z2F0ZWhvdXNlLXdhbGwtLQ=="),
+]
+_NO_WEBSOCKET = Expectation("426", lambda answer: answer.statuses == [426])
+
+
 def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Headers and framings that a proxy and a server may understand differently, and credentials where none belong."""
     yield from _framings(None)
@@ -72,15 +81,10 @@ def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     for name in ("X-Forwarded-User", "X-Remote-User", "Remote-User", "X-Auth-Request-User", "X-WEBAUTH-USER"):
         yield _smuggle(name, [Header(name, b"gatehouse-wall-admin")])
     yield _smuggle("the header of the preflight", [Header("Access-Control-Request-Method", b"GET")])
-    yield _smuggle(
-        "an upgrade to WebSocket",
-        [
-            Header("Upgrade", b"websocket"),
-            Header("Connection", b"Upgrade"),
-            Header("Sec-WebSocket-Version", b"13"),
-            Header("Sec-WebSocket-Key", b"Z2F0ZWhvdXNlLXdhbGwtLQ=="),
-        ],
-    )
+    yield _smuggle("an upgrade to WebSocket", _UPGRADE)
+    for credential in valid(credentials):
+        sent = request("GET", "/v1/responses", [credential.header(), *_UPGRADE])
+        yield Attack("smuggling", "an upgrade to WebSocket with %s" % credential.name, sent, _NO_WEBSOCKET)
     for credential in admins(credentials):
         yield from _misplaced(credential)
 
@@ -213,7 +217,7 @@ def unlisted(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
 
 def mirrored(credentials: t.Sequence[Credential]) -> Request:
     """Requests whose headers a mirror in place of Ollama shows, one for each form of a valid credential."""
-    extra = [Header("Cookie", COOKIE), Header("Origin", ORIGIN)]
+    extra = [*(Header(name, COOKIE) for name in ("Cookie", "api-key", "x-goog-api-key")), Header("Origin", ORIGIN)]
     forms = []
     for credential in admins(credentials):
         forms.append([credential.header()])

@@ -95,21 +95,9 @@ class Guide(Upstream):
     configuration = "guide.conf"
 
 
-class LastingGateway(Gateway):
-    """The role's gateway, but it ends no connection after a number of requests, as the other servers here."""
-
-    def configure(self, **variables: Any) -> None:
-        super().configure(**variables)
-        path = self.folder / "conf" / "nginx.conf"
-        text = path.read_text(encoding="utf-8")
-        timeout = "    keepalive_timeout 75s;\n"
-        self.put(path, text.replace(timeout, timeout + "    keepalive_requests 1000000;\n", 1))
-        assert path.read_text(encoding="utf-8") != text, "nginx.conf.j2 no longer has a keepalive_timeout"
-
-
 def gateway(folder: Path, auth: str, upstream: Upstream, **variables: Any) -> Gateway:
     """The role's gateway, with the clients above."""
-    server = LastingGateway(folder, auth, upstream.address, workers="1", **variables)
+    server = Gateway(folder, auth, upstream.address, workers="1", **variables)
     scopes = ["inference", "models_read"]
     server.allow({"alice": scopes, "bob": scopes}, {"bob": ["llama3.2:*", "qwen3:*", "nomic-embed-text"]})
     return server

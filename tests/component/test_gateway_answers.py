@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.contract.replay import Reply
+from tests.component.contract.replay import Reply, send
 from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, connect, gateway, status
 from tests.component.upstreams import Echo
 
@@ -93,6 +93,58 @@ def test_a_malformed_request_is_answered_400_in_json(any_gateway: Gateway, upstr
     assert lines.startswith(b"HTTP/1.1 400 ") or b"HTTP/" not in lines
     assert json.loads(body or lines)["error"]
     assert len(upstream.requests) == before
+
+
+# What nginx refuses itself, before the request is one.
+REFUSED_BY_NGINX = {
+    "a long line": (414, b"GET %s?" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a long line in absolute form": (414, b"GET http://x%s?" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a long header": (431, b"GET %s HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 9000 + b"\r\n\r\n"),
+    "no Host": (400, b"GET %s HTTP/1.1\r\n\r\n"),
+    "two Hosts": (400, b"GET %s HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
+    "a malformed header": (400, b"GET %s HTTP/1.1\r\nHost: x\r\nX y: z\r\n\r\n"),
+    "a negative length": (400, b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
+    "an unknown transfer encoding": (400, b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n"),
+    "an unknown version": (400, b"GET %s HTTP/9.9\r\nHost: x\r\n\r\n"),
+    "no version": (400, b"GET %s x HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a control character": (400, b"GET %s?\x01 HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "an unknown method": (400, b"G=T %s HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "an escape that is none": (400, b"GET %s?/../%%zz HTTP/1.1\r\n\r\n"),
+}
+DIALECTS = {
+    b"/api/chat": {"error"},
+    b"/v1/models": {"message", "type", "param", "code"},
+    b"/v1": {"message", "type", "param", "code"},
+    b"/v1/messages": {"type", "message"},
+    b"/v1x": {"error"},
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_BY_NGINX)
+@pytest.mark.parametrize("path", DIALECTS)
+def test_what_nginx_refuses_itself_is_in_the_dialect_of_the_path(any_gateway: Gateway, what: str, path: bytes) -> None:
+    wanted, data = REFUSED_BY_NGINX[what]
+    reply = send(any_gateway.address, data % path)
+    assert status(reply) == wanted
+    said = json.loads(reply.body)
+    assert set(said["error"] if isinstance(said["error"], dict) else said) == DIALECTS[path], said
+
+
+# How programs find what to mask before they show or log a text.
+MASKS = [
+    r"(?i)(authorization|x-api-key|api[-_ ]?key|password|token|secret)[\"']?\s*[:=]",
+    r"(?i)\b(bearer|basic)\s+[\w.~+/<-]+",
+    r"<[^>]*>",
+    r"(?i)\b(sk|ghk)[-_]",
+]
+
+
+def test_nothing_in_the_text_of_a_401_is_masked_by_programs_that_hide_credentials(any_gateway: Gateway) -> None:
+    for path in ("/api/tags", "/v1/models", "/v1/messages"):
+        said = json.loads(any_gateway.ask(path).body)["error"]
+        text = said["message"] if isinstance(said, dict) else said
+        assert [mask for mask in MASKS if re.search(mask, text)] == []
+        assert ("x-api-key" in text) == (any_gateway.auth != "basic")
 
 
 def test_errors_are_json_with_a_request_id(any_gateway: Gateway) -> None:

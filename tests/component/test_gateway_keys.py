@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -81,6 +82,27 @@ def test_the_key_that_a_rotation_replaced_counts_beside_its_successor_until_its_
     time.sleep(max(0.0, end + 0.1 - time.time()))
     assert server.status("Bearer old") == 401
     assert server.status("Bearer new") == 200
+
+
+def test_whoever_has_a_key_that_has_expired_is_told_so_and_nobody_else(server: Gateway) -> None:
+    past, soon = stamp(time.time() - 100), stamp(time.time() + 1000)
+    server.write(
+        "api_keys",
+        [
+            record("alice.laptop", "past", f"expires={past}", "last4=abcd"),
+            record("alice.phone", "soon", f"not_before={soon}", "last4=abcd"),
+            record("bob.ci", "guess", f"expires={past}"),
+        ],
+    )
+    texts = {"past": "this API key has expired", "soon": "this API key does not count yet"}
+    for secret in ("past", "soon", "guess", "other", "pas"):
+        for path in ("/api/tags", "/v1/models", "/v1/messages"):
+            for header in (f"Authorization: Bearer {secret}", f"x-api-key: {secret}"):
+                reply = server.ask(path, header)
+                assert status(reply) == 401
+                error = json.loads(reply.body)["error"]
+                text = error if path == "/api/tags" else error["message"]
+                assert (text == texts[secret]) if secret in texts else ("is needed" in text or "are needed" in text)
 
 
 def test_a_change_of_many_keys_counts_on_the_very_next_request_in_every_worker(server: Gateway) -> None:

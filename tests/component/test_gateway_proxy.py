@@ -61,6 +61,29 @@ def test_credentials_cookies_and_origin_end_at_the_gateway(any_gateway: Gateway)
         assert name not in reached
 
 
+# Azure's clients, Google's, gateways in the cloud and on the way, and what people make up.
+CREDENTIALS = [
+    *("api-key", "apikey", "x-goog-api-key", "x-auth-token", "x-access-token", "x-api-token", "x-token", "token"),
+    *("ocp-apim-subscription-key", "x-functions-key", "x-litellm-api-key", "x-portkey-api-key", "helicone-auth"),
+    *("cf-access-client-id", "cf-access-client-secret", "cf-access-jwt-assertion", "x-amz-security-token"),
+    *("x-authorization", "x-forwarded-authorization", "x-forwarded-access-token", "cookie2", "sec-websocket-protocol"),
+    *("x-openai-api-key", "openai-api-key", "x-anthropic-api-key", "anthropic-api-key"),
+]
+
+
+@pytest.mark.parametrize("path", ["/api/tags", "/v1/models/tiny", "/echo"])
+def test_whatever_clients_send_credentials_in_ends_at_the_gateway(any_gateway: Gateway, path: str) -> None:
+    headers = authorized(any_gateway, *(f"{name.title()}: planted" for name in CREDENTIALS))
+    reached = told(any_gateway.ask(path, *headers, "X-Something: else"))["headers"]
+    assert "planted" not in json.dumps(reached)
+    assert reached["x-something"] == ["else"]
+
+
+def test_a_key_in_another_header_than_the_two_lets_nobody_in(any_gateway: Gateway) -> None:
+    for name in CREDENTIALS:
+        assert status(any_gateway.ask("/api/tags", f"{name}: {KEYS['alice.laptop']}")) == 401, name
+
+
 def test_host_is_the_servers_own(any_gateway: Gateway, upstream: Echo) -> None:
     assert told(any_gateway.ask("/", *authorized(any_gateway)))["headers"]["host"] == [upstream.address]
 

@@ -110,6 +110,28 @@ def test_another_name_is_refused_whatever_the_credential(server: Gateway, host: 
     assert json.loads(reply.body) == {"error": "this gateway does not go by that name"}
 
 
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_one_connection_carries_more_than_a_thousand_requests(server: Gateway, version: str) -> None:
+    command = ["curl", "-sS", version, "--cacert", str(server.folder / "ca.pem"), "-o", "/dev/null"]
+    command += ["-w", "%{http_code} %{num_connects}\n", f"https://{server.address}/healthz?[1-1100]"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["200 1"] + ["200 0"] * 1099
+
+
+@pytest.mark.parametrize("line", [b"Host: 10.0.0.1\r\n", b"Host: evil.example\r\n", b""])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_load_balancer_that_asks_by_address_or_without_a_name_learns_that_it_is_alive(
+    server: Gateway, line: bytes, version: bytes
+) -> None:
+    answers = {}
+    for path in (b"/healthz", b"/healthz/", b"/healthz/../api/tags", b"/api/tags", b"/"):
+        data = b"GET %s HTTP/%s\r\n%sConnection: close\r\n\r\n" % (path, version, line)
+        answers[path] = status(send(server.address, data, tls=server.tls))
+    # HTTP/1.1 without Host is no request (RFC 9112, section 3.2).
+    wrong = 421 if line or version == b"1.0" else 400
+    assert answers == dict.fromkeys(answers, wrong) | {b"/healthz": 200 if wrong == 421 else 400}
+
+
 @pytest.mark.parametrize("host", ["gateway.example", "GATEWAY.example:1", "a.wild.example", "[::1]", "[::1]:80"])
 def test_each_of_its_names_is_answered_to(server: Gateway, host: str) -> None:
     wire = server.wire("/api/tags", f"Authorization: {server.credential()}")
@@ -202,3 +224,5 @@ def test_without_tls_other_names_are_refused_if_names_are_given(tmp_path: Path, 
         assert one.status(one.credential()) == 200
         data = one.wire("/api/tags", f"Authorization: {one.credential()}")
         assert status(send(one.address, data.replace(b"Host: 127", b"Host: 128"))) == 421
+        assert status(send(one.address, b"GET /healthz HTTP/1.0\r\n\r\n")) == 200
+        assert status(send(one.address, b"GET /api/tags HTTP/1.0\r\n\r\n")) == 421

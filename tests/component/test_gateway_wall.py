@@ -21,6 +21,8 @@ SCOPES = ["inference", "models_read", "models_write"]
 ROUTES: list[dict[str, Any]] = rendering.value("__ollama_gateway_routes")
 VALUES = {":model": "tiny:latest", ":digest": "sha256:" + "0" * 64, ":key": "a1b2"}
 ORIGIN = "https://chat.example.com"
+EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
+ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
 # Written by hand: a mistake in the table must not make its own test agree.
 PROMISES = {
     "GET /api/version": None,
@@ -29,6 +31,7 @@ PROMISES = {
     "POST /api/show": "models_read",
     "GET /v1/models": "models_read",
     "GET /v1/models/tiny": "models_read",
+    "GET /v1/models/tiny%3Alatest": "models_read",
     "POST /api/generate": "inference",
     "POST /api/chat": "inference",
     "POST /api/embed": "inference",
@@ -42,6 +45,7 @@ PROMISES = {
     "POST /api/copy": "models_write",
     "DELETE /api/delete": "models_write",
     f"POST /api/blobs/sha256:{'1' * 64}": "models_write",
+    f"HEAD /api/blobs/sha256%3A{'1' * 64}": "models_write",
 }
 TRICKS = [
     "/metrics",
@@ -67,6 +71,9 @@ TRICKS = [
     "/v1/models/../../api/delete",
     "/v1/models/tiny/x",
     "/v1/models/library%2ftiny",
+    "/v1/models/tiny%2dloop",
+    "/v1/models/tiny%253Alatest",
+    "/v1/models%3Atiny",
     "/api/blobs/../delete",
 ]
 
@@ -94,7 +101,7 @@ def server(
     request: pytest.FixtureRequest, upstream: Echo, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway of its own: its tests change what clients may do."""
-    variables = {"ollama_gateway_cors_origins": [ORIGIN]}
+    variables = {"ollama_gateway_cors_origins": ORIGINS}
     with gateway(tmp_path_factory.mktemp("wall"), request.param, upstream.address, **variables) as one:
         yield one
 
@@ -108,6 +115,27 @@ def test_a_client_with_one_scope_may_use_its_routes_and_no_other(server: Gateway
         reply = ask(server, "alice", method, path)
         allowed = needed in (None, scope)
         assert (status(reply), len(upstream.requests) - before) == ((200, 1) if allowed else (403, 0)), promise
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "path", "lacks"),
+    [
+        (["inference"], "GET", "/api/tags", "it lacks the scope models_read"),
+        (["models_read"], "POST", "/v1/chat/completions", "it lacks the scope inference"),
+        (["inference"], "POST", "/v1/messages", None),
+        (["models_read"], "POST", "/api/pull", "it lacks the scope models_write"),
+        ([], "GET", "/v1/models", "it lacks the scope models_read"),
+    ],
+)
+def test_a_403_says_which_scope_a_client_lacks(
+    server: Gateway, scopes: list[str], method: str, path: str, lacks: str | None
+) -> None:
+    server.allow({"alice": scopes})
+    reply = ask(server, "alice", method, path)
+    assert status(reply) == (403 if lacks else 200)
+    if lacks:
+        error = json.loads(reply.body)["error"]
+        assert (error if path.startswith("/api/") else error["message"]) == f"this client may not do this: {lacks}"
 
 
 def test_a_client_with_admin_may_use_every_route_but_those_of_the_account(server: Gateway) -> None:
@@ -124,7 +152,9 @@ def test_account_routes_are_served_to_admin_alone_and_only_where_they_are_allowe
     with gateway(tmp_path, auth, upstream.address, ollama_gateway_allow_account_routes=True) as one:
         one.allow({"alice": ["admin"], "bob": SCOPES})
         for name, wanted in (("alice", 200), ("bob", 403)):
-            assert status(one.ask("/api/me", basic_or_key(one, name), method="POST")) == wanted
+            reply = one.ask("/api/me", basic_or_key(one, name), method="POST")
+            assert status(reply) == wanted
+            assert (b"it lacks the scope admin" in reply.body) == (wanted == 403)
 
 
 def test_no_route_answers_without_a_credential(server: Gateway, upstream: Echo) -> None:
@@ -164,8 +194,9 @@ def test_a_change_of_scopes_counts_on_the_very_next_request(server: Gateway) -> 
 
 def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> None:
     server.allow({"bob": ["admin"]})
-    for path in ("/", "/api/tags"):
-        assert status(server.ask(path, basic_or_key(server, "alice"))) == 403
+    for path, lacks in (("/", "it has no scopes"), ("/api/tags", "it lacks the scope models_read")):
+        reply = server.ask(path, basic_or_key(server, "alice"))
+        assert (status(reply), json.loads(reply.body)) == (403, {"error": f"this client may not do this: {lacks}"})
 
 
 @pytest.mark.parametrize(
@@ -231,11 +262,22 @@ def test_errors_are_in_the_dialect_of_the_path(server: Gateway, path: str) -> No
         assert ERRORS[path](json.loads(reply.body)), reply.body
 
 
-def test_a_websocket_is_refused(server: Gateway, upstream: Echo) -> None:
-    server.allow({"alice": ["admin"]})
+@pytest.mark.parametrize("path", ["/", "/api/chat", "/v1/responses", "/v1/messages"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_tries_a_websocket_is_told_to_use_http_and_without_a_credential_nothing(
+    server: Gateway, upstream: Echo, path: str, method: str
+) -> None:
+    server.allow({"alice": ["inference"]})
     before = len(upstream.requests)
-    upgrade = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13")
-    assert status(server.ask("/", basic_or_key(server, "alice"), *upgrade)) == 400
+    upgrade = ("Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAA")
+    for headers, wanted in (([], 401), ([basic_or_key(server, "alice")], 426), (["Authorization: Basic eDp5"], 401)):
+        reply = server.ask(path, *headers, *upgrade, method=method, body=b"{}" if method == "POST" else None)
+        assert status(reply) == wanted
+        error = json.loads(reply.body)["error"]
+        if wanted == 426:
+            said = error["message"] if path.startswith("/v1/") else error
+            assert said == "there is no WebSocket here but plain HTTP"
+            assert server.log_of(reply.header("X-Request-Id"))["client"] == "alice"
     assert len(upstream.requests) == before
 
 
@@ -256,11 +298,14 @@ def preflight(server: Gateway, origin: str) -> Any:
     return server.ask("/v1/messages", *headers, method="OPTIONS")
 
 
-def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(server: Gateway, upstream: Echo) -> None:
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(
+    server: Gateway, upstream: Echo, origin: str
+) -> None:
     before = len(upstream.requests)
-    reply = preflight(server, ORIGIN)
+    reply = preflight(server, origin)
     assert status(reply) == 204
-    assert reply.header("Access-Control-Allow-Origin") == ORIGIN
+    assert reply.header("Access-Control-Allow-Origin") == origin
     assert "POST" in (reply.header("Access-Control-Allow-Methods") or "")
     assert {"x-api-key", "anthropic-version"} <= set((reply.header("Access-Control-Allow-Headers") or "").split(", "))
     assert reply.header("Vary") == "Origin"
@@ -268,7 +313,45 @@ def test_a_preflight_of_a_configured_origin_is_answered_without_a_credential(ser
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", ORIGIN + ".evil.example", ORIGIN.upper(), "null", "https://chatXexample.com"]
+    ("origin", "wanted"),
+    [
+        *((origin, True) for origin in [*ORIGINS, "http://localhost:3000", "http://[::1]:8080", "https://10.0.0.1"]),
+        *(
+            (origin, True)
+            for origin in ["capacitor://localhost", "moz-extension://6f0d2a6e-1b7f-4f8e-9d8f-0a1b2c3d4e5f"]
+        ),
+        *((origin, True) for origin in ["safari-web-extension://6F0D2A6E-1B7F", "vscode-webview://1ab", "app://x:1"]),
+        *((ORIGIN + end, False) for end in ("/", "/path", "?x", "#x", ":", ":port", ":123456", " ", "\n", "\nx")),
+        *(
+            (origin, False)
+            for origin in ("", " ", "*", "null", "https://*", "*://x", "https://", "app://", "://x", "x")
+        ),
+        *(
+            (origin, False)
+            for origin in ("HTTPS://x", "https://X", "App://x", "app:x", "app:///x", "app://x/y", "1app://x")
+        ),
+        *((origin, False) for origin in ('app://x"', "app://x;", "app://x y", "app://$x", "app://u@x", "https://ü")),
+    ],
+)
+def test_an_origin_is_one_that_a_browser_or_a_desktop_program_sends(origin: str, wanted: bool) -> None:
+    rules = rendering.value("__ollama_gateway_rules", ollama_gateway_cors_origins=[ORIGIN, origin])
+    (rule,) = (one for one in rules if one["variable"] == "ollama_gateway_cors_origins")
+    assert rule["holds"] is wanted
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        ORIGIN + ".evil.example",
+        ORIGIN.upper(),
+        "null",
+        "https://chatXexample.com",
+        "app://x",
+        "app:",
+        EXTENSION + "a",
+        "chrome-extension://" + "a" * 32,
+    ],
 )
 def test_another_origin_gets_neither_preflight_nor_permission(server: Gateway, origin: str) -> None:
     server.allow({"alice": ["admin"]})

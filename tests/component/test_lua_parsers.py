@@ -63,6 +63,7 @@ def reference(body: bytes) -> list[bytes] | None:
 @example(body='{"a": 1E+2, "model": "\\ud83d\\ude00"}', size=3)
 @example(body='{"a": "\\ud83d", "model": "tiny", "b": {"\\ude00": "\\ud83dx"}}', size=3)
 @example(body='{"model": "\\ud83d"}', size=3)
+@example(body='{"model\\ud83d": "x", "\\ud83d\\ude00": "x", "model": "tiny"}', size=3)
 def test_a_body_names_the_models_that_python_finds(lua: Lua, body: str, size: int) -> None:
     assert lua.read(size, body.encode("utf-8", "replace")) == reference(body.encode("utf-8", "replace"))
 

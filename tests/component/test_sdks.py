@@ -81,7 +81,7 @@ def test_ollama_lists_chats_generates_embeds_and_streams(native: ollama.Client) 
 
 
 def test_ollama_is_told_why_it_is_refused(native: ollama.Client, entrance: Gateway) -> None:
-    with pytest.raises(ollama.ResponseError, match="may not do this") as scope:
+    with pytest.raises(ollama.ResponseError, match="lacks the scope models_write") as scope:
         native.delete("tiny")
     assert scope.value.status_code == 403
     with pytest.raises(ollama.ResponseError, match="needed") as nobody:
@@ -117,12 +117,13 @@ def test_ollama_for_javascript_works_and_is_told_why_it_is_refused(entrance: Gat
         for name in ("streamed_chat", "streamed_generate"):
             assert said[name]["count"] > 1
             assert said[name]["done"]
-        refused = {"error": "this client may not do this", "status": 403}
+        no_scope = {"error": "this client may not do this: it lacks the scope models_write", "status": 403}
+        no_model = {"error": "this client may not do this: the model is not on its list", "status": 403}
         for name in ("wrong_key", "wrong_key_streamed"):
             assert said[name]["status"] == 401
             assert "needed" in said[name]["error"]
-        assert said["missing_scope"] == refused
-        assert said["other_model"] == (refused if limited else True)
+        assert said["missing_scope"] == no_scope
+        assert said["other_model"] == (no_model if limited else True)
 
 
 def test_openai_and_anthropic_work_with_a_password(entrance: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_openai_lists_chats_completes_embeds_responds_and_streams(address: str) 
 
 def test_openai_is_told_why_it_is_refused(address: str) -> None:
     client = openai.OpenAI(base_url=f"http://{address}/v1", api_key=KEY, max_retries=0)
-    with pytest.raises(openai.PermissionDeniedError, match="may not do this") as refused:
+    with pytest.raises(openai.PermissionDeniedError, match="the model is not on its list") as refused:
         client.chat.completions.create(model="tiny-loop", messages=MESSAGES)
     assert refused.value.type == "permission_error"
     with pytest.raises(openai.NotFoundError, match="no such route"):
@@ -182,7 +183,10 @@ def test_anthropic_is_told_why_it_is_refused(address: str) -> None:
         client.messages.create(model="tiny-loop", max_tokens=5, messages=MESSAGES)
     assert refused.value.body == {
         "type": "error",
-        "error": {"type": "permission_error", "message": "this client may not do this"},
+        "error": {
+            "type": "permission_error",
+            "message": "this client may not do this: the model is not on its list",
+        },
     }
     wrong = anthropic.Anthropic(base_url=f"http://{address}", api_key="wrong", max_retries=0)
     with pytest.raises(anthropic.AuthenticationError):

@@ -23,6 +23,7 @@ class Echo(ThreadingHTTPServer):
     """Answers with the request as it came.
 
     `/stream` sends what is put into `pieces`, until None; `/repeat` its own path, again and again; `/drop` nothing.
+    What stands in `answers` for a path is answered there.
     """
 
     daemon_threads = True
@@ -31,6 +32,7 @@ class Echo(ThreadingHTTPServer):
         super().__init__((host, port), EchoHandler)
         self.address = f"{host}:{self.server_address[1]}"
         self.requests: list[str] = []
+        self.answers: dict[str, bytes] = {}
         self.pieces: Queue[bytes | None] = Queue()
         self.received: Queue[bytes] = Queue()
         self.accepted: list[socket.socket] = []
@@ -70,6 +72,8 @@ class EchoHandler(BaseHTTPRequestHandler):
             self.server.pieces.get(timeout=20)
         elif self.path.startswith("/accel"):
             self._answer(b"served", ("X-Accel-Redirect", "/healthz"), ("X-Accel-Buffering", "yes"))
+        elif self.path in self.server.answers:
+            self._answer(self.server.answers[self.path])
         elif self.path.startswith("/status/"):
             self._answer(b"from upstream", status=int(self.path.rpartition("/")[2]))
         else:

@@ -60,10 +60,10 @@ local function new(auth, changes)
     return authenticator.new(options)
 end
 
-local function refused(identities, header, bearer, basic)
+local function refused(identities, header, bearer, basic, reason)
     local identity, refusal = identities:identify(header, nil, NOW)
     assert.is_nil(identity)
-    assert.are.same({ status = 401, bearer_challenge = bearer, basic_challenge = basic }, refusal)
+    assert.are.same({ status = 401, bearer_challenge = bearer, basic_challenge = basic, reason = reason }, refusal)
 end
 
 describe("who a request is from", function()
@@ -83,7 +83,25 @@ describe("who a request is from", function()
 
     it("is nobody from the second on in which the key expires", function()
         assert.are.equal("bob", new("bearer"):identify("Bearer brief", nil, NOW - 1).client)
-        refused(new("bearer"), "Bearer brief", 'Bearer realm="ollama", error="invalid_token"')
+        refused(new("bearer"), "Bearer brief", 'Bearer realm="ollama", error="invalid_token"', nil,
+            "this API key has expired")
+    end)
+
+    it("is told what became of a key to whoever has it, and nothing of one that can be guessed", function()
+        local line = "bob.ci sha256:" .. sha256("brief") .. " %s"
+        local soon, past = "not_before=2027-01-01T00:00:01Z", "expires=2026-01-01T00:00:00Z"
+        for text, reason in pairs({ [soon .. " last4=abcd"] = "this API key does not count yet",
+            [past .. " last4=abcd"] = "this API key has expired", [soon] = false, [past] = false,
+            [past .. " last4=abcd guessable=yes"] = false }) do
+            local keys = assert(keyfile.parse(line:format(text) .. "\n"))
+            local identities = new("bearer", { keys = function() return keys end })
+            for _, header in ipairs({ "Bearer brief", "bearer brief" }) do
+                refused(identities, header, 'Bearer realm="ollama", error="invalid_token"', nil, reason or nil)
+            end
+            local _, refusal = identities:identify(nil, "brief", NOW)
+            assert.are.equal(reason or nil, refusal.reason)
+            refused(identities, "Bearer other", 'Bearer realm="ollama", error="invalid_token"')
+        end
     end)
 
     it("is nobody before the second in which the key begins to count", function()

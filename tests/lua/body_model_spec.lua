@@ -62,7 +62,7 @@ describe("the model of a body", function()
         for _, text in ipairs({ "", " ", "{", "[]", '"model"', "null", '{"model":"tiny"', '{"model":"tiny",}', "{,}",
             '{"a":01,"model":"x"}', '{"a":1.,"model":"x"}', '{"a":.5}', '{"a":+1}', '{"a":1e}', '{"a":nan}',
             '{"a":tru}',
-            '{"a":"\1"}', '{"a":"\\x"}', '{"a":"\\u00g0"}', '{"\\ud800":1}', '{"\\udc00":1}', '{"model":"\\ud83d"}',
+            '{"a":"\1"}', '{"a":"\\x"}', '{"a":"\\u00g0"}', '{"\\ud800', '{"\\ud8":1}', '{"model":"\\ud83d"}',
             '{"model":"\\ud83dx"}', '{"model":"\\ud83d\\u0041"}', '{"model":"\\ude00"}', "{'a':1}", '{"a" 1}',
             '{"a":1 2}', '{"a":[1,]}', '{"a":[1 2]}', '{"a":{"b":}}', '\239\187\191{"model":"x"}', '{"a":-}',
             '{"a":' .. ("["):rep(600) .. ("]"):rep(600) .. "}", '{/**/"model":"x"}' }) do
@@ -72,8 +72,8 @@ describe("the model of a body", function()
 
     it("is found beside text that was cut within an emoji, which Ollama takes too", function()
         for _, cut in ipairs({ "\\ud83d", "\\ude00", "\\ud83d\\ud83d", "a\\ud83dx", "\\ud83d\\n" }) do
-            local text = '{"messages":[{"content":"' .. cut .. '","' .. cut .. '":1}],"model":"tiny","prompt":"' .. cut
-                .. '"}'
+            local text = '{"messages":[{"content":"' .. cut .. '","' .. cut .. '":1}],"' .. cut .. '":1,"model' .. cut
+                .. '":"x","model":"tiny","prompt":"' .. cut .. '"}'
             assert.are.same({ "tiny" }, read(text), text)
         end
     end)

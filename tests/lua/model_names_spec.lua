@@ -30,6 +30,41 @@ describe("the name of a model", function()
     end)
 end)
 
+describe("what a name means where models are run", function()
+    it("is the same without blanks around it and without the word for this server", function()
+        for _, name in ipairs({ "tiny", " tiny", "tiny ", "\ttiny\r\n", "\194\160tiny\227\128\128", "tiny:local",
+            " tiny:LOCAL ", "tiny: Local" }) do
+            assert.are.equal("tiny", model_names.meant(name), name)
+        end
+        assert.are.equal("library/tiny:1b", model_names.meant("library/tiny:1b:local"))
+    end)
+
+    it("is what it says in all else", function()
+        for _, name in ipairs({ "", "tiny:cloud", "tiny:latest-local", "local", ":local", "local/tiny", "a:local/b/c",
+            "ti ny", "\226\128\139tiny", "tiny\0", ("x"):rep(1000) .. ":local" }) do
+            assert.are.equal(name, model_names.meant(name), name)
+        end
+        assert.are.equal("tiny:local", model_names.meant("tiny:local:local"))
+        assert.are.equal("tiny ", model_names.meant("tiny :local"))
+    end)
+
+    it("takes a time that grows with its length", function()
+        local begun = os.clock()
+        for _ = 1, 100 do
+            model_names.meant((" "):rep(300) .. "a" .. ("\194\160"):rep(100))
+            model_names.meant((":"):rep(500))
+        end
+        assert.is_true(os.clock() - begun < 1)
+    end)
+
+    it("is what a pattern is read as, too", function()
+        assert.is_true(may({ "tiny:local" }, "tiny"))
+        assert.is_false(may({ "tiny:local" }, "tiny:1b"))
+        assert.is_false(may({ "ti*:local" }, "tiny:1b"))
+        assert.is_false(may({ "tiny" }, "tiny:local"))
+    end)
+end)
+
 describe("the length of a name", function()
     it("may be what Ollama lets it be, part by part, and no more", function()
         local host, part = ("h"):rep(350), ("p"):rep(80)

@@ -24,6 +24,10 @@ describe("the route of a request", function()
         assert.are.equal(MODEL, route)
         assert.are.equal("tiny:latest", model)
         assert.are.equal(BLOB, (found:find("POST", "/api/blobs/sha256:00ff")))
+        for _, colon in ipairs({ "%3A", "%3a" }) do
+            assert.are.equal("tiny:latest", select(2, found:find("GET", "/v1/models/tiny" .. colon .. "latest")))
+            assert.are.equal(BLOB, (found:find("POST", "/api/blobs/sha256" .. colon .. "00ff")))
+        end
     end)
 
     it("is found in a time that grows with the target and not with its square", function()
@@ -37,7 +41,9 @@ describe("the route of a request", function()
     it("is none for any other method or spelling", function()
         for _, target in ipairs({ "", "api/tags", "/api/tags/", "//api/tags", "/API/tags", "/%61pi/tags", "/api/tags#a",
             "/api/tags?a#b", "/api/tags\0", "/v1/models/", "/v1/models/..", "/v1/models/.", "/v1/models/a/b",
-            "/v1/models/a%2fb", "/api/blobs/sha256:xyz", "/api/blobs/sha512:00" }) do
+            "/v1/models/a%2fb",
+            "/v1/models/%3Aa", "/v1/models/a%253A", "/v1/models/a%3", "/v1%3A/models/a",
+            "/api/blobs/sha256:xyz", "/api/blobs/sha512:00" }) do
             assert.is_nil(found:find("GET", target), target)
             assert.is_nil(found:find("POST", target), target)
         end

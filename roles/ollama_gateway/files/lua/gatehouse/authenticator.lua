@@ -20,23 +20,36 @@ local BASIC = 'Basic realm="ollama", charset="UTF-8"'
 local BEARER = 'Bearer realm="ollama"'
 local INVALID_TOKEN = BEARER .. ', error="invalid_token"'
 
+local TOO_EARLY, TOO_LATE = "this API key does not count yet", "this API key has expired"
+
 local _M = {}
 
--- The error tells only what the one who asks knows already: that a key was presented (RFC 6750, section 3.1).
-local function unauthorized(self, tried)
+-- The error tells only what the one who asks knows already: that a key was presented (RFC 6750, section 3.1); `reason`,
+-- to whoever has the key, what became of it.
+local function unauthorized(self, tried, reason)
     return nil, {
         status = 401,
+        reason = reason,
         bearer_challenge = self.accepts.bearer and (tried == "bearer" and INVALID_TOKEN or BEARER) or nil,
         basic_challenge = self.accepts.basic and BASIC or nil,
     }
 end
 
--- What is known of the key that stands in `text` behind its first `skipped` bytes, if it is valid at this time. Its
--- digest is looked up, so the time that takes says nothing about the keys on file.
-local function valid_key(self, text, skipped, time)
+-- What is known of the key that stands in `text` behind its first `skipped` bytes. Its digest is looked up, so the time
+-- that takes says nothing about the keys on file.
+local function any_key(self, text, skipped)
     local keys = self.keys()
-    local entry = keys and keys:find(text, skipped)
-    return entry and time >= entry.not_before and time < entry.expires and entry or nil
+    return keys and keys:find(text, skipped)
+end
+
+local function is_valid(entry, time)
+    return time >= entry.not_before and time < entry.expires
+end
+
+-- The same, if it is valid at this time.
+local function valid_key(self, text, skipped, time)
+    local entry = any_key(self, text, skipped)
+    return entry and is_valid(entry, time) and entry or nil
 end
 
 local function by_password(self, credential, mark, time)
@@ -58,9 +71,11 @@ local function by_password(self, credential, mark, time)
 end
 
 local function by_key(self, credential, mark, time)
-    local entry = valid_key(self, credential.key, 0, time)
-    if not entry then
-        return unauthorized(self, "bearer")
+    local entry = any_key(self, credential.key, 0)
+    if not entry or not is_valid(entry, time) then
+        -- Of one that somebody may have guessed nothing is said.
+        local is_told = entry and not entry.guessable
+        return unauthorized(self, "bearer", is_told and (time < entry.not_before and TOO_EARLY or TOO_LATE) or nil)
     end
     if entry.guessable then
         self.memory:remember_key(mark)
@@ -245,7 +260,8 @@ local IDENTIFY = { none = by_credential, any = by_any, all = by_all }
 --
 -- `identify` takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, the bytes of
 -- the address that they come from, and the subject of the certificate that was verified, or nil. It returns at least
--- {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, retry_after, err}.
+-- {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, retry_after, err,
+-- reason}.
 function _M.new(options)
     return {
         identify = assert(IDENTIFY[options.certificates]),

@@ -28,6 +28,7 @@ local concat = table.concat
 local error = error
 local find = string.find
 local ipairs = ipairs
+local lower = string.lower
 local match = string.match
 local ngx = ngx
 local open = io.open
@@ -61,6 +62,12 @@ local KEY_SIZE = 32
 
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
+
+local NOT_LISTED = "the model is not on its list"
+local COULD_BE_OTHERS = "it has a list of models, and this could be about others"
+
+-- What clients take for: try it without WebSocket. It has no name in ngx.
+local UPGRADE_REQUIRED = 426
 
 local _M = {}
 local files, identities, table_of_routes, rights_of_clients, uses_certificates, bodies_in_flight, largest_bodies
@@ -244,7 +251,24 @@ local function authenticate()
     var.gatehouse_bearer_challenge = refusal.bearer_challenge
     var.gatehouse_basic_challenge = refusal.basic_challenge
     var.gatehouse_retry_after = refusal.retry_after or 1
+    if refusal.reason then
+        var.gatehouse_unauthorized = refusal.reason
+    end
     return ngx.exit(refusal.status)
+end
+
+-- Ends the request of a client that has no right to what it asks for.
+local function forbid(reason)
+    ngx.var.gatehouse_forbidden = "this client may not do this: " .. reason
+    return ngx.exit(ngx.HTTP_FORBIDDEN)
+end
+
+-- What a client lacks that has not this scope.
+local function missing(scope)
+    if scope == "any" then
+        return "it has no scopes"
+    end
+    return "it lacks the scope " .. (scope == "account" and "admin" or scope)
 end
 
 -- Until the request ends. Ends it if there is no room.
@@ -311,52 +335,80 @@ local function pieces_of_body(route)
     end
 end
 
--- The names of the models that a request is about, and whether it says more than the route allows a client that may
--- use some models only. Ends it if that cannot be told.
-local function models_of_request(route, parameter)
-    if route.model == "path" then
-        return { parameter }
-    end
-    local var = ngx.var
-    if var.http_content_encoding then
-        return ngx.exit(415)
-    end
-    local names, more
+-- Whether the body is what it says, so that it can be read here as the server reads it.
+local function is_plain(coding)
+    return not coding or lower(coding) == "identity"
+end
+
+-- The names of the models that a body is about, and whether it says more than the route allows a client that may use
+-- some models only; or nil and what is wrong with it.
+local function models_of_body(route)
     if route.model == "form" then
+        local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        names, more = form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
-    else
-        names, more = body_model.read(pieces_of_body(route), route.fields, route.only)
+        return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
     end
+    return body_model.read(pieces_of_body(route), route.fields, route.only)
+end
+
+-- The model that a name in the request stands for.
+local function meant(route, name)
+    return route.scope == "models_write" and name or model_names.meant(name)
+end
+
+-- Only what is a name: whatever else stands there may be a secret.
+local function log_model(route, name)
+    name = name and meant(route, name)
+    if name and model_names.is_name(name) then
+        ngx.var.gatehouse_model = name
+    end
+end
+
+-- Ends the request if it is about another model than the client may use, or if that cannot be told.
+local function check_body(may, route)
+    local var = ngx.var
+    if not is_plain(var.http_content_encoding) then
+        return ngx.exit(415)
+    end
+    local names, more = models_of_body(route)
     if not names then
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    return names, more
-end
-
-local function check_models(may, route, parameter)
-    local names, more = models_of_request(route, parameter)
-    -- Only what is a name: whatever else stands there may be a secret.
-    if names[1] and model_names.is_name(names[1]) then
-        ngx.var.gatehouse_model = names[1]
-    end
-    if not may then
-        return
-    elseif more then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+    log_model(route, names[1])
+    if more then
+        return forbid(COULD_BE_OTHERS)
     end
     for _, name in ipairs(names) do
-        if not may(name) then
-            return ngx.exit(ngx.HTTP_FORBIDDEN)
+        if not may(meant(route, name)) then
+            return forbid(NOT_LISTED)
         end
+    end
+end
+
+-- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
+local function note_body(route)
+    if is_plain(ngx.var.http_content_encoding) then
+        local names = models_of_body(route)
+        log_model(route, names and names[1])
+    end
+end
+
+local function check_path(may, route, name)
+    log_model(route, name)
+    if may and not may(meant(route, name)) then
+        return forbid(NOT_LISTED)
     end
 end
 
 function _M.access()
     files:refresh()
     local identity = authenticate()
+    local upgrade = ngx.var.http_upgrade
+    if upgrade and find(lower(upgrade), "websocket", 1, true) then
+        return ngx.exit(UPGRADE_REQUIRED)
+    end
     local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
     if not route then
         return ngx.exit(ngx.HTTP_NOT_FOUND)
@@ -364,13 +416,15 @@ function _M.access()
     ngx.var.gatehouse_route = route.path
     local file = rights_of_clients()
     if not file or not file:allows(identity.client, route.scope) then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(missing(route.scope))
     end
     local may = file:models(identity.client)
-    if route.model == "body" or route.model == "form" or route.model == "path" then
-        return check_models(may, route, parameter)
+    if route.model == "path" then
+        return check_path(may, route, parameter)
+    elseif route.model == "body" or route.model == "form" then
+        return may and check_body(may, route) or not may and note_body(route)
     elseif route.model == "digest" and may then
-        return ngx.exit(ngx.HTTP_FORBIDDEN)
+        return forbid(COULD_BE_OTHERS)
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end

@@ -31,6 +31,8 @@ local LONGEST_KEY, LONGEST_NAME = 1024, 65536
 -- Each key of an object that is judged costs as much as a hundred bytes that are skipped. No request has as many.
 local MOST_KEYS = 1000
 
+-- U+FFFD, which Go reads instead of half a pair.
+local REPLACEMENT = "\239\191\189"
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
 
 local _M = {}
@@ -119,13 +121,17 @@ local function utf8(code)
         0x80 + code % 64)
 end
 
-local function escape(self)
+local function escape(self, is_key)
     local letter = take(self)
     if letter ~= "u" then
         return ESCAPES[letter] or fail("the body is not JSON")
     end
     local code = hexadecimal(self)
     if code >= 0xD800 and code < 0xE000 then
+        -- Nobody looks for a key that has a half or a pair: it only has to be another one for every reader.
+        if is_key then
+            return REPLACEMENT
+        end
         -- Half a pair means different things to different readers.
         if code >= 0xDC00 or take(self) ~= "\\" or take(self) ~= "u" then
             fail("the body has half a surrogate pair")
@@ -150,7 +156,7 @@ local function add(parts, length, part, longest)
 end
 
 -- Reads a string and returns what it means.
-local function read_string(self, longest)
+local function read_string(self, longest, is_key)
     expect(self, QUOTE)
     -- As nearly all of them are: whole, short and plain.
     local quote = find(self.text, '"', self.position, true)
@@ -175,7 +181,7 @@ local function read_string(self, longest)
             elseif sign ~= BACKSLASH then
                 fail("the body is not JSON")
             end
-            length = add(parts, length, escape(self), longest)
+            length = add(parts, length, escape(self, is_key), longest)
         end
     end
 end
@@ -219,7 +225,7 @@ function methods:object(member, context)
             if keys > MOST_KEYS then
                 fail("the body has more members than a request can have")
             end
-            local key = read_string(self, LONGEST_KEY)
+            local key = read_string(self, LONGEST_KEY, true)
             expect(self, COLON)
             member(self, key, context)
         until not accept(self, COMMA)

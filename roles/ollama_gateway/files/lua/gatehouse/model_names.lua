@@ -5,6 +5,7 @@
 -- Names of models as Ollama reads them, and patterns on them. One model has many names: `tiny`, `library/tiny:latest`
 -- and `https://registry.ollama.ai/library/TINY` are the same.
 
+local byte = string.byte
 local find = string.find
 local gmatch = string.gmatch
 local gsub = string.gsub
@@ -40,6 +41,51 @@ local function split(name)
     return parts
 end
 
+-- What Go takes for a blank: one byte of ASCII, or one of these in UTF-8.
+local BLANKS = {
+    "%s", "\194[\133\160]", "\225\154\128", "\226\128[\128-\138\168\169\175]", "\226\129\159", "\227\128\128",
+}
+
+-- Without one blank at the beginning or the end; nil if there is none.
+local function without_blank(text)
+    for _, blank in ipairs(BLANKS) do
+        local rest = match(text, "^" .. blank .. "(.*)$") or match(text, "^(.*)" .. blank .. "$")
+        if rest then
+            return rest
+        end
+    end
+    return nil
+end
+
+local function is_sign(code)
+    return code ~= nil and code > 32 and code < 127
+end
+
+local function trim(text)
+    while text ~= "" and not (is_sign(byte(text, 1)) and is_sign(byte(text, -1))) do
+        local rest = without_blank(text)
+        if not rest then
+            break
+        end
+        text = rest
+    end
+    return text
+end
+
+-- The name of the model that Ollama runs or shows when it is asked for this: without blanks around it, and without the
+-- word that means one of this server rather than of ollama.com. What makes or removes models does not read names so.
+function _M.meant(name)
+    if #name > LONGEST then
+        return name
+    end
+    name = trim(name)
+    if not find(name, ":", 1, true) then
+        return name
+    end
+    local rest, tag = match(name, "^(.+):([^:]*)$")
+    return rest and lower(trim(tag)) == "local" and rest or name
+end
+
 -- Returns {host, namespace, model, tag}, in small letters and with Ollama's defaults; or nil and an error.
 function _M.canonical(name)
     local parts = split(name)
@@ -65,8 +111,9 @@ local function pieces_of(glob)
 end
 
 local function compile(glob)
-    local parts = split(glob)
-    if not parts.tag and find(parts.model, "[*?]") then
+    local meant = _M.meant(glob)
+    local parts = split(meant)
+    if not parts.tag and meant == glob and find(parts.model, "[*?]") then
         parts.tag = "*"
     end
     local patterns = {}

@@ -3,9 +3,11 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
 -- The route table: finds the route of a request by its method and its target as it came, byte for byte. Nothing is
--- decoded and nothing normalised, so no other spelling of a path slips past, nor does one go on that was not judged.
+-- decoded but the colon of a parameter, and nothing normalised, so no other spelling of a path slips past, nor does one
+-- go on that was not judged.
 
 local find = string.find
+local gsub = string.gsub
 local ipairs = ipairs
 local match = string.match
 local setmetatable = setmetatable
@@ -31,7 +33,8 @@ function methods:find(method, target)
     end
     for _, entry in ipairs(self.parametrised) do
         if entry.route.method == method and sub(path, 1, #entry.prefix) == entry.prefix then
-            local value = sub(path, #entry.prefix + 1)
+            -- As clients write it that encode what they put into a path.
+            local value = gsub(sub(path, #entry.prefix + 1), "%%3[Aa]", ":")
             if find(value, entry.pattern) then
                 return entry.route, value
             end
