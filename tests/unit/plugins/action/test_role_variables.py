@@ -44,6 +44,7 @@ def test_variables_of_all_entry_points_pass(run: Any) -> None:
 
 def test_variables_of_others_pass(run: Any) -> None:
     run(ollama_servers=1, __ollama_server_private=1, ollama_gateway_port=1, my_ollama_server_image=1, ollama_server=1)
+    run(ollama_servers_of_ours=[], __ollama_server_image="x", a_ollama_server_image="x", ollama_sever_room="cold")
 
 
 def test_a_mistyped_variable_is_an_error_that_names_the_closest(run: Any) -> None:
@@ -56,6 +57,29 @@ def test_every_unknown_variable_is_named(run: Any) -> None:
         run(ollama_server_zzzzzzzzzzzzzzzzzzzzzzz=1, ollama_server_modells=[])
     assert "ollama_server_zzzzzzzzzzzzzzzzzzzzzzz is not" in str(e.value)
     assert "is ollama_server_models meant" in str(e.value)
+
+
+def test_the_message_is_a_line_for_each_name_and_lists_no_others(run: Any) -> None:
+    with pytest.raises(AnsibleActionFail) as e:
+        run(ollama_server_imgae="x", ollama_server_zzzzzzzzzzzzzzzzzzzzzzz=1)
+    lines = str(e.value).splitlines()
+    assert lines == [
+        "ollama_server_imgae is not a variable of the role ollama_server; is ollama_server_image meant?",
+        "ollama_server_zzzzzzzzzzzzzzzzzzzzzzz is not a variable of the role ollama_server; "
+        "'ansible-doc -t role gatehouse.ollama.ollama_server' lists them.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ollama_sever_image", "olama_server_image", "ollama_servers_image", "ollamaserver_image"),
+        *("Ollama_server_image", "ollama_srever_image", "ollama_sever_imgae"),
+    ],
+)
+def test_a_mistyped_prefix_is_caught_as_a_mistyped_variable_is(run: Any, name: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=f"{name} is not a variable.*is ollama_server_image meant"):
+        run(**{name: "x"})
 
 
 def test_a_play_without_the_role_is_told_so(run: Any) -> None:
