@@ -100,3 +100,9 @@ def test_groups_of_ones_own_are_nobodys_business(playbook: Playbook) -> None:
     code, said = find(playbook, "-i", "hosts.ini")
     assert code == 0, said
     assert "meant: llm" in said
+
+
+def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
+    names = tasks(playbook, "deploy")
+    attack = next(number for number, name in enumerate(names) if "wall | Attack the running gateway" in name)
+    assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
