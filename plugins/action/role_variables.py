@@ -36,11 +36,24 @@ def explain(role: str, names: t.Iterable[str], known: t.Collection[str]) -> list
     ]
 
 
-def misspelled(name: str, value: t.Any, kind: str) -> str | None:
-    """What Ansible's own check of the argument specification lets through, and what a role cannot read."""
+def misspelled(name: str, value: t.Any, option: dict[str, t.Any]) -> str | None:
+    """What is wrong with a value, be it that Ansible's own check of the specification lets it through."""
+    kind = option["type"]
     text = problem(value, kind)
+    choices = option.get("choices")
+    if choices and not text and value is not None and _text(value) not in choices:
+        return f"{name}: it must be {', '.join(map(_quoted, choices[:-1]))} or {_quoted(choices[-1])}"
     example = {"list": '["a", "b"]', "dict": '{"a": "b"}', "int": "1", "bool": "true"}.get(kind, '"a"')
     return f"{name}: {text}. On the command line: -e '{{\"{name}\": {example}}}'" if text else None
+
+
+def _text(value: t.Any) -> str:
+    """As somebody wrote it: YAML takes off without quotes for false."""
+    return "off" if value is False else str(value)
+
+
+def _quoted(choice: str) -> str:
+    return choice or '""'
 
 
 class ActionModule(ActionBase):
@@ -60,7 +73,7 @@ class ActionModule(ActionBase):
         if unknown:
             raise AnsibleActionFail("\n".join(unknown))
         problems = [
-            misspelled(name, self._templar.template(task_vars[name]), option["type"])
+            misspelled(name, self._templar.template(task_vars[name]), option)
             for name, option in known.items()
             if name in task_vars
         ]

@@ -104,5 +104,31 @@ def test_groups_of_ones_own_are_nobodys_business(playbook: Playbook) -> None:
 
 def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
     names = tasks(playbook, "deploy")
-    attack = next(number for number, name in enumerate(names) if "wall | Attack the running gateway" in name)
+    attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway")
     assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ollama_gateway_auth=baerer", "ollama_gateway_port=many", "ollama_server_num_parallel=many"]
+)
+def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str) -> None:
+    """And not the whole specification of the role."""
+    (playbook.folder / "hosts.yml").write_text(
+        "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
+    )
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/deploy.yml", "--check"),
+            *("-i", "hosts.yml", "-e", wrong, "-e", f"ansible_python_interpreter={sys.executable}"),
+            *("-e", "ansible_connection=local", "-e", "ansible_become=false", "--tags", "ollama_gateway,ollama_server"),
+        ],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2, process.stdout
+    (said,) = [line for line in process.stdout.splitlines() if line.startswith("fatal: ")]
+    assert f"{wrong.partition('=')[0]}: it must be " in said
+    assert len(said) < 300

@@ -17,7 +17,14 @@ from ansible.template import Templar
 from ansible_collections.gatehouse.ollama.plugins.action import role_variables as plugin
 
 SPECS = {
-    "main": {"options": {"ollama_server_image": {"type": "str"}, "ollama_server_models": {"type": "list"}}},
+    "main": {
+        "options": {
+            "ollama_server_image": {"type": "str"},
+            "ollama_server_on": {"type": "bool"},
+            "ollama_server_egress": {"type": "str", "choices": ["any", "off", ""]},
+            "ollama_server_models": {"type": "list"},
+        }
+    },
     "models": {"options": {"ollama_server_environment": {"type": "dict"}}},
     "verify": {"options": {"ollama_server_verify_timeout": {"type": "int"}}},
     "nothing": {},
@@ -94,6 +101,8 @@ def test_a_play_without_the_role_is_told_so(run: Any) -> None:
         ("ollama_server_environment", "TOKEN=a-secret"),
         ("ollama_server_verify_timeout", "1_0"),
         ("ollama_server_image", ["a-secret"]),
+        ("ollama_server_on", "perhaps"),
+        ("ollama_server_on", 7),
     ],
 )
 def test_what_cannot_be_read_is_an_error_that_says_how_it_is_written(run: Any, name: str, value: Any) -> None:
@@ -102,6 +111,16 @@ def test_what_cannot_be_read_is_an_error_that_says_how_it_is_written(run: Any, n
     assert str(e.value).startswith(f"{name}: it must be ")
     assert f'On the command line: -e \'{{"{name}": ' in str(e.value)
     assert "a-secret" not in str(e.value)
+
+
+def test_a_wrong_choice_costs_a_line_for_each_variable(run: Any) -> None:
+    with pytest.raises(AnsibleActionFail) as e:
+        run(ollama_server_egress="a-secret", ollama_server_verify_timeout="a-secret")
+    assert str(e.value).splitlines()[0] == 'ollama_server_egress: it must be any, off or ""'
+    assert len(str(e.value).splitlines()) == 2
+    assert "a-secret" not in str(e.value)
+    for right in ("any", "off", False, "", None):
+        run(ollama_server_egress=right)
 
 
 def test_lists_dictionaries_and_numbers_may_be_text(run: Any) -> None:
