@@ -43,6 +43,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table impor
 _ROUTES = Path("/proc/net/route")
 _UNTRIED = "No credential counts, so it was not tried who is let in, what they may do, and what is passed on."
 _NO_LISTS = "No client has a list of models (plain nginx has none), so it was not tried what is closed to one that has."
+_LISTS = "%s: in with the models of its list, and refused with every other one."
 _NO_HTTP3 = "HTTP/3 is on and was not tried: Python has no library for it. What is served there is that of HTTP/2."
 _EXITED = b" exited on signal "
 
@@ -97,8 +98,8 @@ class Wall:
                 break
         return results
 
-    def table(self, results: t.Sequence[Result]) -> list[str]:
-        """Routes by credentials, if a gateway was to be attacked with some."""
+    def table(self, results: t.Sequence[Result], every: bool = False) -> list[str]:
+        """Routes by credentials, if a gateway was to be attacked with some; each in a line of its own if asked for."""
         if self._address is None or not self._credentials:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
@@ -106,13 +107,15 @@ class Wall:
         malformed = ["malformed"] if admins(self._credentials) else []
         some = [one.name for one in limited(self._credentials)]
         columns = list(dict.fromkeys(["none", "wrong", *ended, *malformed, *some, *allowed]))
-        untried = [_NO_HTTP3] if self._options.get("http3") else []
+        remarks = [_NO_HTTP3] if self._options.get("http3") else []
         if not allowed:
-            untried.append(_UNTRIED)
+            remarks.append(_UNTRIED)
         elif not some:
-            untried.append(_NO_LISTS)
-        lines = table(results, [route.name for route in self._routes], columns)
-        return [*lines, "", *untried] if untried else lines
+            remarks.append(_NO_LISTS)
+        elif all(result.held for result in results):
+            remarks.append(_LISTS % ", ".join(dict.fromkeys(some)))
+        lines = table(results, [route.name for route in self._routes], columns, every)
+        return [*lines, "", *remarks] if remarks else lines
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
         owners, groups = ([0, *(self._options.get(name) or ())] for name in ("file_owners", "file_groups"))

@@ -40,6 +40,8 @@ class Expectation:
 
     text: str
     holds: t.Callable[[Answer], bool]
+    # Whether it is to be let in.
+    lets_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,12 @@ def _is_served(answer: Answer) -> bool:
     return bool(answer.statuses) and answer.status not in (101, 401, 403) and not is_gateways(answer)
 
 
+def got(answer: Answer, expects: Expectation, held: bool) -> str:
+    """What an attack got, in a word: the status of a refusal, or "in" if it was let in."""
+    let_in = expects.lets_in if held else _is_served(answer)
+    return "in" if let_in else str(answer.status or "nothing")
+
+
 UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)
 
 REFUSED = Expectation("401 or another refusal", _is_refused)
@@ -100,7 +108,7 @@ UNKNOWN = Expectation("404, there is no such route", _is_unknown)
 
 FORBIDDEN = Expectation("403", lambda answer: answer.statuses == [403])
 
-SERVED = Expectation("an answer of Ollama", _is_served)
+SERVED = Expectation("an answer of Ollama", _is_served, lets_in=True)
 
 TURNED_AWAY = Expectation(
     "400, 401, 404, 405 or 421", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405, 421)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import Attack
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_attack import Attack, got
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer
 
 _WORKERS = 4
@@ -36,6 +36,8 @@ class Result:
     column: str = ""
     # What is to be said of it though it is no hole.
     note: str = ""
+    # What the table says of it.
+    got: str = ""
 
 
 class Budget:
@@ -96,15 +98,17 @@ def _attack_all(
     def one(attack: Attack) -> Result:
         budget.wait()
         answer = send(attack)
+        held = attack.expects.holds(answer)
         return Result(
             attack.kind,
             attack.name,
-            attack.expects.holds(answer),
+            held,
             attack.request.shown,
             answer.shown(secrets),
             attack.expects.text,
             attack.route,
             attack.column,
+            got=got(answer, attack.expects, held),
         )
 
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -13,16 +13,37 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import 
 HELD, HOLE, NOT_TRIED = "✓", "✗", "-"
 
 
-def table(results: t.Sequence[Result], routes: t.Sequence[str], columns: t.Sequence[str]) -> list[str]:
-    """Lines of a table of routes by credentials; a cell is right only if every attack in it is."""
-    cells: dict[tuple[str, str], bool] = {}
+def table(
+    results: t.Sequence[Result], routes: t.Sequence[str], columns: t.Sequence[str], every: bool = False
+) -> list[str]:
+    """Who may do what: lines of a table of routes by credentials, with what each of them got.
+
+    Routes where all got the same share a line unless `every` is asked for. One with a hole has a line of its own.
+    """
+    cells: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        place = (result.route, result.column)
-        cells[place] = cells.get(place, True) and result.held
-    rows = [["route", *columns]]
+        cells.setdefault((result.route, result.column), []).append(result)
+    alike: dict[tuple[str, ...], list[str]] = {}
     for route in routes:
-        rows.append([route, *(_mark(cells.get((route, column))).center(len(column)) for column in columns)])
-    return aligned(rows)
+        row = tuple(_cell(cells.get((route, column), [])) for column in columns)
+        apart = every or any(HOLE in cell for cell in row)
+        alike.setdefault((route, *row) if apart else row, []).append(route)
+    rows = [(_together(names), *key[-len(columns) :]) for key, names in alike.items()]
+    return aligned([("route", *columns), *rows])
+
+
+def _cell(results: t.Sequence[Result]) -> str:
+    """What came of attacks with one credential on one route: holes, or in if one was let in, or the usual refusal."""
+    holes = list(dict.fromkeys(result.got for result in results if not result.held))
+    if holes:
+        return "%s %s" % (HOLE, ", ".join(holes))
+    got = [result.got for result in results]
+    return "in" if "in" in got else max(got, key=got.count, default=NOT_TRIED)
+
+
+def _together(routes: t.Sequence[str]) -> str:
+    shortest = min(routes, key=len)
+    return shortest if len(routes) == 1 else "%s and %d more" % (shortest, len(routes) - 1)
 
 
 def summary(results: t.Sequence[Result]) -> list[str]:
@@ -33,7 +54,9 @@ def summary(results: t.Sequence[Result]) -> list[str]:
     lines = []
     for kind, group in kinds.items():
         holes = sum(not result.held for result in group)
-        lines.append("%s %s: %d%s" % (_mark(not holes), kind, len(group), ", holes: %d" % holes if holes else ""))
+        lines.append(
+            "%s %s: %d%s" % (HOLE if holes else HELD, kind, len(group), ", holes: %d" % holes if holes else "")
+        )
     return lines
 
 
@@ -56,10 +79,6 @@ def hole(results: t.Sequence[Result]) -> str:
         "There are %d more of this class; later classes were not tried." % (len(holes) - 1) if len(holes) > 1 else "",
     ]
     return "\n".join(part for part in parts if part)
-
-
-def _mark(held: bool | None) -> str:
-    return NOT_TRIED if held is None else HELD if held else HOLE
 
 
 def _indented(text: str) -> str:

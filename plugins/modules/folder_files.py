@@ -42,7 +42,9 @@ attributes:
     description: Reports what would happen and changes nothing.
     support: full
   diff_mode:
-    description: Shows the files that come and go, and what changes in those that stay. Secrets do not belong here.
+    description:
+      - Shows the names of the files that come, go and change, and their content only if the verbosity is 1 or more.
+        Secrets do not belong here.
     support: full
   idempotent:
     description: Does nothing where the files are as asked for.
@@ -154,13 +156,18 @@ def folders_of(files: t.Iterable[str]) -> set[str]:
     return found
 
 
-def diffs(path: str, there: dict[str, bytes | None], wanted: dict[str, bytes]) -> list[dict[str, str]]:
-    """The names that come and go, then what changes in each file."""
+def diffs(
+    path: str, there: dict[str, bytes | None], wanted: dict[str, bytes], whole: bool = False
+) -> list[dict[str, str]]:
+    """The names of the files that come, go and change, then, if `whole`, what changes in each."""
     found = []
-    if set(there) != set(wanted):
-        before, after = ("".join("%s\n" % name for name in sorted(names)) for names in (there, wanted))
+    if there != wanted:
+        same = [name for name in wanted if there.get(name) == wanted[name]]
+        before = "".join("%s\n" % name for name in sorted(there) if name not in same)
+        marked = ("%s (changed)" % name if name in there else name for name in sorted(wanted) if name not in same)
+        after = "".join("%s\n" % name for name in marked)
         found.append({"before": before, "after": after, "before_header": path, "after_header": path})
-    for name in sorted(wanted):
+    for name in sorted(wanted) if whole else ():
         content = there.get(name) or b""
         if content != wanted[name]:
             file = os.path.join(path, name)
@@ -243,7 +250,7 @@ def main() -> None:
         added=[name for name in differ if name not in there],
         updated=[name for name in differ if name in there],
         removed=removed,
-        diff=diffs(path, there, wanted),
+        **({"diff": diffs(path, there, wanted, whole=module._verbosity > 0)} if module._diff else {}),
     )
 
 

@@ -113,6 +113,14 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
 )
 
 
+def failure(failures: list[str], done: list[str], check_mode: bool, unpurged: bool) -> str:
+    """What to say where some models failed, and what came of the others, if there are some."""
+    there = "would be" if check_mode else "are"
+    last = ["The others %s as they should be: %s." % (there, ", ".join(done))] if done else []
+    last += ["Nothing was purged."] if unpurged else []
+    return "\n".join([*failures, *([" ".join(last)] if last else [])])
+
+
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     """Raises GatehouseError, or OSError about the notes of the progress."""
     wanted, problems = read_models(module.params["models"], "models")
@@ -127,12 +135,10 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     answer["digests"] = {one.name: one.digest for one in results}
     failures = _models.failures(results)
     if failures:
-        done = [one.name for one in results if not one.error]
-        there = "would be" if module.check_mode else "are"
-        last = "The others %s as they should be: %s." % (there, ", ".join(done)) if done else "There are no others."
         removed = any(one.change == _models.REMOVED for one in results)
-        kept = " Nothing was purged." if module.params["purge"] and not removed else ""
-        answer.update(failed=True, msg="\n".join([*failures, last + kept]))
+        done = [one.name for one in results if not one.error]
+        text = failure(failures, done, module.check_mode, module.params["purge"] and not removed)
+        answer.update(failed=True, msg=text)
     return answer
 
 

@@ -315,8 +315,9 @@ seconds:
   sample: 12.4
 table:
   description:
-    - Lines for people to read, the title, a table of routes by credentials if there were some, and a line for each
-      class of attacks.
+    - Lines for people to read, the title, a table of who may do what if there were credentials, and a line for each
+      class of attacks. The table has what each credential got on each route, and a cross where that is a hole. Routes
+      where all got the same share a line, unless the verbosity is 1 or more.
   returned: always
   type: list
   elements: str
@@ -350,6 +351,10 @@ results:
     note:
       description: What is to be said of it though it is no hole. Only where there is something.
       type: str
+    got:
+      description: The status of a refusal, or V(in) if it was let in. Only of requests to the gateway.
+      type: str
+      sample: '403'
 holes:
   description: The first of those that did not hold, ten at most.
   returned: always
@@ -432,8 +437,9 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
         entry = asdict(result)
         if result.held:
             del entry["sent"], entry["came_back"]
-        if not result.note:
-            del entry["note"]
+        for name in ("note", "got"):
+            if not entry[name]:
+                del entry[name]
         entries.append(entry)
     lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
     end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
@@ -485,7 +491,9 @@ def main() -> None:
         module.fail_json(msg="The wall was not attacked to the end: %s." % error)
     for note in notes(results):
         module.warn(note)
-    returned = report(results, options["title"], wall.table(results), time.monotonic() - begun)
+    returned = report(
+        results, options["title"], wall.table(results, every=module._verbosity > 0), time.monotonic() - begun
+    )
     if returned["holes"]:
         del returned["results"]
         module.fail_json(msg=hole(results), **returned)

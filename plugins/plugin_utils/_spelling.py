@@ -55,7 +55,7 @@ def problem(value: t.Any, kind: str) -> str | None:
             as_dict(value)
         elif kind == "int" and value is not None and (isinstance(value, bool) or not _WHOLE.match(str(value))):
             return "it must be a whole number in digits, such as 1"
-        elif kind == "bool" and isinstance(value, str) and value.lower() not in _BOOLEANS:
+        elif kind == "bool" and value is not None and str(value).lower() not in _BOOLEANS:
             return "it must be true or false"
         elif kind in ("str", "path") and isinstance(value, (list, tuple, dict)):
             return "it must be text, and it is a %s" % ("dictionary" if isinstance(value, dict) else "list")

@@ -132,7 +132,17 @@ def test_a_sound_gateway_withstands_every_attack(attacked: Attacked) -> None:
     assert results[-1].kind == "workers"
     limits = attacked.gateway.image == "openresty"
     assert ("lists of models" in {result.kind for result in results}) is limits
-    assert not any("-" in line.split("  ")[1:] for line in attacked.wall.table(results))
+    lines = [line.split() for line in attacked.wall.table(results, every=True)]
+    assert not any("-" in line[2:] for line in lines)
+    assert len(lines) > 30
+    names = lines[0]
+    chat = dict(zip(names, next(line[1:] for line in lines if line[:2] == ["POST", "/api/chat"])))
+    assert (chat["none"], chat["wrong"], chat["revoked"], chat["models_read"]) == ("401", "401", "401", "403")
+    assert (chat["inference"], chat["admin"]) == ("in", "in")
+    remark = "limited: in with the models of its list, and refused with every other one."
+    assert (remark in attacked.wall.table(results)) is limits
+    # Without -v, it is a picture for a screen.
+    assert len(attacked.wall.table(results)) < 20
 
 
 def _cut(attacked: Attacked, file: str, old: str, new: str) -> None:
@@ -162,8 +172,11 @@ def test_a_route_that_everybody_may_use_is_found(attacked: Attacked) -> None:
         text = (attacked.gateway.folder / "conf/settings.json").read_text()
         routes = text[text.index('"/api/delete"') :]
         _cut(attacked, "settings.json", routes, routes.replace('"models_write"', '"any"', 1))
-    found = hole(attacked.attack())
+    results = attacked.attack()
+    found = hole(results)
     assert found.startswith("The wall has a hole (scopes): DELETE /api/delete with inference.")
+    (row,) = [line for line in attacked.wall.table(results) if line.startswith("DELETE /api/delete  ")]
+    assert "✗ in" in row, "the table marks what it got, in a line of its own"
     assert "Came back:\n    HTTP/1.1 400 Bad Request" in found
     assert "invalid header value" in found, "a request that acts must be one that the server refuses"
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.unit.conftest import Playbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,97 @@ def test_clients_lists_nobody_unless_asked_to(playbook: Playbook) -> None:
 
 
 def test_clients_writes_nothing_when_it_is_asked_to_list(playbook: Playbook) -> None:
-    finding = ["Without an inventory, deploy to this machine"]
-    finding += ["Refuse an inventory that names neither a server nor a gateway"]
+    finding = ["Refuse an inventory that names neither a server nor a gateway"]
+    finding += ["Without an inventory, deploy to this machine"]
     assert tasks(playbook, "clients", "--tags", "list") == [*finding, LIST]
+
+
+def find(playbook: Playbook, *options: str) -> tuple[int, str]:
+    """Run the play that finds the hosts from a folder without ansible.cfg: its exit code, and what was said."""
+    asked = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "COLUMNS": "500"}
+    (playbook.folder / "find.yml").write_text(
+        f"- import_playbook: {ROOT}/playbooks/groups.yml\n"
+        "- {hosts: ollama_servers, gather_facts: false, tasks: [{debug: {msg: 'meant: {{ inventory_hostname }}'}}]}\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "find.yml", *options],
+        cwd=playbook.folder,
+        env={**playbook.environment(), **asked},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return process.returncode, process.stdout
+
+
+def test_without_an_inventory_this_machine_is_meant(playbook: Playbook) -> None:
+    code, said = find(playbook)
+    assert code == 0, said
+    assert "meant: localhost" in said
+
+
+def test_an_inventory_that_gives_no_host_never_means_this_machine(playbook: Playbook) -> None:
+    (playbook.folder / "empty").mkdir()
+    (playbook.folder / "none.yml").write_text("all: {children: {ollama_servers: {}}}\n")
+    for source, why in {"nonexist": "does not exist", "empty": "gives no host", "none.yml": "gives no host"}.items():
+        code, said = find(playbook, "-i", source)
+        assert code == 2, said
+        assert f"{source} {why}, so nothing is done. Name one with hosts, such as -i my-hosts" in said
+        assert "meant: localhost" not in said
+
+
+@pytest.mark.parametrize("wrong", ["ollama_gateway", "ollama-gateways", "ollama_gatways", "Ollama_Gateways"])
+def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook: Playbook, wrong: str) -> None:
+    inventory = playbook.folder / "hosts.yml"
+    inventory.write_text(
+        f"all: {{children: {{ollama_servers: {{hosts: {{llm: }}}}, {wrong}: {{hosts: {{llm: }}}}}}}}\n"
+    )
+    code, said = find(playbook, "-i", "hosts.yml")
+    assert code == 2, said
+    assert f"The group {wrong} means nothing here; is ollama_gateways meant? Only in {wrong}: llm." in said
+
+
+def test_groups_of_ones_own_are_nobodys_business(playbook: Playbook) -> None:
+    """A part of the right group may have any name, and so may what is none of ours."""
+    inventory = playbook.folder / "hosts.ini"
+    local = "ansible_connection=local"
+    inventory.write_text(
+        f"[ollama_server]\nllm {local}\n[ollama_servers:children]\nollama_server\n[ollama]\nllm\nother\n"
+        f"[my_ollama_gateways]\nother {local}\n[ollama_gateways_of_ours]\nother\n"
+    )
+    code, said = find(playbook, "-i", "hosts.ini")
+    assert code == 0, said
+    assert "meant: llm" in said
+
+
+def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
+    names = tasks(playbook, "deploy")
+    attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway")
+    assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ollama_gateway_auth=baerer", "ollama_gateway_port=many", "ollama_server_num_parallel=many"]
+)
+def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str) -> None:
+    """And not the whole specification of the role."""
+    (playbook.folder / "hosts.yml").write_text(
+        "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
+    )
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/deploy.yml", "--check"),
+            *("-i", "hosts.yml", "-e", wrong, "-e", f"ansible_python_interpreter={sys.executable}"),
+            *("-e", "ansible_connection=local", "-e", "ansible_become=false", "--tags", "ollama_gateway,ollama_server"),
+        ],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2, process.stdout
+    (said,) = [line for line in process.stdout.splitlines() if line.startswith("fatal: ")]
+    assert f"{wrong.partition('=')[0]}: it must be " in said
+    assert len(said) < 300

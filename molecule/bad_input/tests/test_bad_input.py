@@ -64,6 +64,7 @@ BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["ollama_gateway_password_scheme", "sha512_crypt"],
     ),
     "a_variable_mistyped": ({"ollama_gateway_prot": 8881}, ["ollama_gateway_prot", "ollama_gateway_port"]),
+    "a_prefix_mistyped": ({"ollama_gatway_bind": "127.0.0.1"}, ["ollama_gatway_bind", "ollama_gateway_bind"]),
     "another_address_in_the_clear": (
         {"ollama_gateway_allow_plaintext": False},
         ["ollama_gateway_bind", "ollama_gateway_tls", "self_signed", "ollama_gateway_allow_plaintext"],

@@ -36,12 +36,23 @@ def test_only_what_differs_is_written_and_only_that_is_told(playbook: Playbook, 
     folder = tmp_path / "folder"
     playbook.run([folder_files(folder, {"same": "same\n", "other": "before\n"})])
     same = (folder / "same").stat().st_ino
-    run = playbook.run([folder_files(folder, {"same": "same\n", "other": "after\n"})], "--diff")
+    run = playbook.run([folder_files(folder, {"same": "same\n", "other": "after\n"})], "--diff", "-v")
     assert (run.only[0]["added"], run.only[0]["updated"], run.only[0]["removed"]) == ([], ["other"], [])
     assert (folder / "same").stat().st_ino == same
     assert "-before" in run.output
     assert "+after" in run.output
     assert "same" not in run.output.replace(str(tmp_path), "")
+
+
+def test_the_difference_is_one_of_names_unless_more_is_asked_for(playbook: Playbook, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    playbook.run([folder_files(folder, {"gone": "x\n", "same": "same\n", "other": "before\n"})])
+    wanted = {"same": "same\n", "other": "after\n", "new": "text of the new file\n"}
+    said = playbook.run([folder_files(folder, wanted)], "--check", "--diff").output
+    assert [line for line in ("-gone", "+new", "-other", "+other (changed)") if line not in said.splitlines()] == []
+    assert [word for word in ("before\n", "+after", "text of the new file") if word in said] == []
+    said = playbook.run([folder_files(folder, wanted)], "--check", "--diff", "-v").output
+    assert "+text of the new file" in said
 
 
 def test_what_is_not_listed_goes_whatever_it_is(playbook: Playbook, tmp_path: Path) -> None:

@@ -352,19 +352,41 @@ class TestRun:
         assert time.monotonic() - begun >= 0.19
 
 
+def _got(route: str, column: str, got: str, held: bool = True) -> Result:
+    return Result("scopes", f"{route} with {column}", held, "", "", "", route, column, got=got)
+
+
 class TestTable:
     RESULTS = (
-        Result("no credential", "GET /a with no credential", True, "", "", "401", "GET /a", "none"),
-        Result("scopes", "GET /a with bob", True, "", "", "403", "GET /a", "bob"),
-        Result("scopes", "GET /a with bob", False, "GET /a HTTP/1.1", "HTTP/1.1 200 OK", "403", "GET /a", "bob"),
+        Result("no credential", "GET /a with no credential", True, "", "", "401", "GET /a", "none", got="401"),
+        Result("scopes", "GET /a with bob", True, "", "", "403", "GET /a", "bob", got="403"),
+        Result(
+            "scopes", "GET /a with bob", False, "GET /a HTTP/1.1", "HTTP/1.1 200 OK", "403", "GET /a", "bob", got="in"
+        ),
     )
 
-    def test_a_cell_is_right_only_if_every_attack_in_it_is(self) -> None:
+    def test_a_cell_says_what_the_credential_got_and_marks_a_hole(self) -> None:
         assert table(self.RESULTS, ["GET /a", "GET /long"], ["none", "bob", "admin"]) == [
-            "route      none  bob  admin",
-            "GET /a      ✓     ✗     -",
-            "GET /long   -     -     -",
+            "route      none  bob   admin",
+            "GET /a     401   ✗ in  -",
+            "GET /long  -     -     -",
         ]
+
+    def test_routes_where_all_got_the_same_share_a_line_unless_every_one_is_asked_for(self) -> None:
+        routes = ["GET /long", "GET /a", "GET /holed", "GET /as", "POST /b"]
+        results = [_got(route, "bob", "403") for route in routes]
+        results += [_got("POST /b", "bob", "in"), _got("GET /holed", "admin", "403", held=False)]
+        assert table(results, routes, ["bob", "admin"]) == [
+            "route              bob  admin",
+            "GET /a and 2 more  403  -",
+            "GET /holed         403  ✗ 403",
+            "POST /b            in   -",
+        ]
+        assert [line.split("  ")[0] for line in table(results, routes, ["bob"], every=True)] == ["route", *routes]
+
+    def test_of_several_refusals_the_usual_one_is_shown(self) -> None:
+        results = [_got("GET /a", "malformed", got) for got in ("401", "400", "400")]
+        assert table(results, ["GET /a"], ["malformed"]) == ["route   malformed", "GET /a  400"]
 
     def test_every_class_has_a_line(self) -> None:
         assert summary(self.RESULTS) == ["✓ no credential: 1", "✗ scopes: 2, holes: 1"]

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._near_miss import is_near_miss
+
+# Where Ansible looks if nothing names an inventory.
+_UNNAMED = ["/etc/ansible/hosts"]
+
+Groups = t.Mapping[str, t.Sequence[str]]
+
+
+def problem(groups: Groups, wanted: t.Sequence[str], sources: t.Sequence[str]) -> str | None:
+    """What makes it unclear whose hosts are meant, if so."""
+    if not groups["all"]:
+        return None if list(sources) == _UNNAMED else _no_host(sources)
+    misses = [text for name in sorted(groups) for text in [_near_miss(name, groups, wanted)] if text]
+    if misses:
+        return "\n".join(misses)
+    if any(groups.get(name) for name in wanted):
+        return None
+    return (
+        f"No host of this inventory is in the group {' or '.join(wanted)}, so there is nothing to do. "
+        "Put the hosts that run Ollama into ollama_servers and those that let clients in into ollama_gateways, "
+        "as inventories/single_host/hosts.yml shows."
+    )
+
+
+def _no_host(sources: t.Sequence[str]) -> str:
+    missing = [one for one in sources if "," not in one and not os.path.exists(one)]
+    what = f"{', '.join(missing)} does not exist" if missing else f"{', '.join(sources)} gives no host"
+    return (
+        f"The inventory {what}, so nothing is done. Name one with hosts, such as -i my-hosts for a copy of "
+        "inventories/single_host. To deploy to this machine, leave -i out (and ANSIBLE_INVENTORY, and inventory in "
+        "ansible.cfg)."
+    )
+
+
+def _near_miss(name: str, groups: Groups, wanted: t.Sequence[str]) -> str | None:
+    """Only of groups whose hosts would be left out: one whose hosts are in the right group as well does no harm."""
+    for right in wanted:
+        left_out = sorted(set(groups[name]) - set(groups.get(right, ())))
+        if name not in wanted and left_out and is_near_miss(name, right):
+            return f"The group {name} means nothing here; is {right} meant? Only in {name}: {', '.join(left_out)}."
+    return None
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        task_vars = task_vars or {}
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        options = {"groups": {"type": "list", "elements": "str", "required": True}}
+        arguments = self.validate_argument_spec(options)[1]
+        wrong = problem(task_vars["groups"], arguments["groups"], task_vars.get("ansible_inventory_sources") or ())
+        return {**result, "failed": True, "msg": wrong} if wrong else {**result, "changed": False}
