@@ -267,11 +267,11 @@ def test_a_model_is_made_once_and_again_when_its_recipe_or_its_base_is_another(b
 
 def test_a_model_is_made_of_files_that_are_sent_once(bench: Bench) -> None:
     weights = bench.folder / "own.gguf"
-    weights.write_bytes(testmodels.weights(True))
+    weights.write_bytes(testmodels.weights("tiny-loop"))
     own = {"name": "own", "files": [str(weights)], "system": "You are own."}
     assert bench.one(own).change == "added"
     assert bench.one(own).change == "unchanged"
-    weights.write_bytes(testmodels.weights(False))
+    weights.write_bytes(testmodels.weights("tiny"))
     assert bench.one(own, check=True).change == "updated"
     assert bench.one(own).change == "updated"
     weights.write_bytes(b"not a model")

@@ -62,7 +62,7 @@ def publish(name: str, number: int) -> str:
     """Put it into the lab's registry; its short digest."""
     url = f"http://{REGISTRY_ADDRESS}:5000"
     repository = Client(url, url).repository("library", name)
-    package = with_layer(testmodels.package(False), "system", b"You are tiny, number %d." % number)
+    package = with_layer(testmodels.package("tiny"), "system", b"You are tiny, number %d." % number)
     for digest, data in package.blobs.items():
         if not repository.has_blob(digest):
             repository.upload_blob(digest, data)
@@ -74,7 +74,7 @@ def publish(name: str, number: int) -> str:
 def source() -> Iterator[Registry]:
     """A registry on this machine, which the host reaches at the lab's gateway, with a model that nobody else has."""
     with registry(GATEWAY) as server:
-        weights = testmodels.weights(False) + server.address.encode()
+        weights = testmodels.weights("tiny") + server.address.encode()
         server.packages["tiny"] = with_layer(server.packages["tiny"], "model", weights)
         yield server
 

@@ -55,11 +55,19 @@ def _dial_problem(error: OSError, host: str, port: int) -> str:
     return f"dial tcp {host}:{port}: connect: {os.strerror(error.errno or 0).lower()}"
 
 
+def problem_of_dialling(host: str, port: int) -> str:
+    try:
+        socket.create_connection((host, port), 5).close()
+    except OSError as error:
+        return _dial_problem(error, host, port)
+    return "EOF"
+
+
 def _tls_problem(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return "tls: first record does not look like a TLS handshake"
+        return "http: server gave HTTP response to HTTPS client"
     return f"tls: {error.reason or error}"
 
 

@@ -63,6 +63,9 @@ class Settings:
     models: Path = field(default_factory=lambda: Path.home() / ".ollama" / "models")
     origins: tuple[str, ...] = ()
     keep_alive: float = 300.0
+    # How many models are loaded at once, 0 for any number, and how many requests wait for another one to leave.
+    max_loaded: int = 0
+    max_queue: int = 512
     cloud_disabled: bool = False
     https_proxy: str = ""
     version: str = DEFAULT_VERSION
@@ -81,6 +84,8 @@ class Settings:
             models=Path(environ.get("OLLAMA_MODELS") or Path.home() / ".ollama" / "models"),
             origins=tuple(part.strip() for part in environ.get("OLLAMA_ORIGINS", "").split(",") if part.strip()),
             keep_alive=parse_duration(environ.get("OLLAMA_KEEP_ALIVE") or "5m"),
+            max_loaded=int(environ.get("OLLAMA_MAX_LOADED_MODELS") or 0),
+            max_queue=int(environ.get("OLLAMA_MAX_QUEUE") or 512),
             cloud_disabled=environ.get("OLLAMA_NO_CLOUD", "").lower() in ("1", "t", "true"),
             https_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or "",
             version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
