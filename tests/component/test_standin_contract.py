@@ -237,7 +237,7 @@ def _without_cloud(models: Path) -> dict[str, Pair]:
 def _full_queue(models: Path) -> dict[str, Pair]:
     limits = {"OLLAMA_MAX_QUEUE": "1", "OLLAMA_NUM_PARALLEL": "1", "OLLAMA_MAX_LOADED_MODELS": "1"}
     found: dict[str, Pair] = {}
-    with replaying(models, **limits) as one:
+    with replaying(models, None, **limits) as one:
         one.make(["tiny", "tiny-loop", "tiny-embed"])
         busy = Request("POST", "/api/generate", one.server.address, body=b'{"model":"tiny-loop","prompt":"hi"}')
         waited = "d70c-generate-waited-in-queue"

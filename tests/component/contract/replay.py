@@ -131,7 +131,7 @@ def _request(command: str, uploads: dict[str, bytes]) -> tuple[Request, bool]:
             url = word
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    request = Request("", *given.get("--request-target", [path]), parts.netloc)
+    request = Request("", given.get("--request-target", [path])[0], parts.netloc)
     request.headers = [(name, value) for name, _, value in (header.partition(": ") for header in given.get("-H", []))]
     request.version = "1.0" if "--http1.0" in given else "1.1"
     if "-F" in given:

@@ -184,8 +184,8 @@ class Completion:
     async def nothing(self) -> AsyncIterator[Piece]:
         """The pieces of an answer to an empty prompt."""
         await self.only_load()
-        for piece in ():
-            yield piece
+        for _ in range(0):
+            yield Piece()
 
     async def touch(self) -> None:
         """Load the model without a word."""

@@ -43,7 +43,7 @@ def _nameserver() -> str:
     return f"{servers[0] if servers else '127.0.0.1'}:53"
 
 
-def _dial_problem(error: OSError, host: str, port: int) -> str:
+def dial_problem(error: OSError, host: str, port: int) -> str:
     if isinstance(error, socket.gaierror):
         server = _nameserver()
         looked_up = f"dial tcp: lookup {host} on {server}: "
@@ -59,11 +59,11 @@ def problem_of_dialling(host: str, port: int) -> str:
     try:
         socket.create_connection((host, port), 5).close()
     except OSError as error:
-        return _dial_problem(error, host, port)
+        return dial_problem(error, host, port)
     return "EOF"
 
 
-def _tls_problem(error: ssl.SSLError) -> str:
+def tls_problem(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
@@ -99,13 +99,13 @@ class Registry:
         try:
             connection = self._connect(parts.scheme, host, port, proxy)
         except ssl.SSLError as error:
-            raise RegistryError(described + _tls_problem(error)) from None
+            raise RegistryError(described + tls_problem(error)) from None
         except OSError as error:
             if proxy:
                 via = urlsplit(proxy)
-                problem = "proxyconnect tcp: " + _dial_problem(error, via.hostname or "", via.port or 80)
+                problem = "proxyconnect tcp: " + dial_problem(error, via.hostname or "", via.port or 80)
             else:
-                problem = _dial_problem(error, host, port)
+                problem = dial_problem(error, host, port)
             raise RegistryError(described + problem) from None
         try:
             connection.request(method, parts.path + ("?" + parts.query if parts.query else ""), body, headers)

@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 11434
@@ -34,14 +34,28 @@ def parse_duration(text: str) -> float:
     return FOREVER if seconds < 0 else seconds
 
 
-def parse_host(text: str) -> tuple[str, int]:
-    """Address and port of OLLAMA_HOST; the address is empty where all are meant."""
+class Endpoint(NamedTuple):
+    """What OLLAMA_HOST says; the address is empty where all are meant."""
+
+    host: str
+    port: int
+    scheme: str = "http"
+    # In front of every path, for the command.
+    path: str = ""
+
+
+def parse_host(text: str) -> Endpoint:
     text = text.strip().strip("\"'")
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text
     default = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
-    authority = rest.partition("/")[0]
+    authority, _, path = rest.partition("/")
+    host, port = _address(authority, default)
+    return Endpoint(host, port, scheme or "http", "/" + path.strip("/") if path.strip("/") else "")
+
+
+def _address(authority: str, default: int) -> tuple[str, int]:
     if not authority:
         return "127.0.0.1", default
     try:
@@ -76,7 +90,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        host, port = parse_host(environ.get("OLLAMA_HOST", ""))
+        host, port, *_ = parse_host(environ.get("OLLAMA_HOST", ""))
         log = environ.get("STANDIN_REQUEST_LOG", "")
         return cls(
             host=host,

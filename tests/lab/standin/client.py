@@ -1,0 +1,164 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests as the command of Ollama sends them: a Go program that takes proxies and CAs from its environment."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import ipaddress
+import json
+import ssl
+from typing import Any, Iterator, Mapping
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .registry import dial_problem, tls_problem
+from .settings import Endpoint
+
+AGENT = "(amd64 linux) Go/go1.27.3"
+UNREACHABLE = "ollama server not responding - could not connect to ollama server, run 'ollama serve' to start it"
+SOMETHING_WRONG = "something went wrong, please see the ollama server logs for details"
+
+
+class CommandError(Exception):
+    """Printed after `Error: `; the command then ends with 1."""
+
+
+def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> str:
+    """The proxy that Go would take; none to this machine itself, and none to what NO_PROXY names."""
+    names = (f"{scheme}_proxy".upper(), f"{scheme}_proxy")
+    proxy = next((environ[name] for name in names if environ.get(name)), "")
+    excepted = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    if not proxy or _is_here(host) or any(_covers(one.strip(), host, port) for one in excepted.split(",")):
+        return ""
+    return proxy if "://" in proxy else "http://" + proxy
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_here(host: str) -> bool:
+    address = _ip(host)
+    return address.is_loopback if address else host == "localhost"
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY means the host: *, an address or a net of them, a name with all below it."""
+    address = _ip(host)
+    if entry == "*":
+        return True
+    if "/" in entry:
+        try:
+            return address is not None and address in ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    name, separator, only = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
+    if not name or (separator and only != str(port)):
+        return False
+    below = name.removeprefix("*") if name.startswith("*.") else name
+    if address or _ip(name):
+        return _ip(name) == address
+    return host.lower().endswith("." + below.lower().lstrip(".")) or host.lower() == below.lower()
+
+
+class Client:
+    def __init__(self, endpoint: Endpoint, version: str, environ: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
+        self._host = endpoint.host or "127.0.0.1"
+        self._agent = f"ollama/{version} {AGENT}"
+        self._proxy = urlsplit(proxy_for(endpoint.scheme, self._host, endpoint.port, environ))
+
+    @property
+    def _origin(self) -> str:
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{self._endpoint.scheme}://{shown}:{self._endpoint.port}"
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._proxy.hostname or self._host, self._proxy.port or self._endpoint.port
+        if self._endpoint.scheme != "https":
+            return http.client.HTTPConnection(host, port)
+        # The default context reads SSL_CERT_FILE and SSL_CERT_DIR, as Go does.
+        connection = http.client.HTTPSConnection(host, port, context=ssl.create_default_context())
+        if self._proxy.hostname:
+            connection.set_tunnel(self._host, self._endpoint.port, _credentials(self._proxy))
+        return connection
+
+    def _open(self, method: str, path: str, body: bytes | Iterator[bytes] | None, accept: str) -> Any:
+        url = f"{self._origin}{self._endpoint.path}{path}"
+        connection = self._connection()
+        headers = {"User-Agent": self._agent}
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
+        elif body is not None:
+            headers["Transfer-Encoding"] = "chunked"
+        headers |= {"Accept": accept, "Content-Type": "application/json"}
+        headers |= {} if method == "HEAD" else {"Accept-Encoding": "gzip"}
+        target = self._endpoint.path + path
+        if self._proxy.hostname and self._endpoint.scheme == "http":
+            target, headers = url, {**headers, **_credentials(self._proxy)}
+        try:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            connection.putheader("Host", self._origin.partition("://")[2])
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body, encode_chunked=not isinstance(body, bytes | None))
+            return connection.getresponse()
+        except ConnectionRefusedError:
+            raise CommandError(UNREACHABLE) from None
+        except ssl.SSLError as error:
+            raise CommandError(f'{method.capitalize()} "{url}": {tls_problem(error)}') from None
+        except OSError as error:
+            problem = dial_problem(error, self._host, self._endpoint.port)
+            raise CommandError(f'{method.capitalize()} "{url}": {problem}') from None
+        except http.client.HTTPException:
+            raise CommandError(f'{method.capitalize()} "{url}": EOF') from None
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        data = body if body is None or isinstance(body, Iterator) else _json(body)
+        with self._open(method, path, data, "application/json") as response:
+            content = response.read()
+            packed = response.headers.get("Content-Encoding") == "gzip"
+        answer = _parse(gzip.decompress(content) if packed else content)
+        _check(response, answer)
+        return answer
+
+    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        with self._open("POST", path, _json(body), "application/x-ndjson") as response:
+            packed = response.headers.get("Content-Encoding") == "gzip"
+            for line in gzip.GzipFile(fileobj=response) if packed else response:
+                status = _parse(line)
+                _check(response, status)
+                if "error" in status:
+                    raise CommandError(str(status["error"]))
+                yield status
+
+
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def _check(response: http.client.HTTPResponse, answer: dict[str, Any]) -> None:
+    if response.status == http.client.UNAUTHORIZED:
+        raise CommandError(SOMETHING_WRONG)
+    if response.status >= http.client.BAD_REQUEST:
+        raise CommandError(str(answer.get("error") or f"{response.status} {response.reason}"))
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(data)) if data.strip() else {}
+    except (ValueError, TypeError):
+        return {}
