@@ -14,6 +14,7 @@ import ssl
 from typing import Any, Iterator, Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from . import gojson
 from .registry import dial_problem, tls_problem
 from .settings import Endpoint
 
@@ -120,7 +121,7 @@ class Client:
             raise CommandError(f'{method.capitalize()} "{url}": EOF') from None
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        data = body if body is None or isinstance(body, Iterator) else _json(body)
+        data = body if body is None or isinstance(body, Iterator) else gojson.encode(body)
         with self._open(method, path, data, "application/json") as response:
             content = response.read()
             packed = response.headers.get("Content-Encoding") == "gzip"
@@ -129,7 +130,7 @@ class Client:
         return answer
 
     def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        with self._open("POST", path, _json(body), "application/x-ndjson") as response:
+        with self._open("POST", path, gojson.encode(body), "application/x-ndjson") as response:
             packed = response.headers.get("Content-Encoding") == "gzip"
             for line in gzip.GzipFile(fileobj=response) if packed else response:
                 status = _parse(line)
@@ -151,10 +152,6 @@ def _check(response: http.client.HTTPResponse, answer: dict[str, Any]) -> None:
         raise CommandError(SOMETHING_WRONG)
     if response.status >= http.client.BAD_REQUEST:
         raise CommandError(str(answer.get("error") or f"{response.status} {response.reason}"))
-
-
-def _json(body: Any) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _parse(data: bytes) -> dict[str, Any]:
