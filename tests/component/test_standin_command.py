@@ -77,6 +77,10 @@ def _recorded() -> dict[str, list[tuple[Sent, int]]]:
 COMMANDS = _recorded()
 
 
+def test_every_line_of_the_recording_is_read() -> None:
+    assert sum(map(len, COMMANDS.values())) == RECORDED.count("\n- `") > 20
+
+
 class Recorder(http.server.BaseHTTPRequestHandler):
     """Answers with the statuses of `statuses`, one after another, and writes down what it was asked."""
 

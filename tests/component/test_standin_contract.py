@@ -344,6 +344,11 @@ WRONG = {
     "another key": replace(ERROR, body=b"""{"fault":"model 'nope' not found"}"""),
     "a line break more": replace(ERROR, body=ERROR.body + b"\n"),
 }
+PULLED = Reply(
+    "HTTP/1.1 200 OK",
+    [("Content-Type", "application/x-ndjson"), ("Transfer-Encoding", "chunked")],
+    b'{"status":"pulling 0123456789ab","total":9,"completed":4}\n{"status":"success"}\n',
+)
 WRONG_STREAMS = {
     "another word": STREAM.body.replace(b'"a"', b'"b"'),
     "another type": STREAM.body.replace(b"false", b'"false"'),
@@ -364,6 +369,16 @@ def test_the_comparison_notices(what: str) -> None:
 def test_the_comparison_notices_in_a_stream(what: str) -> None:
     assert compare(STREAM, STREAM) == []
     assert compare(STREAM, replace(STREAM, body=WRONG_STREAMS[what])) != []
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [(b"0123456789ab", b"0123456789ac"), (b'"total":9', b'"total":8'), (b'"status":"success"', b'"status":"done"')],
+)
+def test_of_a_transfer_only_the_progress_is_an_accident(part: bytes, other: bytes) -> None:
+    for progress in (b"", b',"completed":9'):
+        assert compare(PULLED, replace(PULLED, body=PULLED.body.replace(b',"completed":4', progress))) == []
+    assert compare(PULLED, replace(PULLED, body=PULLED.body.replace(part, other))) != []
 
 
 def test_the_comparison_notices_lines_that_are_split_or_merged() -> None:
