@@ -247,7 +247,7 @@ def _full_queue(models: Path) -> dict[str, Pair]:
             connection.recv(64)
             for thread in waiting:
                 thread.start()
-            time.sleep(0.3)
+            time.sleep(0.5)
             found |= one.replay(_in_order("d70(-|b)"))
         for thread in waiting:
             thread.join()

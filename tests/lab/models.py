@@ -10,12 +10,7 @@ from tests.lab.standin import testmodels
 from tests.lab.standin.registry import Registry, RegistryError
 
 # Which of the tiny models each one is. llama3.2:1b is what the sample inventory names.
-MODELS = {
-    "tiny:latest": "tiny",
-    "tiny-loop:latest": "tiny-loop",
-    "tiny-embed:latest": "tiny-embed",
-    "llama3.2:1b": "tiny",
-}
+MODELS = {"tiny:latest": "tiny", "tiny-loop:latest": "tiny-loop", "llama3.2:1b": "tiny"}
 
 
 def push(url: str) -> None:

@@ -194,7 +194,7 @@ def send_and_act(address: str, data: bytes, lines: int, act: Callable[[], object
         connection.sendall(data)
         stream = connection.makefile("rb")
         if not lines:
-            time.sleep(0.2)
+            time.sleep(0.5)
             if act() is LEAVE:
                 return Reply("", [], b""), False
         status_line, headers = _read_head(stream)
