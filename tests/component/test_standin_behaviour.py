@@ -256,6 +256,18 @@ def test_a_server_on_all_addresses_does_not_check_host(source: Registry, tmp_pat
         assert server.run("--version").stdout == "ollama version is 0.32.15\n"
 
 
+@pytest.mark.parametrize(
+    ("excepted", "problem"),
+    [("", "proxyconnect tcp: dial tcp"), ("registry.invalid", "dial tcp: lookup registry.invalid")],
+)
+def test_the_server_pulls_through_the_proxy_but_for_what_is_excepted(
+    tmp_path: Path, excepted: str, problem: str
+) -> None:
+    with standin(tmp_path, HTTPS_PROXY="http://127.0.0.1:9", NO_PROXY=excepted) as server:
+        told = spoken_by(server, "/api/pull", '{"model":"registry.invalid/library/x","stream":false}')["error"]
+    assert f'"https://registry.invalid/v2/library/x/manifests/latest": {problem}' in told
+
+
 def test_a_broken_download_is_resumed_where_it_broke(tmp_path: Path) -> None:
     with registry() as source, standin(tmp_path, STANDIN_REGISTRY=f"http://{source.address}") as server:
         source.break_after = 300_000

@@ -27,7 +27,7 @@ from tests.certificates import Authority
 from tests.component.contract.standins import LAB, testmodels
 from tests.unit import tls_server
 
-client = importlib.import_module("standin.client")
+proxies = importlib.import_module("standin.proxies")
 
 RECORDED = (Path(__file__).parent / "fixtures" / "ollama-command-0.32.15.md").read_text()
 PREFIX = "/key/abc"
@@ -211,7 +211,7 @@ PROXY = "http://proxy.example:3128"
     ],
 )
 def test_a_proxy_is_chosen_as_go_chooses_it(scheme: str, host: str, environment: dict[str, str], proxy: str) -> None:
-    assert client.proxy_for(scheme, host, 443, environment) == proxy
+    assert proxies.proxy_for(scheme, host, 443, environment) == proxy
 
 
 def test_http_goes_to_the_proxy_with_its_credentials(server: Server, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import gzip
 import http.client
-import ipaddress
 import json
 import ssl
 from typing import Any, Iterator, Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from . import gojson
+from .proxies import proxy_for
 from .registry import dial_problem, tls_problem
 from .settings import Endpoint
 
@@ -25,47 +25,6 @@ SOMETHING_WRONG = "something went wrong, please see the ollama server logs for d
 
 class CommandError(Exception):
     """Printed after `Error: `; the command then ends with 1."""
-
-
-def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> str:
-    """The proxy that Go would take; none to this machine itself, and none to what NO_PROXY names."""
-    names = (f"{scheme}_proxy".upper(), f"{scheme}_proxy")
-    proxy = next((environ[name] for name in names if environ.get(name)), "")
-    excepted = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    if not proxy or _is_here(host) or any(_covers(one.strip(), host, port) for one in excepted.split(",")):
-        return ""
-    return proxy if "://" in proxy else "http://" + proxy
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_here(host: str) -> bool:
-    address = _ip(host)
-    return address.is_loopback if address else host == "localhost"
-
-
-def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY means the host: *, an address or a net of them, a name with all below it."""
-    address = _ip(host)
-    if entry == "*":
-        return True
-    if "/" in entry:
-        try:
-            return address is not None and address in ipaddress.ip_network(entry, strict=False)
-        except ValueError:
-            return False
-    name, separator, only = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
-    if not name or (separator and only != str(port)):
-        return False
-    below = name.removeprefix("*") if name.startswith("*.") else name
-    if address or _ip(name):
-        return _ip(name) == address
-    return host.lower().endswith("." + below.lower().lstrip(".")) or host.lower() == below.lower()
 
 
 class Client:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .errors import NativeError
 from .names import Name
+from .proxies import proxy_for
 from .registry import problem_of_dialling
 from .settings import Settings
 
@@ -25,7 +26,7 @@ def refuse_cloud(settings: Settings, name: Name, path: str) -> None:
 def refuse(settings: Settings, path: str, disabled: str) -> None:
     if settings.cloud_disabled:
         raise NativeError(403, f"ollama cloud is disabled: {disabled}")
-    via = urlsplit(settings.https_proxy)
+    via = urlsplit(proxy_for("https", HOST, 443, settings.proxies))
     problem = f"dial tcp: lookup {HOST}: no such host"
     if via.hostname:
         problem = "proxyconnect tcp: " + problem_of_dialling(via.hostname, via.port or 80)

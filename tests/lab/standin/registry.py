@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import ipaddress
 import os
 import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping
 from urllib.parse import urljoin, urlsplit
+
+from .proxies import proxy_for
 
 MANIFEST_MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
 BLOCK = 64 << 10
@@ -71,20 +72,13 @@ def tls_problem(error: ssl.SSLError) -> str:
     return f"tls: {error.reason or error}"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Registry:
     """`shown` is the address that error messages name, `base` the one that is asked."""
 
-    def __init__(self, base: str, shown: str, https_proxy: str = "") -> None:
+    def __init__(self, base: str, shown: str, proxies: Mapping[str, str] | None = None) -> None:
         self.base = base
         self.shown = shown
-        self._proxy = https_proxy
+        self._proxies = proxies or {}
 
     def repository(self, namespace: str, model: str) -> Repository:
         return Repository(self, f"/v2/{namespace}/{model}")
@@ -93,7 +87,7 @@ class Registry:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        proxy = self._proxy if parts.scheme == "https" and not _is_loopback(host) else ""
+        proxy = proxy_for(parts.scheme, host, port, self._proxies)
         described = f'{method.capitalize()} "{url.replace(self.base, self.shown, 1)}": '
         connection: http.client.HTTPConnection
         try:

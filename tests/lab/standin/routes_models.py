@@ -83,7 +83,7 @@ def _repository(exchange: Exchange, name: Name, insecure: bool) -> Repository:
     settings = exchange.app.settings
     if name.is_default_host and settings.registry:
         return Registry(settings.registry, f"https://{DEFAULT_HOST}").repository(name.namespace, name.model)
-    return Registry(shown, shown, settings.https_proxy).repository(name.namespace, name.model)
+    return Registry(shown, shown, settings.proxies).repository(name.namespace, name.model)
 
 
 async def pull(exchange: Exchange) -> None:

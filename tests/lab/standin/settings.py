@@ -81,7 +81,8 @@ class Settings:
     max_loaded: int = 0
     max_queue: int = 512
     cloud_disabled: bool = False
-    https_proxy: str = ""
+    # HTTPS_PROXY and NO_PROXY.
+    proxies: Mapping[str, str] = field(default_factory=dict)
     version: str = DEFAULT_VERSION
     registry: str = ""
     token_delay: float = 0.002
@@ -101,7 +102,7 @@ class Settings:
             max_loaded=int(environ.get("OLLAMA_MAX_LOADED_MODELS") or 0),
             max_queue=int(environ.get("OLLAMA_MAX_QUEUE") or 512),
             cloud_disabled=environ.get("OLLAMA_NO_CLOUD", "").lower() in ("1", "t", "true"),
-            https_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or "",
+            proxies={name: environ.get(name) or environ.get(name.lower(), "") for name in ("HTTPS_PROXY", "NO_PROXY")},
             version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
             registry=environ.get("STANDIN_REGISTRY", "").rstrip("/"),
             token_delay=float(environ.get("STANDIN_TOKEN_DELAY_MS") or 2) / 1000,
