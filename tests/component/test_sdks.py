@@ -35,7 +35,7 @@ MESSAGES: Any = [{"role": "user", "content": "hi"}]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     root = tmp_path_factory.mktemp("ollama")
     with registry() as source, standin(root / "models", STANDIN_REGISTRY=f"http://{source.address}") as one:
-        for name in ("tiny", "tiny-loop"):
+        for name in ("tiny", "tiny-loop", "tiny-embed"):
             assert one.run("pull", name).returncode == 0
         yield one
 
@@ -45,7 +45,7 @@ def entrance(
     request: pytest.FixtureRequest, server: Standin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway for each engine; alice has the default scopes, and on OpenResty one model."""
-    models = {} if request.param == "basic" else {"alice": ["tiny"]}
+    models = {} if request.param == "basic" else {"alice": ["tiny", "tiny-embed"]}
     with gateway(tmp_path_factory.mktemp(request.param), request.param, server.address) as one:
         one.allow({"alice": ["inference", "models_read"]}, models)
         yield one
@@ -65,7 +65,7 @@ def native(request: pytest.FixtureRequest, entrance: Gateway) -> ollama.Client:
 def address(server: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A gateway that takes keys; alice may use one model."""
     with gateway(tmp_path_factory.mktemp("keys"), "bearer", server.address) as one:
-        one.allow({"alice": ["inference", "models_read"]}, {"alice": ["tiny"]})
+        one.allow({"alice": ["inference", "models_read"]}, {"alice": ["tiny", "tiny-embed"]})
         yield one.address
 
 
@@ -74,7 +74,7 @@ def test_ollama_lists_chats_generates_embeds_and_streams(native: ollama.Client) 
     assert native.show("tiny").details
     assert native.chat("tiny", MESSAGES).message.content
     assert native.generate("tiny", "hi").response
-    assert native.embed("tiny", "hi").embeddings
+    assert native.embed("tiny-embed", "hi").embeddings
     pieces = list(native.chat("tiny", MESSAGES, stream=True))
     assert len(pieces) > 1
     assert pieces[-1].done
@@ -109,7 +109,8 @@ def test_ollama_for_javascript_works_and_is_told_why_it_is_refused(entrance: Gat
         environment = {**os.environ, "HOST": f"http://{entrance.address}", "AUTHORIZATION": credential}
         run = subprocess.run([BIN / "node", javascript], env=environment, capture_output=True, timeout=60, check=True)
         said = json.loads(run.stdout)
-        assert set(said["list"]) == ({"tiny:latest"} if limited else {"tiny:latest", "tiny-loop:latest"})
+        allowed = {"tiny:latest", "tiny-embed:latest"}
+        assert set(said["list"]) == (allowed if limited else {*allowed, "tiny-loop:latest"})
         assert said["show"]["family"]
         assert said["chat"]
         assert said["generate"]
@@ -144,11 +145,11 @@ def test_openai_and_anthropic_work_with_a_password(entrance: Gateway, monkeypatc
 
 def test_openai_lists_chats_completes_embeds_responds_and_streams(address: str) -> None:
     client = openai.OpenAI(base_url=f"http://{address}/v1", api_key=KEY, max_retries=0)
-    assert [model.id for model in client.models.list()] == ["tiny:latest"]
+    assert {model.id for model in client.models.list()} == {"tiny:latest", "tiny-embed:latest"}
     assert client.models.retrieve("tiny:latest").id
     assert client.chat.completions.create(model="tiny", messages=MESSAGES).choices[0].message.content
     assert client.completions.create(model="tiny", prompt="hi").choices[0].text
-    assert client.embeddings.create(model="tiny", input="hi").data[0].embedding
+    assert client.embeddings.create(model="tiny-embed", input="hi").data[0].embedding
     assert client.responses.create(model="tiny", input="hi").output_text
     pieces = list(client.chat.completions.create(model="tiny", messages=MESSAGES, stream=True))
     assert len(pieces) > 1

@@ -9,15 +9,15 @@ from tests.lab.base import LabError
 from tests.lab.standin import testmodels
 from tests.lab.standin.registry import Registry, RegistryError
 
-# Whether the model talks without end. llama3.2:1b is what the sample inventory names.
-MODELS = {"tiny:latest": False, "tiny-loop:latest": True, "llama3.2:1b": False}
+# Which of the tiny models each one is. llama3.2:1b is what the sample inventory names.
+MODELS = {"tiny:latest": "tiny", "tiny-loop:latest": "tiny-loop", "llama3.2:1b": "tiny"}
 
 
 def push(url: str) -> None:
     """Put all models into the registry at `url`, below library/; what is there stays."""
-    for model, loops in MODELS.items():
+    for model, kind in MODELS.items():
         name, tag = model.split(":")
-        package = testmodels.package(loops)
+        package = testmodels.package(kind)
         repository = Registry(url, url).repository("library", name)
         try:
             for digest, data in package.blobs.items():

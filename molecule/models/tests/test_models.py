@@ -62,7 +62,7 @@ def publish(name: str, number: int) -> str:
     """Put it into the lab's registry; its short digest."""
     url = f"http://{REGISTRY_ADDRESS}:5000"
     repository = Client(url, url).repository("library", name)
-    package = with_layer(testmodels.package(False), "system", b"You are tiny, number %d." % number)
+    package = with_layer(testmodels.package("tiny"), "system", b"You are tiny, number %d." % number)
     for digest, data in package.blobs.items():
         if not repository.has_blob(digest):
             repository.upload_blob(digest, data)
@@ -74,7 +74,7 @@ def publish(name: str, number: int) -> str:
 def source() -> Iterator[Registry]:
     """A registry on this machine, which the host reaches at the lab's gateway, with a model that nobody else has."""
     with registry(GATEWAY) as server:
-        weights = testmodels.weights(False) + server.address.encode()
+        weights = testmodels.weights("tiny") + server.address.encode()
         server.packages["tiny"] = with_layer(server.packages["tiny"], "model", weights)
         yield server
 
@@ -119,9 +119,9 @@ def test_a_download_that_breaks_twice_ends_well_and_a_person_sees_it(source: Reg
     source.rate = 60_000
     output = succeed([*OWN, {"name": name, "insecure": True}])
     label = re.escape(f"llm: {name}:latest: ")
-    assert re.search(label + r"\d+ % of 530 kB", output), output
-    assert len(re.findall(label + r"the download broke off at \d+ % of 530 kB: .* \(attempt 1 of 5\)", output)) == 2
-    assert re.search(label + r"downloaded, 531 kB in \d+ s", output), output
+    assert re.search(label + r"\d+ % of 521 kB", output), output
+    assert len(re.findall(label + r"the download broke off at \d+ % of 521 kB: .* \(attempt 1 of 5\)", output)) == 2
+    assert re.search(label + r"downloaded, 521 kB in \d+ s", output), output
     assert set(source.ranges) == {"bytes=100000-", "bytes=300000-"}
 
 

@@ -50,7 +50,6 @@ def environment(models: Path, port: int, **extra: str) -> dict[str, str]:
         "PYTHONPATH": str(LAB),
         "OLLAMA_HOST": f"127.0.0.1:{port}",
         "OLLAMA_MODELS": str(models),
-        "STANDIN_VERSION": "0.13.5",
         "STANDIN_TOKEN_DELAY_MS": "1",
     }
     return {**kept, **own, **extra}
@@ -100,7 +99,7 @@ class Registry(http.server.ThreadingHTTPServer):
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), RegistryHandler)
         self.address = f"{address}:{self.server_address[1]}"
-        self.packages: dict[str, Any] = {name: testmodels.package(loops) for name, loops in testmodels.PACKAGES.items()}
+        self.packages: dict[str, Any] = {name: testmodels.package(name) for name in testmodels.PACKAGES}
         self.break_after: int | None = None
         # How many bytes the next downloads get, one after another, before they are broken off.
         self.cuts: list[int] = []

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-import http.client
-import json
+import contextlib
+import hashlib
+import os
 import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Iterator
 
-from . import server
-from .settings import Settings
+from . import modelfile, server
+from .client import Client, CommandError
+from .settings import Settings, parse_duration, parse_host
 
 USAGE = """\
 Usage:
@@ -22,8 +25,12 @@ Usage:
 
 Available Commands:
   serve       Start Ollama
+  create      Create a model
   show        Show information for a model
+  run         Run a model
+  stop        Stop a running model
   pull        Pull a model from a registry
+  push        Push a model to a registry
   list        List models
   ps          List running models
   cp          Copy a model
@@ -34,49 +41,6 @@ Flags:
   -h, --help      help for ollama
   -v, --version   Show version information
 """
-UNREACHABLE = "ollama server not responding - could not connect to ollama server, run 'ollama serve' to start it"
-
-
-class CommandError(Exception):
-    """Printed after `Error: `; the command then ends with 1."""
-
-
-class Client:
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def _open(self, method: str, path: str, body: dict[str, Any] | None) -> http.client.HTTPResponse:
-        host = self._settings.host or "127.0.0.1"
-        connection = http.client.HTTPConnection(host, self._settings.port)
-        headers = {"Content-Type": "application/json", "User-Agent": f"ollama/{self._settings.version}"}
-        try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            return connection.getresponse()
-        except (OSError, http.client.HTTPException):
-            raise CommandError(UNREACHABLE) from None
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        with self._open(method, path, body) as response:
-            data = response.read()
-        answer = _parse(data)
-        if response.status >= 400:
-            raise CommandError(str(answer.get("error") or f"{response.status} {response.reason}"))
-        return answer
-
-    def stream(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        with self._open("POST", path, body) as response:
-            for line in response:
-                status = _parse(line)
-                if "error" in status:
-                    raise CommandError(str(status["error"]))
-                yield status
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        return dict(json.loads(data)) if data.strip() else {}
-    except ValueError:
-        return {}
 
 
 def _size(count: int) -> str:
@@ -133,11 +97,16 @@ def list_running(client: Client, _arguments: list[str]) -> None:
     _table(["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"], rows)
 
 
+def _transfer(name: str, insecure: bool) -> dict[str, Any]:
+    permitted = {"insecure": True} if insecure else {}
+    return {"model": "", **permitted, "username": "", "password": "", "name": name}
+
+
 def pull(client: Client, arguments: list[str]) -> None:
     insecure = "--insecure" in arguments
     (name,) = _expect([argument for argument in arguments if argument != "--insecure"], 1)
     last = ""
-    for status in client.stream("/api/pull", {"model": name, "insecure": insecure}):
+    for status in client.stream("/api/pull", _transfer(name, insecure)):
         line = status["status"]
         if status.get("total") and status.get("completed") == status["total"]:
             line = f"{line}: 100% {_size(status['total'])}"
@@ -146,13 +115,95 @@ def pull(client: Client, arguments: list[str]) -> None:
         last = line
 
 
+def push(client: Client, arguments: list[str]) -> None:
+    insecure = "--insecure" in arguments
+    (name,) = _expect([argument for argument in arguments if argument != "--insecure"], 1)
+    client.call("POST", "/api/me")
+    for status in client.stream("/api/push", _transfer(name, insecure)):
+        print(status["status"], file=sys.stderr)
+
+
+def create(client: Client, arguments: list[str]) -> None:
+    path = Path(_option(arguments, "-f", "--file") or "Modelfile")
+    (name,) = _expect(arguments, 1)
+    try:
+        wanted = modelfile.parse(path.read_text())
+        files = {file.name: _upload(client, file) for file in modelfile.files(path, wanted)}
+    except OSError as error:
+        raise CommandError(f"open {error.filename}: {os.strerror(error.errno or 0).lower()}") from None
+    source = {"files": files} if files else {"from": wanted.pop("from")}
+    wanted.pop("from", None)
+    for status in client.stream("/api/create", {"model": name, **source, **wanted}):
+        print(status["status"], file=sys.stderr)
+
+
+def _upload(client: Client, file: Path) -> str:
+    """Send a file as a blob, in pieces; its digest."""
+    digest = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
+    client.call("POST", f"/api/blobs/{digest}", _pieces(file))
+    return digest
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while data := stream.read(32 << 10):
+            yield data
+
+
+def _option(arguments: list[str], *names: str) -> str | None:
+    """The value of an option, which is taken out of the arguments."""
+    for index, argument in enumerate(arguments[:-1]):
+        if argument in names:
+            value = arguments[index + 1]
+            del arguments[index : index + 2]
+            return value
+    return None
+
+
+def _shown(model: str = "", name: str = "") -> dict[str, Any]:
+    return {"model": model, "system": "", "template": "", "verbose": False, "options": None, "name": name}
+
+
+def _generation(model: str, prompt: str, options: Any, keep_alive: str = "") -> dict[str, Any]:
+    kept = {"keep_alive": keep_alive} if keep_alive else {}
+    return {"model": model, "prompt": prompt, "suffix": "", "system": "", "template": "", **kept, "options": options}
+
+
+def _go_duration(text: str) -> str:
+    """A duration as Go writes it, such as 1m0s."""
+    minutes, seconds = divmod(int(parse_duration(text)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours}h"] if hours else []
+    parts += [f"{minutes}m"] if hours or minutes else []
+    return "".join([*parts, f"{seconds}s"])
+
+
+def run(client: Client, arguments: list[str]) -> None:
+    keep_alive = _option(arguments, "--keepalive")
+    if len(arguments) < 2:
+        raise CommandError("the stand-in speaks only where a prompt is given: run MODEL PROMPT")
+    name, *prompt = arguments
+    client.call("POST", "/api/show", _shown(name))
+    kept = _go_duration(keep_alive) if keep_alive else ""
+    for piece in client.stream("/api/generate", _generation(name, " ".join(prompt), {}, kept)):
+        print(piece.get("response", ""), end="", flush=True)
+    print()
+
+
+def stop(client: Client, arguments: list[str]) -> None:
+    (name,) = _expect(arguments, 1)
+    client.call("POST", "/api/show", _shown(name))
+    for _ in client.stream("/api/generate", _generation(name, "", None, "0s")):
+        pass
+
+
 def show(client: Client, arguments: list[str]) -> None:
     parts = ("modelfile", "parameters", "template", "system", "license")
     wanted = [argument[2:] for argument in arguments if argument.startswith("--")]
     if unknown := [part for part in wanted if part not in parts]:
         raise CommandError(f"unknown flag: --{unknown[0]}")
     (name,) = _expect([argument for argument in arguments if not argument.startswith("--")], 1)
-    answer = client.call("POST", "/api/show", {"model": name})
+    answer = client.call("POST", "/api/show", _shown(name=name))
     if wanted:
         print(answer.get(wanted[0], ""))
         return
@@ -175,7 +226,10 @@ def remove(client: Client, arguments: list[str]) -> None:
     if not arguments:
         raise CommandError("requires at least 1 arg(s), only received 0")
     for name in arguments:
-        client.call("DELETE", "/api/delete", {"model": name})
+        # One that is not there is told by the removal itself.
+        with contextlib.suppress(CommandError):
+            stop(client, [name])
+        client.call("DELETE", "/api/delete", {"model": "", "name": name})
         print(f"deleted '{name}'")
 
 
@@ -208,6 +262,10 @@ COMMANDS = {
     "ls": list_models,
     "ps": list_running,
     "pull": pull,
+    "push": push,
+    "create": create,
+    "run": run,
+    "stop": stop,
     "show": show,
     "rm": remove,
     "cp": copy,
@@ -224,10 +282,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         settings = Settings.from_environment()
-        client = Client(settings)
+        client = Client(parse_host(os.environ.get("OLLAMA_HOST", "")), settings.version, os.environ)
         if command in ("-v", "--version"):
             version(client, settings)
         elif command in COMMANDS:
+            client.call("HEAD", "/")
             COMMANDS[command](client, rest)
         else:
             raise CommandError(f'unknown command "{command}" for "ollama"')

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import gojson
+from . import gojson, zstd
 from .bind import BindError, Type, bind
+from .cloud import refuse_cloud
 from .connection import Connection
+from .errors import ApiError, BadBody
 from .names import Name
 from .runtime import Runtime
 from .settings import Settings
@@ -20,21 +22,6 @@ from .wire import Body, Head, Response
 
 JSON = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson"
-
-
-class ApiError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class BadBody(ApiError):
-    """The body could not be bound to the request type."""
-
-    def __init__(self, message: str, empty: bool = False) -> None:
-        super().__init__(400, message)
-        self.empty = empty
 
 
 @dataclass(frozen=True)
@@ -52,9 +39,13 @@ class Exchange:
     body: Body
     response: Response
     params: dict[str, str] = field(default_factory=dict)
+    # Whether the answer is, or would have been, a stream.
+    streamed: bool = False
 
     async def bind(self, kind: Type) -> dict[str, Any]:
         content = await self.body.read_all()
+        if self.request.get("content-encoding") == "zstd" and self.request.path.startswith("/v1/"):
+            content = zstd.decode(content)
         try:
             return dict(bind(gojson.decode(content), kind))
         except gojson.EmptyBody as error:
@@ -71,12 +62,31 @@ class Exchange:
             await self.response.start_stream(NDJSON)
         await self.response.write(gojson.encode(value) + b"\n")
 
+    async def refuse_stream(self, status: int, message: str) -> None:
+        """An error in the place of a native stream, which has already been made ready."""
+        await self.response.start_stream("application/json", status)
+        await self.response.write(gojson.encode({"error": message}))
+        await self.response.finish()
+
+    def stream_events(self, wanted: bool) -> None:
+        """The newer dialects announce a stream before they know whether it comes to one."""
+        if wanted:
+            self.response.set("Cache-Control", "no-cache")
+            self.response.set("Connection", "keep-alive")
+
     def model(self, text: str, message: str = "model '{}' not found") -> Model:
-        name = Name.parse(text)
-        model = self.app.store.load(name) if name.valid else None
+        name = Name.parse_local(text)
+        refuse_cloud(self.app.settings, name, self.request.path)
+        if text and not name.valid:
+            raise ApiError(400, "invalid model name")
+        model = self.app.store.load(name)
         if model is None:
             raise ApiError(404, message.format(text))
         return model
+
+    def model_shown(self, text: str) -> Model:
+        """For the routes that describe a model: they name an unknown one in full."""
+        return self.model(text, f"model '{Name.parse_local(text).short()}' not found")
 
 
 def timestamp(nanoseconds: int) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from .gojson import float32
 
 MAGIC = b"GGUF"
 ALIGNMENT = 32
+QUANTIZATION = "general.quantization_version"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 4, 5, 6, 7, 8, 9, 10
 _TENSOR_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 8: "Q8_0", 12: "Q4_K", 14: "Q6_K", 30: "BF16"}
@@ -27,6 +29,9 @@ class NotGGUF(ValueError):
 class Head:
     values: dict[str, Any] = field(default_factory=dict)
     tensors: list[dict[str, Any]] = field(default_factory=list)
+    # Where the keys and where the tensors' descriptions end.
+    keys_end: int = 0
+    end: int = 0
 
     @property
     def architecture(self) -> str:
@@ -81,22 +86,47 @@ def _value(stream: BinaryIO, kind: int) -> Any:
 
 
 def read(path: Path) -> Head:
-    head = Head()
     with path.open("rb") as stream:
-        if stream.read(4) != MAGIC:
-            raise NotGGUF("invalid file magic")
-        _number(stream, "I")
-        tensors, values = _number(stream, "Q"), _number(stream, "Q")
-        for _ in range(min(values, 1 << 16)):
-            key = _text(stream)
-            head.values[key] = _value(stream, _number(stream, "I"))
-        for _ in range(min(tensors, 1 << 16)):
-            name = _text(stream)
-            shape = [_number(stream, "Q") for _ in range(min(_number(stream, "I"), 8))]
-            kind = _number(stream, "I")
-            _number(stream, "Q")
-            head.tensors.append({"name": name, "type": _TENSOR_TYPES.get(kind, str(kind)), "shape": shape})
+        return _read(stream)
+
+
+def parse(data: bytes) -> Head:
+    return _read(io.BytesIO(data))
+
+
+def _read(stream: BinaryIO) -> Head:
+    head = Head()
+    if stream.read(4) != MAGIC:
+        raise NotGGUF("invalid file magic")
+    _number(stream, "I")
+    tensors, values = _number(stream, "Q"), _number(stream, "Q")
+    for _ in range(min(values, 1 << 16)):
+        key = _text(stream)
+        head.values[key] = _value(stream, _number(stream, "I"))
+    head.keys_end = stream.tell()
+    for _ in range(min(tensors, 1 << 16)):
+        name = _text(stream)
+        shape = [_number(stream, "Q") for _ in range(min(_number(stream, "I"), 8))]
+        kind = _number(stream, "I")
+        _number(stream, "Q")
+        head.tensors.append({"name": name, "type": _TENSOR_TYPES.get(kind, str(kind)), "shape": shape})
+    head.end = stream.tell()
     return head
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % ALIGNMENT)
+
+
+def encode(data: bytes) -> bytes:
+    """The file as the server stores it: with the version of its quantization among the keys."""
+    head = parse(data)
+    if QUANTIZATION in head.values:
+        return data
+    count = struct.pack("<Q", len(head.values) + 1)
+    added = _packed_text(QUANTIZATION) + struct.pack("<II", UINT32, 2)
+    described = data[:16] + count + data[24 : head.keys_end] + added + data[head.keys_end : head.end]
+    return _padded(described) + data[len(_padded(data[: head.end])) :]
 
 
 def _packed_text(text: str) -> bytes:
@@ -126,5 +156,4 @@ def build(values: list[tuple[str, int, Any]], tensors: list[tuple[str, list[int]
             size *= dimension
         out += [_packed_text(name), struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, offset)]
         offset += size
-    head = b"".join(out)
-    return head + bytes(-len(head) % ALIGNMENT + offset)
+    return _padded(b"".join(out)) + bytes(offset)

@@ -71,6 +71,8 @@ def _quote(char: str) -> str:
         return r"'\''"
     if char == '"':
         return "'\"'"
+    if char < " " and char not in "\a\b\f\n\r\t\v":
+        return f"'\\x{ord(char):02x}'"
     return "'" + json.dumps(char)[1:-1] + "'"
 
 

@@ -37,6 +37,11 @@ class Name:
         host = parts.pop() if parts else DEFAULT_HOST
         return cls(host, namespace, model, tag)
 
+    @classmethod
+    def parse_local(cls, text: str) -> Name:
+        """Where a model is run or shown: blanks around the name and the tag `local` say nothing."""
+        return cls.parse(text.strip().removesuffix(":local"))
+
     @property
     def valid(self) -> bool:
         return bool(

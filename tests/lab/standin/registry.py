@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import ipaddress
 import os
 import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping
 from urllib.parse import urljoin, urlsplit
+
+from .proxies import proxy_for
 
 MANIFEST_MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
 BLOCK = 64 << 10
@@ -43,7 +44,7 @@ def _nameserver() -> str:
     return f"{servers[0] if servers else '127.0.0.1'}:53"
 
 
-def _dial_problem(error: OSError, host: str, port: int) -> str:
+def dial_problem(error: OSError, host: str, port: int) -> str:
     if isinstance(error, socket.gaierror):
         server = _nameserver()
         looked_up = f"dial tcp: lookup {host} on {server}: "
@@ -55,28 +56,29 @@ def _dial_problem(error: OSError, host: str, port: int) -> str:
     return f"dial tcp {host}:{port}: connect: {os.strerror(error.errno or 0).lower()}"
 
 
-def _tls_problem(error: ssl.SSLError) -> str:
+def problem_of_dialling(host: str, port: int) -> str:
+    try:
+        socket.create_connection((host, port), 5).close()
+    except OSError as error:
+        return dial_problem(error, host, port)
+    return "EOF"
+
+
+def tls_problem(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return "tls: first record does not look like a TLS handshake"
+        return "http: server gave HTTP response to HTTPS client"
     return f"tls: {error.reason or error}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Registry:
     """`shown` is the address that error messages name, `base` the one that is asked."""
 
-    def __init__(self, base: str, shown: str, https_proxy: str = "") -> None:
+    def __init__(self, base: str, shown: str, proxies: Mapping[str, str] | None = None) -> None:
         self.base = base
         self.shown = shown
-        self._proxy = https_proxy
+        self._proxies = proxies or {}
 
     def repository(self, namespace: str, model: str) -> Repository:
         return Repository(self, f"/v2/{namespace}/{model}")
@@ -85,19 +87,19 @@ class Registry:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        proxy = self._proxy if parts.scheme == "https" and not _is_loopback(host) else ""
+        proxy = proxy_for(parts.scheme, host, port, self._proxies)
         described = f'{method.capitalize()} "{url.replace(self.base, self.shown, 1)}": '
         connection: http.client.HTTPConnection
         try:
             connection = self._connect(parts.scheme, host, port, proxy)
         except ssl.SSLError as error:
-            raise RegistryError(described + _tls_problem(error)) from None
+            raise RegistryError(described + tls_problem(error)) from None
         except OSError as error:
             if proxy:
                 via = urlsplit(proxy)
-                problem = "proxyconnect tcp: " + _dial_problem(error, via.hostname or "", via.port or 80)
+                problem = "proxyconnect tcp: " + dial_problem(error, via.hostname or "", via.port or 80)
             else:
-                problem = _dial_problem(error, host, port)
+                problem = dial_problem(error, host, port)
             raise RegistryError(described + problem) from None
         try:
             connection.request(method, parts.path + ("?" + parts.query if parts.query else ""), body, headers)

@@ -44,9 +44,10 @@ class Router:
 
     def redirect(self, request: Head) -> tuple[int, str] | None:
         """Status and path of the redirect that an unclean path gets."""
-        clean = _clean(request.path)
-        if clean != request.path:
-            return 301, clean
+        clean = _clean(request.raw_path)
+        if clean != request.raw_path:
+            return 307, clean
+        clean = request.path
         if self.find(request.method, clean) or clean == "/":
             return None
         other = clean[:-1] if clean.endswith("/") else clean + "/"

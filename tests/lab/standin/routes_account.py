@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-from .exchange import ApiError, Exchange
+from .cloud import refuse
+from .errors import ApiError
+from .exchange import Exchange
 
 
-async def refuse(exchange: Exchange) -> None:
+async def me(exchange: Exchange) -> None:
     await exchange.body.read_all()
-    raise ApiError(401, "unauthorized")
+    raise ApiError(503, "account unavailable")
 
 
-async def refuse_cloud(exchange: Exchange) -> None:
+async def sign_out(exchange: Exchange) -> None:
     await exchange.body.read_all()
-    if exchange.app.settings.cloud_disabled:
-        raise ApiError(403, "ollama cloud is disabled")
-    raise ApiError(401, "unauthorized")
+    raise ApiError(500, "there was an error signing out")
+
+
+async def web(exchange: Exchange) -> None:
+    await exchange.body.read_all()
+    what = exchange.request.path.rpartition("/")[2]
+    refuse(exchange.app.settings, f"/api/{what}", f"{what.replace('_', ' ')} is unavailable")

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any
 
 from . import gojson
 from .bind import ANY, BOOL, INT, STRING, list_of, struct
-from .completion import Completion, render_chat
-from .exchange import ApiError, BadBody, Exchange
+from .completion import Completion, Piece, RunnerError, refuse_missing
+from .errors import ApiError, BadBody
+from .exchange import Exchange
+from .routes_native import speaker
 from .routes_openai import JSON, SSE, flatten, messages_of
+from .templates import chat_completion
 
 _MESSAGE = struct("anthropic.MessageParam", role=STRING, content=ANY)
 MESSAGES = struct(
@@ -24,14 +28,23 @@ MESSAGES = struct(
     stream=BOOL,
     stop_sequences=list_of(STRING),
     tools=list_of(ANY),
+    thinking=ANY,
 )
-_KINDS = {400: "invalid_request_error", 404: "not_found_error"}
+_KINDS = {400: "invalid_request_error", 404: "not_found_error", 503: "overloaded_error"}
 
 
 async def error(exchange: Exchange, problem: ApiError) -> None:
     detail = {"type": _KINDS.get(problem.status, "api_error"), "message": problem.message}
     answer = {"type": "error", "error": detail, "request_id": "req_" + secrets.token_hex(12)}
-    await exchange.json(answer, problem.status, newline=not isinstance(problem, BadBody))
+    if isinstance(problem, BadBody):
+        await exchange.json(answer, problem.status)
+    else:
+        await exchange.json(answer, problem.status, JSON, newline=True)
+
+
+def _function(tool: dict[str, Any]) -> dict[str, Any]:
+    named = {key: tool[key] for key in ("name", "description") if key in tool}
+    return {"type": "function", "function": {**named, "parameters": tool.get("input_schema")}}
 
 
 async def messages(exchange: Exchange) -> None:
@@ -42,51 +55,113 @@ async def messages(exchange: Exchange) -> None:
         raise BadBody("max_tokens is required and must be positive")
     if not request.get("messages"):
         raise BadBody("messages is required")
-    model = exchange.model(request["model"])
+    exchange.stream_events(bool(request.get("stream")))
+    name = request["model"]
+    model = speaker(exchange.model(name), name, "chat")
+    tools = [_function(tool) for tool in request.get("tools") or []]
+    if tools:
+        refuse_missing(model, "tools")
     spoken = messages_of(request)
     if request.get("system"):
         spoken.insert(0, {"role": "system", "content": flatten(request["system"])})
     options: dict[str, Any] = {"num_predict": request["max_tokens"]}
     if request.get("stop_sequences"):
         options["stop"] = request["stop_sequences"]
-    completion = Completion(exchange.app, model, render_chat(model, spoken), options)
-    identity = "msg_" + secrets.token_hex(12)
+    # Asked of a model that cannot think, this is ignored.
+    thinks = (request.get("thinking") or {}).get("type") == "enabled" and "thinking" in model.capabilities
+    completion = chat_completion(exchange.app, model, spoken, tools, options, thinks=thinks)
+    start = {"id": "msg_" + secrets.token_hex(12), "type": "message", "role": "assistant", "model": name}
     if request.get("stream"):
-        await _stream(exchange, completion, identity, request["model"])
+        await _stream(exchange, completion, start, _estimate(request))
         return
     with exchange.connection.watched():
         await completion.run()
-    answer = {
-        **_message(identity, request["model"]),
-        "content": [{"type": "text", "text": completion.text}],
-        "stop_reason": _stop_reason(completion),
-        "usage": {"input_tokens": completion.prompt_count, "output_tokens": completion.count},
-    }
-    await exchange.json(answer, 200, JSON, newline=True)
+    reason = {} if completion.done_reason is None else {"stop_reason": _stop_reason(completion)}
+    usage = {"input_tokens": completion.prompt_count, "output_tokens": completion.count}
+    await exchange.json({**start, "content": _content(completion), **reason, "usage": usage}, 200, JSON, newline=True)
 
 
-def _message(identity: str, model: str) -> dict[str, Any]:
-    return {"id": identity, "type": "message", "role": "assistant", "model": model}
+def _content(completion: Completion) -> list[dict[str, Any]]:
+    thoughts = [{"type": "thinking", "thinking": completion.thinking}] if completion.thinking else []
+    calls = [
+        {"type": "tool_use", "id": call["id"], "name": call["name"], "input": call["arguments"]}
+        for call in completion.calls
+    ]
+    return [*thoughts, *(calls or [{"type": "text", "text": completion.text}])]
+
+
+def _estimate(request: dict[str, Any]) -> int:
+    """What the server thinks a prompt comes to before a model has read it: a token for four letters."""
+    letters = len(flatten(request.get("system")))
+    for message in request["messages"]:
+        letters += len(message.get("role", "")) + len(flatten(message.get("content")))
+    for tool in request.get("tools") or []:
+        schema = json.dumps(tool.get("input_schema"), separators=(",", ":"))
+        letters += len(tool.get("name", "")) + len(tool.get("description", "")) + len(schema)
+    return letters // 4
 
 
 def _stop_reason(completion: Completion) -> str:
+    if completion.calls:
+        return "tool_use"
     return "max_tokens" if completion.done_reason == "length" else "end_turn"
 
 
-async def _stream(exchange: Exchange, completion: Completion, identity: str, model: str) -> None:
-    async def send(kind: str, fields: dict[str, Any]) -> None:
-        data = gojson.encode({"type": kind, **fields})
-        await exchange.response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+class _Blocks:
+    """The stream's events: a message of blocks, each of one kind."""
 
+    def __init__(self, exchange: Exchange, start: dict[str, Any], estimate: int) -> None:
+        self._exchange = exchange
+        self._start = {**start, "content": [], "usage": {"input_tokens": estimate, "output_tokens": 0}}
+        self._index = -1
+        self._kind = ""
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        if not self._exchange.response.started:
+            await self._exchange.response.start_stream(SSE)
+            await self.send("message_start", message=self._start)
+        data = gojson.encode({"type": kind, **fields})
+        await self._exchange.response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+    async def _enter(self, kind: str, **block: Any) -> None:
+        if kind != self._kind:
+            await self.close()
+            self._index, self._kind = self._index + 1, kind
+            await self.send("content_block_start", index=self._index, content_block={"type": kind, **block})
+
+    async def close(self) -> None:
+        if self._kind:
+            await self.send("content_block_stop", index=self._index)
+            self._kind = ""
+
+    async def _delta(self, kind: str, **fields: Any) -> None:
+        await self.send("content_block_delta", index=self._index, delta={"type": kind, **fields})
+
+    async def add(self, piece: Piece) -> None:
+        if piece.thinking:
+            await self._enter("thinking", thinking="")
+            await self._delta("thinking_delta", thinking=piece.thinking)
+        if piece.text:
+            await self._enter("text", text="")
+            await self._delta("text_delta", text=piece.text)
+        for call in piece.calls:
+            await self._enter("tool_use", id=call["id"], name=call["name"], input={})
+            await self._delta("input_json_delta", partial_json=gojson.encode(call["arguments"]).decode())
+
+
+async def _stream(exchange: Exchange, completion: Completion, start: dict[str, Any], estimate: int) -> None:
+    blocks = _Blocks(exchange, start, estimate)
     with exchange.connection.watched():
-        await exchange.response.start_stream(SSE)
-        start = {**_message(identity, model), "content": [], "usage": {"input_tokens": 0, "output_tokens": 0}}
-        await send("message_start", {"message": start})
-        await send("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
-        async for piece in completion.tokens():
-            await send("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}})
-        await send("content_block_stop", {"index": 0})
-        usage = {"input_tokens": completion.prompt_count, "output_tokens": completion.count}
-        await send("message_delta", {"delta": {"stop_reason": _stop_reason(completion)}, "usage": usage})
-        await send("message_stop", {})
+        try:
+            async for piece in completion.pieces():
+                await blocks.add(piece)
+            if completion.done_reason is not None:
+                await blocks.close()
+                usage = {"input_tokens": completion.prompt_count, "output_tokens": completion.count}
+                delta = {"stop_reason": _stop_reason(completion)}
+                await blocks.send("message_delta", delta=delta, usage=usage)
+                await blocks.send("message_stop")
+        except RunnerError:
+            if not exchange.response.started:
+                raise
     await exchange.response.finish()

@@ -10,7 +10,8 @@ import time
 from typing import Any
 
 from .bind import ANY, BOOL, STRING, map_of, struct
-from .exchange import ApiError, Exchange, timestamp
+from .errors import ApiError
+from .exchange import Exchange, timestamp
 from .settings import FOREVER
 from .store import Model
 
@@ -19,6 +20,28 @@ SHOW = struct(
 )
 # What Go's longest duration comes to, for a model that never expires.
 _CENTURIES = 9223372036
+
+
+def _recommended(model: str, description: str, **numbers: int) -> dict[str, Any]:
+    return {"model": model, "description": description, **numbers}
+
+
+_AGENTS = "State-of-the-art coding, long-horizon execution, and multimodal agent swarm capability"
+_FAST = "Fast, efficient coding and real-world productivity"
+_SEES = "Reasoning, coding, and visual understanding locally"
+RECOMMENDATIONS = [
+    _recommended("kimi-k2.6:cloud", _AGENTS, context_length=262144, max_output_tokens=262144),
+    _recommended("glm-5.1:cloud", "Reasoning and code generation", context_length=202752, max_output_tokens=131072),
+    _recommended(
+        "qwen3.5:cloud",
+        "Reasoning, coding, and agentic tool use with vision",
+        context_length=262144,
+        max_output_tokens=32768,
+    ),
+    _recommended("minimax-m2.7:cloud", _FAST, context_length=204800, max_output_tokens=128000),
+    _recommended("gemma4", "Reasoning and code generation locally", vram_bytes=12000000000),
+    _recommended("qwen3.5", _SEES, vram_bytes=14000000000),
+]
 
 
 async def root(exchange: Exchange) -> None:
@@ -35,7 +58,7 @@ async def status(exchange: Exchange) -> None:
 
 
 async def recommendations(exchange: Exchange) -> None:
-    await exchange.json({"recommendations": []})
+    await exchange.json({"recommendations": RECOMMENDATIONS})
 
 
 def newest_first(models: list[Model]) -> list[Model]:
@@ -50,7 +73,13 @@ async def tags(exchange: Exchange) -> None:
             "modified_at": timestamp(model.modified_ns),
             "size": model.size,
             "digest": model.digest,
-            "details": model.details(),
+            "details": {
+                **model.details(),
+                "context_length": model.trained("context_length"),
+                "embedding_length": model.trained("embedding_length"),
+            },
+            # The list takes every model for one that completes.
+            "capabilities": ["completion", *model.capabilities[1:]],
         }
         for model in newest_first(exchange.app.store.models())
     ]
@@ -67,7 +96,7 @@ async def running(exchange: Exchange) -> None:
                 "model": loaded.model.name.short(),
                 "size": loaded.size,
                 "digest": loaded.model.digest,
-                "details": loaded.model.details(),
+                "details": loaded.details,
                 "expires_at": timestamp(int(expires * 10**9)),
                 "size_vram": int(loaded.size * exchange.app.settings.vram_share),
                 "context_length": loaded.context_length,
@@ -81,11 +110,10 @@ async def show(exchange: Exchange) -> None:
     name = request.get("model") or request.get("name") or ""
     if not name:
         raise ApiError(400, "model is required")
-    await exchange.json(_description(exchange.model(name), bool(request.get("verbose"))))
+    await exchange.json(_description(exchange.model_shown(name), bool(request.get("verbose"))))
 
 
 def _description(model: Model, verbose: bool) -> dict[str, Any]:
-    layer = model.layer("model") or {}
     answer: dict[str, Any] = {
         "license": model.text("license"),
         "modelfile": modelfile(model),
@@ -93,7 +121,7 @@ def _description(model: Model, verbose: bool) -> dict[str, Any]:
             f'{key:<30} "{value}"' if isinstance(value, str) else f"{key:<30} {value}"
             for key, value in _flat(model.parameters)
         ),
-        "template": model.text("template"),
+        "template": model.template,
         "system": model.text("system"),
         "messages": json.loads(model.text("messages") or "[]"),
     }
@@ -104,10 +132,10 @@ def _description(model: Model, verbose: bool) -> dict[str, Any]:
         information = {key: None if isinstance(value, list) else value for key, value in information.items()}
     return {
         **answer,
-        "details": model.details(layer.get("from", "")),
+        "details": model.details(),
         "model_info": information,
         "tensors": head.tensors,
-        "capabilities": ["completion"],
+        "capabilities": model.capabilities,
         "modified_at": timestamp(model.modified_ns),
     }
 
@@ -115,6 +143,12 @@ def _description(model: Model, verbose: bool) -> dict[str, Any]:
 def _flat(parameters: dict[str, Any]) -> list[tuple[str, Any]]:
     lists = {key: value if isinstance(value, list) else [value] for key, value in parameters.items()}
     return [(key, item) for key, items in lists.items() for item in items]
+
+
+def _quoted(text: str) -> str:
+    if "\n" not in text and text == text.strip(" "):
+        return text
+    return f'"""{text}"""' if '"' in text else f'"{text}"'
 
 
 def modelfile(model: Model) -> str:
@@ -125,11 +159,10 @@ def modelfile(model: Model) -> str:
         "",
         f"FROM {model.weights_path}",
     ]
-    if template := model.text("template"):
-        lines.append(f'TEMPLATE "{template}"')
+    lines.append(f"TEMPLATE {_quoted(model.template)}")
     if system := model.text("system"):
-        lines.append(f"SYSTEM {system}")
-    lines += [f"PARAMETER {key} {value}" for key, value in _flat(model.parameters)]
+        lines.append(f"SYSTEM {_quoted(system)}")
+    lines += [f"PARAMETER {key} {value}" for key, value in sorted(_flat(model.parameters))]
     if license_text := model.text("license"):
         lines.append(f"LICENSE {license_text}")
     return "\n".join(lines) + "\n"

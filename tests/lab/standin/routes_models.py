@@ -15,10 +15,11 @@ from typing import Any, AsyncIterator
 
 from . import gguf
 from .bind import ANY, BOOL, OPTIONAL_BOOL, STRING, list_of, map_of, struct
-from .exchange import ApiError, Exchange
+from .errors import ApiError
+from .exchange import Exchange
 from .names import DEFAULT_HOST, Name
 from .registry import MANIFEST_MEDIA, Cancelled, Registry, RegistryError, Repository, digest_of_file
-from .store import CONFIG_MEDIA, MEDIA, InvalidDigest, Layer, Model
+from .store import CONFIG_MEDIA, MEDIA, InvalidDigest, Layer, Model, config_of
 
 TRANSFER = {"model": STRING, "name": STRING, "insecure": BOOL, "username": STRING, "password": STRING}
 PULL = struct("api.PullRequest", stream=OPTIONAL_BOOL, **TRANSFER)
@@ -40,6 +41,8 @@ CREATE = struct(
 )
 COPY = struct("api.CopyRequest", source=STRING, destination=STRING)
 DELETE = struct("api.DeleteRequest", model=STRING, name=STRING)
+
+_QUANTIZATIONS = ("F32", "F16", "Q4_K_S", "Q4_K_M", "Q8_0")
 
 # A transfer reports this often, as the recorded server does.
 REPORT_SECONDS = 0.06
@@ -80,7 +83,7 @@ def _repository(exchange: Exchange, name: Name, insecure: bool) -> Repository:
     settings = exchange.app.settings
     if name.is_default_host and settings.registry:
         return Registry(settings.registry, f"https://{DEFAULT_HOST}").repository(name.namespace, name.model)
-    return Registry(shown, shown, settings.https_proxy).repository(name.namespace, name.model)
+    return Registry(shown, shown, settings.proxies).repository(name.namespace, name.model)
 
 
 async def pull(exchange: Exchange) -> None:
@@ -187,6 +190,14 @@ async def create(exchange: Exchange) -> None:
     if not name.valid:
         raise ApiError(400, "invalid model name")
     files = request.get("files") or {}
+    if not files and not request.get("from"):
+        await exchange.refuse_stream(400, "neither 'from' or 'files' was specified")
+        return
+    quantization = str(request.get("quantize") or "").upper()
+    if quantization and quantization not in _QUANTIZATIONS:
+        message = f"unsupported quantization type {quantization} - supported types are {', '.join(_QUANTIZATIONS)}"
+        await exchange.refuse_stream(500, message)
+        return
     for digest in files.values():
         try:
             exchange.app.store.blob_path(digest)
@@ -197,7 +208,9 @@ async def create(exchange: Exchange) -> None:
 
 async def _create(exchange: Exchange, name: Name, request: dict[str, Any]) -> AsyncIterator[Status]:
     store = exchange.app.store
-    layers: list[Layer]
+    layers: list[Layer] = []
+    parameters: dict[str, Any] = {}
+    fresh: set[str] = set()
     if source_text := request.get("from", ""):
         source = Name.parse(source_text)
         if not source.valid:
@@ -214,10 +227,10 @@ async def _create(exchange: Exchange, name: Name, request: dict[str, Any]) -> As
         parameters = base.parameters
     elif files := request.get("files"):
         yield {"status": "parsing GGUF"}
-        layers, parameters = [_weights_layer(exchange, digest) for digest in files.values()], {}
-    else:
-        raise Failed("neither 'from' or 'files' was specified")
-    fresh = _replace_layers(exchange, layers, request, parameters)
+        stored = [_weights_layer(exchange, digest, fresh) for digest in files.values()]
+        yield {"status": "verifying conversion"}
+        layers, parameters = stored, {}
+    fresh |= _replace_layers(exchange, layers, request, parameters)
     for layer in layers:
         verb = "creating new" if layer["digest"] in fresh else "using existing"
         yield {"status": f"{verb} layer {layer['digest']}"}
@@ -226,20 +239,18 @@ async def _create(exchange: Exchange, name: Name, request: dict[str, Any]) -> As
     yield {"status": "success"}
 
 
-def _weights_layer(exchange: Exchange, digest: str) -> Layer:
-    path = exchange.app.store.blob_path(digest)
+def _weights_layer(exchange: Exchange, uploaded: str, fresh: set[str]) -> Layer:
+    """The model's layer: not the file that was sent, but that file encoded once more."""
+    path = exchange.app.store.blob_path(uploaded)
     if not path.is_file():
         raise Failed(f"open {path}: no such file or directory")
     try:
-        gguf.read(path)
+        data = gguf.encode(path.read_bytes())
     except gguf.NotGGUF as error:
         raise Failed(str(error)) from None
-    return {
-        "mediaType": MEDIA + "model",
-        "digest": digest.replace("-", ":"),
-        "size": path.stat().st_size,
-        "from": str(path),
-    }
+    digest, existed = exchange.app.store.add_blob(data)
+    fresh |= set() if existed else {digest}
+    return {"mediaType": MEDIA + "model", "digest": digest, "size": len(data)}
 
 
 def _replace_layers(
@@ -273,17 +284,7 @@ def _manifest(exchange: Exchange, layers: list[Layer]) -> bytes:
     store = exchange.app.store
     weights = next(layer for layer in layers if layer["mediaType"] == MEDIA + "model")
     head = gguf.read(store.blob_path(weights["digest"]))
-    config = {
-        "model_format": "gguf",
-        "model_family": head.architecture,
-        "model_families": [head.architecture],
-        "model_type": head.parameter_size,
-        "file_type": "unknown",
-        "architecture": "amd64",
-        "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-    }
-    data = json.dumps(config, separators=(",", ":")).encode() + b"\n"
+    data = config_of(head)
     digest, _ = store.add_blob(data)
     manifest = {
         "schemaVersion": 2,
@@ -355,6 +356,5 @@ async def delete(exchange: Exchange) -> None:
     if not Name.parse(text).valid:
         raise ApiError(400, f'name "{text}" is invalid')
     model: Model = exchange.model(text)
-    exchange.app.runtime.unload(model)
     exchange.app.store.delete(model)
     await exchange.response.send(200)

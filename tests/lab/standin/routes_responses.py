@@ -10,11 +10,14 @@ import time
 from typing import Any
 
 from . import gojson
-from .bind import ANY, BOOL, OPTIONAL_INT, STRING, list_of, struct
-from .completion import Completion, render_chat
-from .exchange import ApiError, Exchange
+from .bind import ANY, BOOL, OPTIONAL_FLOAT, OPTIONAL_INT, STRING, list_of, struct
+from .completion import Completion, RunnerError, refuse_missing
+from .errors import ApiError
+from .exchange import Exchange
 from .names import Name
-from .routes_openai import JSON, SSE, flatten
+from .routes_native import speaker
+from .routes_openai import JSON, SSE, effort, flatten, has_image, schema_of
+from .templates import chat_completion
 
 RESPONSES = struct(
     "openai.ResponsesRequest",
@@ -22,16 +25,26 @@ RESPONSES = struct(
     input=ANY,
     instructions=STRING,
     stream=BOOL,
+    background=BOOL,
     max_output_tokens=OPTIONAL_INT,
+    temperature=OPTIONAL_FLOAT,
+    top_p=OPTIONAL_FLOAT,
     tools=list_of(ANY),
+    reasoning=ANY,
+    text=ANY,
 )
+_FUNCTION = ("name", "description", "parameters")
 
 
 def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
     given = request.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given or []
     messages = [
-        {"role": item.get("role", "user"), "content": flatten(item.get("content"))}
+        {
+            "role": item.get("role", "user"),
+            "content": flatten(item.get("content")),
+            "images": has_image(item.get("content")),
+        }
         for item in items
         if isinstance(item, dict)
     ]
@@ -40,67 +53,218 @@ def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
     return messages
 
 
+def _function(tool: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "function", "function": {key: tool[key] for key in _FUNCTION if key in tool}}
+
+
 async def responses(exchange: Exchange) -> None:
     request = await exchange.bind(RESPONSES)
-    if not Name.parse(request.get("model", "")).valid:
+    exchange.stream_events(bool(request.get("stream")))
+    if not Name.parse_local(request.get("model", "")).valid:
         raise ApiError(400, "model is required")
-    model = exchange.model(request["model"])
+    name = request["model"]
+    model = speaker(exchange.model(name), name, "chat")
+    tools = [_function(tool) for tool in request.get("tools") or []]
+    if tools:
+        refuse_missing(model, "tools")
     limit = request.get("max_output_tokens")
     options = {} if limit is None else {"num_predict": limit}
-    completion = Completion(exchange.app, model, render_chat(model, _messages(request)), options)
-    answer = {
-        "id": f"resp_{random.randrange(10**6):06d}",
-        "object": "response",
-        "created_at": int(time.time()),
-        "status": "in_progress",
-        "model": request["model"],
-        "output": [],
+    how = {
+        "thinks": effort(model, (request.get("reasoning") or {}).get("effort"), name),
+        "format": schema_of((request.get("text") or {}).get("format")),
     }
-    item = f"msg_{random.randrange(10**6):06d}"
+    messages = _messages(request)
+    completion = chat_completion(exchange.app, model, messages, tools, options, **how)
+    answer = _answer(request)
     if request.get("stream"):
-        await _stream(exchange, completion, answer, item)
+        await _Stream(exchange, completion, answer).run()
         return
     with exchange.connection.watched():
-        await completion.run()
-    await exchange.json(_completed(completion, answer, item), 200, JSON, newline=True)
+        await (completion.run() if messages else completion.only_load())
+    await exchange.json(_completed(completion, answer, str(answer["id"])), 200, JSON, newline=True)
 
 
-def _message(item: str, completion: Completion) -> dict[str, Any]:
-    content = [{"type": "output_text", "text": completion.text}]
-    return {"id": item, "type": "message", "status": "completed", "role": "assistant", "content": content}
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The whole object, before there is anything in it."""
+    given = [{"type": "function", "strict": None, **tool} for tool in request.get("tools") or []]
+    order = ("type", "name", "description", "strict", "parameters")
+    tools = [{key: _sorted(tool.get(key)) for key in order if key in tool} for tool in given]
+    return {
+        "id": f"resp_{random.randrange(10**6)}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "completed_at": None,
+        "status": "in_progress",
+        "incomplete_details": None,
+        "model": request["model"],
+        "previous_response_id": None,
+        "instructions": request.get("instructions"),
+        "output": [],
+        "error": None,
+        "tools": tools,
+        "tool_choice": "auto",
+        "truncation": "disabled",
+        "parallel_tool_calls": True,
+        "text": request.get("text") or {"format": {"type": "text"}},
+        "top_p": request.get("top_p") or 1,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "top_logprobs": 0,
+        "temperature": request.get("temperature") or 1,
+        "reasoning": request.get("reasoning"),
+        "usage": None,
+        "max_output_tokens": request.get("max_output_tokens"),
+        "max_tool_calls": None,
+        "store": False,
+        "background": bool(request.get("background")),
+        "service_tier": "default",
+        "metadata": {},
+        "safety_identifier": None,
+        "prompt_cache_key": None,
+    }
 
 
-def _completed(completion: Completion, answer: dict[str, Any], item: str) -> dict[str, Any]:
+def _sorted(value: Any) -> Any:
+    """As Go writes a map: with its keys in order."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _message(item: str, text: str) -> dict[str, Any]:
+    return {"id": item, "type": "message", "status": "completed", "role": "assistant", "content": [_part(text)]}
+
+
+def _thought(item: str, text: str) -> dict[str, Any]:
+    summary = [{"type": "summary_text", "text": text}]
+    return {"id": item, "type": "reasoning", "summary": summary, "encrypted_content": text}
+
+
+def _call(item: str, call: dict[str, Any], status: str, arguments: str) -> dict[str, Any]:
+    named = {"call_id": call["id"], "name": call["name"], "arguments": arguments}
+    return {"id": item, "type": "function_call", "status": status, **named}
+
+
+def _arguments(call: dict[str, Any]) -> str:
+    return gojson.encode(call["arguments"]).decode()
+
+
+def _items(completion: Completion, mark: str) -> list[dict[str, Any]]:
+    thoughts = [_thought(f"rs_{mark}", completion.thinking)] if completion.thinking else []
+    calls = [
+        _call(f"fc_{mark}_{index}", call, "completed", _arguments(call)) for index, call in enumerate(completion.calls)
+    ]
+    spoken = [] if calls else [_message(f"msg_{random.randrange(10**6)}", completion.text)]
+    return thoughts + spoken + calls
+
+
+def _completed(completion: Completion, answer: dict[str, Any], mark: str) -> dict[str, Any]:
     usage = {
         "input_tokens": completion.prompt_count,
         "output_tokens": completion.count,
         "total_tokens": completion.prompt_count + completion.count,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
     }
-    return {**answer, "status": "completed", "output": [_message(item, completion)], "usage": usage}
+    ended = {"completed_at": int(time.time()), "status": "completed", "usage": usage}
+    return {**answer, **ended, "output": answer["output"] or _items(completion, mark)}
 
 
-async def _stream(exchange: Exchange, completion: Completion, answer: dict[str, Any], item: str) -> None:
-    sequence = 0
-    place = {"item_id": item, "output_index": 0, "content_index": 0}
+class _Stream:
+    def __init__(self, exchange: Exchange, completion: Completion, answer: dict[str, Any]) -> None:
+        self._exchange = exchange
+        self._completion = completion
+        self._answer = answer
+        self._sequence = 0
+        self._done: list[dict[str, Any]] = []
+        self._thinking = self._message = ""
 
-    async def send(kind: str, fields: dict[str, Any]) -> None:
-        nonlocal sequence
-        data = gojson.encode({"type": kind, "sequence_number": sequence, **fields})
-        sequence += 1
-        await exchange.response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+    async def _send(self, kind: str, **fields: Any) -> None:
+        if not self._exchange.response.started:
+            await self._exchange.response.start_stream(SSE)
+        event = {"type": kind, "sequence_number": self._sequence, **fields}
+        self._sequence += 1
+        data = gojson.encode(_sorted(event))
+        await self._exchange.response.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
 
-    with exchange.connection.watched():
-        await exchange.response.start_stream(SSE)
-        await send("response.created", {"response": answer})
-        await send("response.in_progress", {"response": answer})
-        opened = {"id": item, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
-        await send("response.output_item.added", {"output_index": 0, "item": opened})
-        empty = {"type": "output_text", "text": "", "annotations": []}
-        await send("response.content_part.added", {**place, "part": empty})
-        async for piece in completion.tokens():
-            await send("response.output_text.delta", {**place, "delta": piece})
-        await send("response.output_text.done", {**place, "text": completion.text})
-        await send("response.content_part.done", {**place, "part": {**empty, "text": completion.text}})
-        await send("response.output_item.done", {"output_index": 0, "item": _message(item, completion)})
-        await send("response.completed", {"response": _completed(completion, answer, item)})
-    await exchange.response.finish()
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self._message, "output_index": len(self._done), "content_index": 0}
+
+    async def run(self) -> None:
+        with self._exchange.connection.watched():
+            try:
+                async for piece in self._completion.pieces():
+                    await self._begin()
+                    if piece.thinking:
+                        await self._think(piece.thinking)
+                    if piece.text:
+                        await self._say(piece.text)
+                    for index, call in enumerate(piece.calls):
+                        await self._told(index, call)
+                if self._completion.done_reason is not None:
+                    await self._end()
+            except RunnerError:
+                if not self._exchange.response.started:
+                    raise
+        await self._exchange.response.finish()
+
+    async def _begin(self) -> None:
+        if self._sequence == 0:
+            await self._send("response.created", response=self._answer)
+            await self._send("response.in_progress", response=self._answer)
+
+    async def _think(self, text: str) -> None:
+        if not self._thinking:
+            self._thinking = f"rs_{random.randrange(10**6)}"
+            opened = {"id": self._thinking, "type": "reasoning", "summary": []}
+            await self._send("response.output_item.added", output_index=0, item=opened)
+        place = {"item_id": self._thinking, "output_index": 0, "summary_index": 0}
+        await self._send("response.reasoning_summary_text.delta", **place, delta=text)
+
+    async def _thought(self) -> None:
+        if self._thinking and not self._done:
+            text = self._completion.thinking
+            place = {"item_id": self._thinking, "output_index": 0, "summary_index": 0}
+            await self._send("response.reasoning_summary_text.done", **place, text=text)
+            await self._close(_thought(self._thinking, text))
+
+    async def _close(self, item: dict[str, Any]) -> None:
+        await self._send("response.output_item.done", output_index=len(self._done), item=item)
+        self._done.append(item)
+
+    async def _open(self, item: dict[str, Any]) -> None:
+        await self._send("response.output_item.added", output_index=len(self._done), item=item)
+
+    async def _say(self, text: str) -> None:
+        await self._thought()
+        if not self._message:
+            self._message = f"msg_{random.randrange(10**6)}"
+            opened = {"type": "message", "status": "in_progress", "role": "assistant", "content": []}
+            await self._open({"id": self._message, **opened})
+            await self._send("response.content_part.added", **self._place, part=_part(""))
+        if text:
+            await self._send("response.output_text.delta", **self._place, delta=text, logprobs=[])
+
+    async def _told(self, index: int, call: dict[str, Any]) -> None:
+        item, arguments = f"fc_{random.randrange(10**6)}_{index}", _arguments(call)
+        place = {"item_id": item, "output_index": len(self._done)}
+        await self._open(_call(item, call, "in_progress", ""))
+        await self._send("response.function_call_arguments.delta", **place, delta=arguments)
+        await self._send("response.function_call_arguments.done", **place, arguments=arguments)
+        await self._close(_call(item, call, "completed", arguments))
+
+    async def _end(self) -> None:
+        await self._begin()
+        if not self._completion.calls:
+            await self._say("")
+            text = self._completion.text
+            await self._send("response.output_text.done", **self._place, text=text, logprobs=[])
+            await self._send("response.content_part.done", **self._place, part=_part(text))
+            await self._close(_message(self._message, text))
+        answer = {**self._answer, "output": self._done}
+        await self._send("response.completed", response=_completed(self._completion, answer, ""))

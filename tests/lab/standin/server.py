@@ -13,8 +13,10 @@ import traceback
 from typing import NoReturn
 
 from . import gates, routes_anthropic, routes_openai
+from .completion import RunnerError
 from .connection import Connection
-from .exchange import JSON, ApiError, App, BadBody, Exchange
+from .errors import ApiError, BadBody, NativeError
+from .exchange import JSON, App, Exchange
 from .reqlog import RequestLog
 from .router import Router, send_redirect
 from .routes import ROUTES
@@ -29,7 +31,7 @@ PLAIN = "text/plain"
 class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._app = App(settings, Store(settings.models), Runtime(settings.keep_alive))
+        self._app = App(settings, Store(settings.models), Runtime(settings))
         self._router = Router(ROUTES)
         self._log = RequestLog(settings.request_log)
         self._alive: set[Connection] = set()
@@ -44,6 +46,7 @@ class Server:
         print(f"Listening on {shown} (version {self.settings.version})", file=sys.stderr, flush=True)
         library = "CUDA" if self.settings.vram_share else "cpu"
         print(f'level=INFO msg="inference compute" library={library}', file=sys.stderr, flush=True)
+        loop.add_signal_handler(signal.SIGUSR1, self._app.runtime.kill)
         await stop.wait()
         listener.close()
         # A stopping server does not finish its streams: it drops them.
@@ -87,13 +90,16 @@ class Server:
 
 
 async def _report(exchange: Exchange, dialect: str, problem: ApiError) -> None:
-    if dialect == "openai":
+    if dialect == "openai" and not isinstance(problem, NativeError):
         await routes_openai.error(exchange, problem)
-    elif dialect == "anthropic":
+    elif dialect == "anthropic" and not isinstance(problem, NativeError):
         await routes_anthropic.error(exchange, problem)
     else:
         empty = isinstance(problem, BadBody) and problem.empty
         message = "missing request body" if empty else problem.message
+        if isinstance(problem, RunnerError) and exchange.streamed:
+            await exchange.refuse_stream(problem.status, message)
+            return
         await exchange.json({"error": message}, problem.status, JSON)
 
 

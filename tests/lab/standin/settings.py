@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, NamedTuple
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 11434
@@ -34,14 +34,28 @@ def parse_duration(text: str) -> float:
     return FOREVER if seconds < 0 else seconds
 
 
-def parse_host(text: str) -> tuple[str, int]:
-    """Address and port of OLLAMA_HOST; the address is empty where all are meant."""
+class Endpoint(NamedTuple):
+    """What OLLAMA_HOST says; the address is empty where all are meant."""
+
+    host: str
+    port: int
+    scheme: str = "http"
+    # In front of every path, for the command.
+    path: str = ""
+
+
+def parse_host(text: str) -> Endpoint:
     text = text.strip().strip("\"'")
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text
     default = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
-    authority = rest.partition("/")[0]
+    authority, _, path = rest.partition("/")
+    host, port = _address(authority, default)
+    return Endpoint(host, port, scheme or "http", "/" + path.strip("/") if path.strip("/") else "")
+
+
+def _address(authority: str, default: int) -> tuple[str, int]:
     if not authority:
         return "127.0.0.1", default
     try:
@@ -63,8 +77,12 @@ class Settings:
     models: Path = field(default_factory=lambda: Path.home() / ".ollama" / "models")
     origins: tuple[str, ...] = ()
     keep_alive: float = 300.0
+    # How many models are loaded at once, 0 for any number, and how many requests wait for another one to leave.
+    max_loaded: int = 0
+    max_queue: int = 512
     cloud_disabled: bool = False
-    https_proxy: str = ""
+    # HTTPS_PROXY and NO_PROXY.
+    proxies: Mapping[str, str] = field(default_factory=dict)
     version: str = DEFAULT_VERSION
     registry: str = ""
     token_delay: float = 0.002
@@ -73,7 +91,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        host, port = parse_host(environ.get("OLLAMA_HOST", ""))
+        host, port, *_ = parse_host(environ.get("OLLAMA_HOST", ""))
         log = environ.get("STANDIN_REQUEST_LOG", "")
         return cls(
             host=host,
@@ -81,8 +99,10 @@ class Settings:
             models=Path(environ.get("OLLAMA_MODELS") or Path.home() / ".ollama" / "models"),
             origins=tuple(part.strip() for part in environ.get("OLLAMA_ORIGINS", "").split(",") if part.strip()),
             keep_alive=parse_duration(environ.get("OLLAMA_KEEP_ALIVE") or "5m"),
+            max_loaded=int(environ.get("OLLAMA_MAX_LOADED_MODELS") or 0),
+            max_queue=int(environ.get("OLLAMA_MAX_QUEUE") or 512),
             cloud_disabled=environ.get("OLLAMA_NO_CLOUD", "").lower() in ("1", "t", "true"),
-            https_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or "",
+            proxies={name: environ.get(name) or environ.get(name.lower(), "") for name in ("HTTPS_PROXY", "NO_PROXY")},
             version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
             registry=environ.get("STANDIN_REGISTRY", "").rstrip("/"),
             token_delay=float(environ.get("STANDIN_TOKEN_DELAY_MS") or 2) / 1000,

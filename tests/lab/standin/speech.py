@@ -6,51 +6,67 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import re
 import struct
-from typing import Iterator
+from typing import Any, Iterator, NamedTuple
 
 from .gojson import float32
 
-_WORDS = "Hello this is a tiny test model on the loopback host and it says nothing of any value Bye"
-VOCABULARY = (
-    ["<unk>", "<s>", "</s>"]
-    + [f"<0x{byte:02X}>" for byte in range(256)]
-    + ["▁"]
-    + [chr(code) for code in range(33, 127)]
-    + ["▁" + word for word in _WORDS.split()]
-)
-# Each of these is one token of the model's own speech.
-_SAYING = [" Hello", ",", *[" " + word for word in _WORDS.split()[1:-1]], ".", " Bye"]
 LOOPING = "tiny synthetic loop model"
-
-_IDS = {token: index for index, token in enumerate(VOCABULARY)}
+REPEATING = "tiny synthetic word model"
 EMBEDDING_LENGTH = 64
 
 
-def tokenize(text: str) -> list[int]:
-    """Token ids as the recorded model's tokenizer makes them, which knows one merge: a space and an a."""
-    marked = "▁" + text.replace(" ", "▁")
-    ids: list[int] = []
-    position = 0
-    while position < len(marked):
-        size = 2 if marked.startswith("▁a", position) else 1
-        piece = marked[position : position + size]
-        ids += [_IDS[piece]] if piece in _IDS else [3 + byte for byte in piece.encode("utf-8", "replace")]
-        position += size
-    return ids
+class Speech(NamedTuple):
+    # Each of these is one token of the model's own speech.
+    tokens: list[str]
+    loops: bool = False
 
 
-def say(loops: bool, limit: int) -> Iterator[str]:
+_SENTENCE = " Hello, this is a tiny test model on the loopback host and it says nothing of any value. Bye"
+SAYING = re.findall(r" ?\w+|[,.]", _SENTENCE)
+THINKING = ["<think>", " hmm", " let me", " see", "</think>", " Hello", ",", " this", " is", " a", "."]
+CALLING = ["<tool_call>", '\n{"name": "get_weather",', ' "arguments": ', '{"city": "Rome"}}', "\n</tool_call>"]
+
+
+def speech_of(description: str, template: str) -> Speech:
+    """What a model says depends on its description and, for those that think or call, on its template."""
+    if ".Thinking" in template:
+        return Speech(THINKING)
+    if ".ToolCalls" in template:
+        return Speech(CALLING)
+    return Speech([" ha"], True) if description == REPEATING else Speech(SAYING, description == LOOPING)
+
+
+def formatted(wanted: Any) -> Speech:
+    """The smallest answer of a form that was asked for, letter by letter, with the recorded models' blanks."""
+    return Speech(list("{" + 20 * " " + "}") if wanted == "json" else list(_smallest(wanted)))
+
+
+def _smallest(schema: Any) -> str:
+    schema = schema if isinstance(schema, dict) else {}
+    if schema.get("enum"):
+        return json.dumps(schema["enum"][0])
+    if schema.get("type") == "object":
+        members = [f"{json.dumps(key)}\n:{_smallest(kind)}" for key, kind in schema.get("properties", {}).items()]
+        return "{\n" + ",\n".join(members) + "\n}"
+    return {"boolean": "true", "integer": "0", "number": "0", "array": "[]", "null": "null"}.get(
+        str(schema.get("type")), '""'
+    )
+
+
+def say(speech: Speech, limit: int) -> Iterator[str]:
     """The tokens, at most `limit` of them; the end of speech counts as an empty one."""
     spoken = 0
     while True:
-        for token in _SAYING:
+        for token in speech.tokens:
             if spoken == limit:
                 return
             spoken += 1
             yield token
-        if not loops:
+        if not speech.loops:
             if spoken < limit:
                 yield ""
             return
@@ -81,11 +97,13 @@ class StopFilter:
         return held
 
 
-def embed(text: str, normalized: bool) -> list[float]:
+def embed(text: str, normalized: bool, dimensions: int = 0) -> list[float]:
     """Numbers that depend on the text alone, dominated by the first as the recorded ones are."""
     seed = hashlib.shake_256(text.encode("utf-8", "replace")).digest(4 * EMBEDDING_LENGTH)
     values = [(word / 2**32 - 0.5) * 0.4 for word in struct.unpack(f"<{EMBEDDING_LENGTH}I", seed)]
     values[0] += 8
+    if 0 < dimensions < len(values):
+        values = values[:dimensions]
     if not normalized:
         return [struct.unpack("<f", struct.pack("<f", value))[0] for value in values]
     length = math.sqrt(sum(value * value for value in values))

@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import gguf
+from . import gguf, tokens
 from .names import Name
+from .speech import Speech, speech_of
 
 MEDIA = "application/vnd.ollama.image."
 CONFIG_MEDIA = "application/vnd.docker.container.image.v1+json"
@@ -30,9 +31,30 @@ class InvalidDigest(ValueError):
     """Not the form sha256:<64 hex digits>."""
 
 
+def config_of(head: gguf.Head) -> bytes:
+    """What a model's configuration says of its weights."""
+    config = {
+        "model_format": "gguf",
+        "model_family": head.architecture,
+        "model_families": [head.architecture],
+        "model_type": head.parameter_size,
+        "file_type": "unknown",
+        "architecture": "amd64",
+        "os": "linux",
+    }
+    return json.dumps(config, separators=(",", ":")).encode() + b"\n"
+
+
 @lru_cache(maxsize=64)
 def _gguf_head(path: Path, mtime_ns: int) -> gguf.Head:
     return gguf.read(path)
+
+
+@lru_cache(maxsize=64)
+def _tokenizer(path: Path, mtime_ns: int) -> tokens.Tokenizer:
+    values = _gguf_head(path, mtime_ns).values
+    merges = values.get("tokenizer.ggml.merges")
+    return tokens.Tokenizer(values["tokenizer.ggml.tokens"], merges) if merges else tokens.DEFAULT
 
 
 @dataclass(frozen=True)
@@ -78,10 +100,38 @@ class Model:
         path = self.weights_path
         return _gguf_head(path, path.stat().st_mtime_ns) if path else gguf.Head()
 
-    def details(self, parent: str = "") -> dict[str, Any]:
+    @property
+    def template(self) -> str:
+        return self.text("template") or "{{ .Prompt }}"
+
+    def trained(self, key: str) -> int:
+        """A number that the weights tell under the name of their architecture."""
+        head = self.gguf_head
+        return int(head.values.get(f"{head.architecture}.{key}", 0))
+
+    @property
+    def embeds(self) -> bool:
+        return self.trained("pooling_type") > 0
+
+    @property
+    def capabilities(self) -> list[str]:
+        found = ["embedding" if self.embeds else "completion"]
+        found += ["tools"] if ".Tools" in self.template else []
+        return found + (["thinking"] if ".Thinking" in self.template else [])
+
+    @property
+    def speech(self) -> Speech:
+        return speech_of(str(self.gguf_head.values.get("general.description")), self.template)
+
+    @property
+    def tokenizer(self) -> tokens.Tokenizer:
+        path = self.weights_path
+        return _tokenizer(path, path.stat().st_mtime_ns) if path else tokens.DEFAULT
+
+    def details(self) -> dict[str, Any]:
         config = self.config
         return {
-            "parent_model": parent,
+            "parent_model": "",
             "format": config.get("model_format", ""),
             "family": config.get("model_family", ""),
             "families": config.get("model_families"),

@@ -47,6 +47,8 @@ class Head:
     version: tuple[int, int]
     headers: list[tuple[str, str]]
     path: str = "/"
+    # Before percent-encoded characters were decoded.
+    raw_path: str = "/"
     query: str = ""
     host: str = ""
 
@@ -137,6 +139,7 @@ def _resolve_target(head: Head) -> None:
         raise WireError(400)
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw) or any(char <= " " or char == "\x7f" for char in raw):
         raise WireError(400)
+    head.raw_path = raw
     head.path = unquote_to_bytes(raw.encode("latin-1")).decode("utf-8", "surrogateescape")
 
 
@@ -266,9 +269,9 @@ class Response:
             await self.write(content)
         await self.finish()
 
-    async def start_stream(self, content_type: str) -> None:
+    async def start_stream(self, content_type: str, status: int = 200) -> None:
         self.set("Content-Type", content_type)
-        await self._start(200, None, chunked=True)
+        await self._start(status, None, chunked=True)
 
     async def _start(self, status: int, length: int | None, chunked: bool) -> None:
         reusable = await self.body.discard()
