@@ -203,7 +203,7 @@ def test_the_log_names_the_model_where_bodies_are_read(key_gateway: Gateway, nam
     assert key_gateway.log_of(reply.header("X-Request-Id"))["model"] == name
 
 
-@pytest.mark.parametrize("text", ["a planted secret", "x" * 300, "../planted", "planted\n"])
+@pytest.mark.parametrize("text", ["a planted secret", "x" * 300, "../planted", "plan\nted"])
 def test_what_is_no_name_of_a_model_does_not_reach_the_log(key_gateway: Gateway, text: str) -> None:
     body = json.dumps({"model": text}).encode()
     reply = key_gateway.ask("/api/generate", authorization(key_gateway), method="POST", body=body)
