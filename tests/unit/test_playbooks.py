@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,35 @@ def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str
     said = refusal(playbook, "deploy", wrong)
     assert f"{wrong.partition('=')[0]}: it must be " in said
     assert len(said) < 300
+
+
+def test_uninstall_says_what_stays_and_warns_of_nothing_where_nothing_is(playbook: Playbook) -> None:
+    (playbook.folder / "hosts.yml").write_text(
+        "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
+    )
+    connection = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    folders = {f"ollama_{one}_dir": f"/opt/gatehouse-nowhere/{one}" for one in ("gateway", "server")}
+    variables = playbook.folder / "variables.json"
+    variables.write_text(json.dumps({**connection, **folders}))
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/uninstall.yml", "--check"),
+            *("-i", "hosts.yml", "-e", f"@{variables}"),
+        ],
+        cwd=playbook.folder,
+        # No Docker is found here: it looks like a host from which everything was removed.
+        env={**playbook.environment(), "PATH": str(playbook.folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
+    assert "WARNING" not in process.stdout
+    assert process.stdout.count("Docker and the images stay.") == 2
+    assert f"{playbook.folder}/.gatehouse/secrets" in process.stdout
+    assert f"{playbook.folder}/.gatehouse/ca" in process.stdout
+    assert "the models, in the volume gatehouse-ollama_ollama: ollama_server_purge_data=true" in process.stdout
 
 
 def refusal(playbook: Playbook, name: str, variable: str) -> str:
