@@ -31,6 +31,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 # A glob pattern on host, namespace, model and tag.
 _MODELS = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9._:/*?-]*\Z")
 ALL_MODELS = ("*",)
+_SCOPE = re.compile(r"[A-Za-z_-]{1,20}\Z")
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 # Client and id together name a file on the controller.
 _LONGEST = 100
@@ -176,11 +177,13 @@ class _Reader:
         if not isinstance(value, (list, tuple)) or not value:
             self._problem(place, "scopes must be a list of at least one of %s" % known)
             return ()
-        for scope in value:
+        for number, scope in enumerate(value):
             if scope not in SCOPES:
                 closest = difflib.get_close_matches(str(scope), SCOPES, n=1)
                 hint = "is %s meant?" % closest[0] if closest else "known are %s" % known
-                self._problem(place, "scopes holds one that is unknown; %s" % hint)
+                # What is no word may be a secret in the wrong place.
+                what = scope if isinstance(scope, str) and _SCOPE.match(scope) else "scopes[%d]" % number
+                self._problem(place, "scopes: %s is unknown; %s" % (what, hint))
         return tuple(scope for scope in SCOPES if scope in value)
 
     def _models(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:

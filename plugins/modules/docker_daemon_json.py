@@ -35,7 +35,9 @@ attributes:
     description: Can run in check mode and tell what would change.
     support: full
   diff_mode:
-    description: Returns the keys that change, at every depth. It shows no others, for their values may be secret.
+    description:
+      - Returns the keys that change, at every depth, and the names of the others, which stay. It does not show what
+        those hold, for that may be secret.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -123,6 +125,17 @@ def differing(this: dict[str, t.Any], other: dict[str, t.Any]) -> dict[str, t.An
     return result
 
 
+def kept(this: dict[str, t.Any], other: dict[str, t.Any]) -> list[str]:
+    """Return the names of what both have alike, those at a depth behind those above them."""
+    names = []
+    for key in this:
+        if key in other and this[key] == other[key]:
+            names.append(key)
+        elif isinstance(this[key], dict) and isinstance(other.get(key), dict):
+            names += [f"{key}.{name}" for name in kept(this[key], other[key])]
+    return names
+
+
 def as_text(options: dict[str, t.Any]) -> str:
     return json.dumps(options, indent=2, ensure_ascii=False) + "\n"
 
@@ -177,12 +190,13 @@ def main() -> None:
             write(module, path, as_text(merged))
     except DaemonJsonError as e:
         module.fail_json(msg=str(e))
+    stay = kept(current, merged)
     module.exit_json(
         changed=changed,
         path=path,
         diff={
             "before_header": path,
-            "after_header": path,
+            "after_header": f"{path} (these keys stay: {', '.join(stay)})" if stay else path,
             "before": as_text(differing(current, merged)),
             "after": as_text(differing(merged, current)),
         },

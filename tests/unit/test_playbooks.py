@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.conftest import Playbook
 
@@ -109,17 +111,85 @@ def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
 
 
 @pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("path: /x cannot be read or written: No space left on device", "The disk of this host is full, so that"),
+        ("nginx: [emerg] unknown directive", "The new configuration does not work with the image nginx:1 (an_image);"),
+    ],
+)
+def test_a_full_disk_is_said_and_not_taken_for_a_bad_configuration(playbook: Playbook, failure: str, said: str) -> None:
+    """What the role says where the trial of a configuration fails."""
+    trial = yaml.safe_load((ROOT / "roles/ollama_gateway/tasks/test.yml").read_text(encoding="utf-8"))[-1]
+    failing = {"block": [{"ansible.builtin.fail": {"msg": failure}}], "rescue": trial["rescue"]}
+    names = {"__ollama_gateway_image": "nginx:1", "__ollama_gateway_image_variable": "an_image"}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": names, "tasks": [failing]}
+    (playbook.folder / "play.yml").write_text(yaml.safe_dump([play]))
+    process = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "play.yml"],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert said in process.stdout
+    assert failure in process.stdout
+
+
+def test_clients_refuses_a_wrong_type_of_what_it_does_not_need_as_deploy_does(playbook: Playbook) -> None:
+    assert "ollama_gateway_auth_failures: it must be a whole number" in refusal(
+        playbook, "clients", "ollama_gateway_auth_failures=abc"
+    )
+
+
+@pytest.mark.parametrize(
     "wrong", ["ollama_gateway_auth=baerer", "ollama_gateway_port=many", "ollama_server_num_parallel=many"]
 )
 def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str) -> None:
     """And not the whole specification of the role."""
+    said = refusal(playbook, "deploy", wrong)
+    assert f"{wrong.partition('=')[0]}: it must be " in said
+    assert len(said) < 300
+
+
+def test_uninstall_says_what_stays_and_warns_of_nothing_where_nothing_is(playbook: Playbook) -> None:
+    (playbook.folder / "hosts.yml").write_text(
+        "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
+    )
+    connection = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    folders = {f"ollama_{one}_dir": f"/opt/gatehouse-nowhere/{one}" for one in ("gateway", "server")}
+    variables = playbook.folder / "variables.json"
+    variables.write_text(json.dumps({**connection, **folders}))
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/uninstall.yml", "--check"),
+            *("-i", "hosts.yml", "-e", f"@{variables}"),
+        ],
+        cwd=playbook.folder,
+        # No Docker is found here: it looks like a host from which everything was removed.
+        env={**playbook.environment(), "PATH": str(playbook.folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
+    assert "WARNING" not in process.stdout
+    assert process.stdout.count("Docker and the images stay.") == 2
+    assert f"{playbook.folder}/.gatehouse/secrets" in process.stdout
+    assert f"{playbook.folder}/.gatehouse/ca" in process.stdout
+    assert "the models, in the volume gatehouse-ollama_ollama: ollama_server_purge_data=true" in process.stdout
+
+
+def refusal(playbook: Playbook, name: str, variable: str) -> str:
+    """What a playbook says of a variable on this machine, where it gets no further than to that."""
     (playbook.folder / "hosts.yml").write_text(
         "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
     )
     process = subprocess.run(
         [
-            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/deploy.yml", "--check"),
-            *("-i", "hosts.yml", "-e", wrong, "-e", f"ansible_python_interpreter={sys.executable}"),
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / f"playbooks/{name}.yml", "--check"),
+            *("-i", "hosts.yml", "-e", variable, "-e", f"ansible_python_interpreter={sys.executable}"),
             *("-e", "ansible_connection=local", "-e", "ansible_become=false", "--tags", "ollama_gateway,ollama_server"),
         ],
         cwd=playbook.folder,
@@ -130,5 +200,4 @@ def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str
     )
     assert process.returncode == 2, process.stdout
     (said,) = [line for line in process.stdout.splitlines() if line.startswith("fatal: ")]
-    assert f"{wrong.partition('=')[0]}: it must be " in said
-    assert len(said) < 300
+    return said

@@ -144,7 +144,12 @@ def test_scopes_that_are_no_list_of_some_are_refused(scopes: object) -> None:
 
 def test_an_unknown_scope_is_refused_with_the_closest_right_one() -> None:
     (problem,) = problems({"name": "bob", "password": "x", "scopes": ["inference", "model_read"]})
-    assert problem == "clients[0] (bob): scopes holds one that is unknown; is models_read meant?"
+    assert problem == "clients[0] (bob): scopes: model_read is unknown; is models_read meant?"
+
+
+def test_an_unknown_scope_that_may_be_a_secret_is_told_by_its_place() -> None:
+    (problem,) = problems({"name": "bob", "password": "x", "scopes": ["inference", "k3y-that-somebody-put-there"]})
+    assert problem.startswith("clients[0] (bob): scopes: scopes[1] is unknown; known are inference")
 
 
 def test_a_client_may_use_and_list_models_unless_told_otherwise() -> None:

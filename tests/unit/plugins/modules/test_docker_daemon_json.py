@@ -121,6 +121,7 @@ def test_only_what_changes_is_shown_at_every_depth(run: Any, tmp_path: Path) -> 
     result = run(path, wanted)
     assert json.loads(result["diff"]["before"]) == {"log-opts": {"max-size": "1m"}, "bip": "192.168.9.1/24"}
     assert json.loads(result["diff"]["after"]) == {"log-opts": {"max-size": "10m", "max-file": "3"}}
+    assert result["diff"]["after_header"] == f"{path} (these keys stay: proxies, log-opts.splunk-token, debug)"
     assert json.loads(path.read_text())["log-opts"]["splunk-token"] == "hidden"
     again = run(path, wanted)
     assert not again["changed"]
