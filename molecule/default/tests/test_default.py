@@ -12,7 +12,7 @@ import pytest
 import requests
 from testinfra.host import Host
 
-from tests.client import Gateway
+from tests.client import Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -146,3 +146,11 @@ def test_a_recreated_ollama_is_found_again_without_a_reload(gate: Host) -> None:
         assert GATEWAY.status(key=KEY) == 200
     finally:
         gate.run("docker rm -f address-taker")
+
+
+def test_a_network_that_somebody_removed_is_mended_by_the_next_deploy(gate: Host) -> None:
+    gate.run_expect([0], "docker stop $(docker ps -q) && docker network rm ollama gatehouse-gateway_default")
+    done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
+    assert done.returncode == 0, told(done)
+    assert GATEWAY.status(key=KEY) == 200
+    assert "tiny" in gate.check_output("docker exec gatehouse-ollama-ollama-1 ollama list"), "the models are gone"
