@@ -101,6 +101,23 @@ def test_the_repository_is_trusted_by_its_key_alone() -> None:
     assert VENDOR.run(update).rc == 0
 
 
+def test_the_repository_in_the_file_of_somebody_else_is_used_and_apt_goes_on_working() -> None:
+    update = "apt-get update --error-on=any"
+    ours, key = "/etc/apt/sources.list.d/docker.sources", "/usr/share/keyrings/other.asc"
+    VENDOR.check_output(f"cp {ours} /root/ours && cp /etc/apt/keyrings/docker.asc {key}")
+    line = f"deb [signed-by={key}] http://10.213.0.3/linux/debian trixie stable"
+    VENDOR.check_output(f"echo '{line}' > /etc/apt/sources.list.d/other.list")
+    try:
+        assert VENDOR.run(update).rc != 0, "apt takes two keys for one repository"
+        code, said = converge("vendor")
+        assert code == 0, said
+        assert VENDOR.run(update).rc == 0
+        assert "changed=0" in converge("vendor")[1]
+        assert not VENDOR.file(ours).exists
+    finally:
+        VENDOR.check_output(f"rm /etc/apt/sources.list.d/other.list {key} && mv /root/ours {ours}")
+
+
 def test_without_a_wanted_version_the_installed_one_stays() -> None:
     code, said = converge("vendor", docker_engine_version="")
     assert code == 0
