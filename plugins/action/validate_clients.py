@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _upstreams
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, present_keys, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, MissingLibrary
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
@@ -66,6 +67,7 @@ class ActionModule(CredentialsAction):
         "allow_weak_secrets": {"type": "bool", "default": False},
         "bind": {"type": "str", "default": "127.0.0.1"},
         "allow_plaintext": {"type": "bool", "default": False},
+        "upstreams": {"type": "list", "elements": "str"},
         "max_body_size": {"type": "str", "default": "64m"},
         "memory_limit": {"type": "str", "default": ""},
         **TLS_OPTIONS,
@@ -93,6 +95,8 @@ class ActionModule(CredentialsAction):
         bind = bind_problem(arguments["bind"], arguments["allow_plaintext"], arguments["tls"])
         body = body_problem(arguments["max_body_size"], arguments["memory_limit"], arguments["engine"])
         problems += [one for one in (bind, body) if one]
+        if arguments["upstreams"] is not None:
+            problems += _upstreams.problems(arguments["upstreams"])
         if problems:
             raise BadInput(problems)
         return {"changed": False}

@@ -56,6 +56,10 @@ OWN = {
 # What chooses GPUs in the environment, by accelerator. With nvidia the container holds no others.
 CHOOSERS = {"amd": "ROCR_VISIBLE_DEVICES", "vulkan": "GGML_VK_VISIBLE_DEVICES"}
 
+# Docker's client adds these to every container where root's configuration names proxies, unless they are given.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _DURATION = re.compile(r"-?(\d{1,9}|(\d{1,9}(h|m|s))+)\Z", re.ASCII)
 _MOST = 2**31
@@ -145,6 +149,18 @@ def read_environment(value: object, place: str) -> t.Tuple[t.Dict[str, str], t.L
         elif name not in wrong:
             environment[str(name)] = str(one).lower() if isinstance(one, bool) else str(one)
     return environment, problems
+
+
+def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> t.Dict[str, str]:
+    """Every variable of proxies, as it was asked for or empty: what is left out, others may add.
+
+    The names `own` are the server's: Ollama's command in the container reaches the server by them, not by a proxy.
+    """
+    names = [*_PROXIES, *(name.lower() for name in _PROXIES)]
+    asked = environment.get(_NO_PROXY[0]) or environment.get(_NO_PROXY[1]) or ""
+    around = [one.strip() for one in asked.split(",") if one.strip()] + ["localhost", "127.0.0.1", *own]
+    found = {name: environment.get(name, "") for name in names}
+    return {**found, **dict.fromkeys(_NO_PROXY, ",".join(dict.fromkeys(around)))}
 
 
 def contradictions(environment: t.Mapping[str, str], named: t.Mapping[str, str], place: str) -> t.List[str]:

@@ -15,6 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environme
     PREFIX,
     cache_problem,
     contradictions,
+    proxies,
     read_environment,
     read_settings,
     unknown,
@@ -261,6 +262,8 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
     # One that is published is reached from the other network as well. There is one address, which the first has.
     publish = arguments["publish"] if position == 0 else ""
     environment = {**environment, "OLLAMA_HOST": "0.0.0.0:11434" if publish else listen + ":11434"}
+    aliases = list(dict.fromkeys([SERVICE, service, listen]))
+    environment.update(proxies(environment, aliases))
     environment.update(HOME=HOME, OLLAMA_MODELS=HOME + "/.ollama/models")
     if position > 0:
         # All have one folder of models. What one is downloading, another would take for rubbish when it starts.
@@ -277,7 +280,7 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
     return {
         "name": draft["name"] or SERVICE,
         "service": service,
-        "aliases": list(dict.fromkeys([SERVICE, service, listen])),
+        "aliases": aliases,
         "image": image,
         "accelerator": kind,
         "devices": devices,

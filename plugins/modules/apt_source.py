@@ -14,6 +14,8 @@ description:
   - Fetches the key of a repository into C(/etc/apt/keyrings) and describes the repository, trusted by that key alone,
     in C(/etc/apt/sources.list.d).
   - A key that comes over plain HTTP could be anybody's who is on the way. It is refused, unless O(key) is given.
+  - Where another file names the same repository already, that one is used and nothing is written, for apt refuses all
+    repositories where one has two keys. One that is in the way and does not do is an error that names the file.
   - The key is fetched when the description changes or the key is missing, not in each run, so that a host whose
     repository is out of reach for now can still be configured.
 options:
@@ -44,6 +46,12 @@ options:
         is a repository.
     type: str
     default: ""
+  needed:
+    description:
+      - Whether packages of the repository are missing. With V(false) a host that has them from elsewhere is left alone,
+        and only a description that this module wrote is kept up to date.
+    type: bool
+    default: true
   variable:
     description: The variable to name in errors, which the addresses come from.
     type: str
@@ -79,25 +87,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 key:
-  description: The file that holds the key.
+  description: The file that holds the key, where the repository is described by this module.
   type: str
   returned: success
 source:
-  description: The file that describes the repository.
+  description:
+    - The file that describes the repository, somebody else's maybe; empty where nobody asked for one.
   type: str
   returned: success
 """
 
+import glob
 import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _apt_sources
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._plain_file import read, write
 
 KEYRINGS = "/etc/apt/keyrings"
 SOURCES = "/etc/apt/sources.list.d"
+SOURCES_LIST = "/etc/apt/sources.list"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 UNPROTECTED = (
     "comes over plain HTTP, where anybody on the way can put another key. Give an address with https, or the key."
@@ -115,6 +127,45 @@ def describe(uri: str, suite: str, components: t.Sequence[str], key: str) -> str
     if components:
         lines.append(f"Components: {' '.join(components)}")
     return "\n".join([*lines, f"Signed-By: {key}"]) + "\n"
+
+
+def is_ours(text: str, key: str) -> bool:
+    """Whether this module wrote the description, of this or of another repository."""
+    entries = _apt_sources.read(".sources", text)
+    return len(entries) == 1 and text == describe(entries[0].uri, entries[0].suite, entries[0].components, key)
+
+
+def described_elsewhere(parameters: dict[str, t.Any], source: str) -> list[_apt_sources.Entry]:
+    """What the files of others say of the repository."""
+    others = sorted({SOURCES_LIST, *glob.glob(SOURCES + "/*.list"), *glob.glob(SOURCES + "/*.sources")} - {source})
+    entries = [entry for path in others for entry in _apt_sources.read(path, read(path))]
+    return [entry for entry in entries if entry.is_of(parameters["uri"], parameters["suite"])]
+
+
+def use_what_is_there(module: AnsibleModule, source: str, key: str) -> None:
+    """End here if the repository is described in the file of somebody else, or not needed."""
+    parameters = module.params
+    before = read(source)
+    ours = is_ours(before, key)
+    if not ours and not parameters["needed"]:
+        module.exit_json(changed=False, source="")
+    entries = described_elsewhere(parameters, source)
+    if not ours:
+        entries += [
+            one for one in _apt_sources.read(source, before) if one.is_of(parameters["uri"], parameters["suite"])
+        ]
+    there, in_the_way = _apt_sources.choose(entries, parameters["components"], key)
+    if there:
+        if ours and not module.check_mode:
+            # Beside the other one it breaks apt.
+            os.unlink(source)
+        diff = {"before_header": source, "after_header": source, "before": before if ours else "", "after": ""}
+        module.exit_json(changed=ours, source=there, diff=diff)
+    if in_the_way:
+        text = "%s: %s names the repository %s too, with another key and without packages of %s. apt refuses two keys. "
+        right = "Correct that file or remove it; nothing was written."
+        wanted = " ".join(parameters["components"]) or "deb"
+        raise AptSourceError((text + right) % (parameters["variable"], in_the_way, parameters["uri"], wanted))
 
 
 def fetch_key(module: AnsibleModule) -> bytes:
@@ -151,6 +202,7 @@ def main() -> None:
             key_url=dict(type="str", required=True, no_log=False),
             # A public one.
             key=dict(type="str", default="", no_log=False),
+            needed=dict(type="bool", default=True),
             variable=dict(type="str", default="uri"),
         ),
         supports_check_mode=True,
@@ -158,6 +210,10 @@ def main() -> None:
     parameters = module.params
     key = os.path.join(KEYRINGS, parameters["name"] + ".asc")
     source = os.path.join(SOURCES, parameters["name"] + ".sources")
+    try:
+        use_what_is_there(module, source, key)
+    except GatehouseError as e:
+        module.fail_json(msg=str(e))
     before = read(source)
     after = describe(parameters["uri"], parameters["suite"], parameters["components"], key)
     given = parameters["key"]

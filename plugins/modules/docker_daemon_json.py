@@ -16,6 +16,8 @@ description:
     together.
   - Everything else is replaced. A value of V(null) removes the key.
   - A file that already says what is asked for is left as it is, in its own formatting.
+  - An option that the systemd unit gives Docker on its command line is refused, for Docker does not start where both
+    have it. Such is C(hosts) with the units of all packages.
 options:
   path:
     description: The file. Missing directories above it are created.
@@ -28,8 +30,19 @@ options:
   validate:
     description:
       - Command that checks the merged file before it takes its place, V(%s) stands for the path of the new content.
-      - For instance C(dockerd --validate --config-file %s), which Docker Engine knows since version 23.
+      - For instance C(dockerd --validate --config-file %s), which Docker Engine knows since version 23. An engine that
+        says it does not know the flag is not asked.
     type: str
+  restart:
+    description:
+      - Restart Docker after a change. Where it does not start with the new file, the former one is put back, Docker is
+        started again, and the module fails with what Docker said.
+    type: bool
+    default: false
+  variable:
+    description: The variable that errors name in the place of O(options).
+    type: str
+    default: options
 attributes:
   check_mode:
     description: Can run in check mode and tell what would change.
@@ -43,7 +56,7 @@ attributes:
     description: A second run changes nothing.
     support: full
 notes:
-  - The daemon reads the file when it starts. Restart or reload it after a change.
+  - The daemon reads the file when it starts.
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -57,7 +70,7 @@ EXAMPLES = r"""
       log-opts:
         max-size: 10m
     validate: dockerd --validate --config-file %s
-  notify: Restart Docker
+    restart: true
 """
 
 RETURN = r"""
@@ -74,9 +87,11 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _docker_unit
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 
 
-class DaemonJsonError(Exception):
+class DaemonJsonError(GatehouseError):
     """The file cannot be used; the text names it and says why."""
 
 
@@ -160,7 +175,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
     if module.params["validate"]:
         command = [part.replace("%s", temporary) for part in shlex.split(module.params["validate"])]
         rc, stdout, stderr = module.run_command(command)
-        if rc != 0:
+        if rc != 0 and "unknown flag: --validate" not in stderr:
             said = (stderr or stdout).replace(temporary, path).strip()
             raise DaemonJsonError(f"{path} was not changed, because Docker refuses what it would hold: {said}")
     if module.check_mode:
@@ -172,23 +187,61 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
         module.set_mode_if_different(path, "0644", False)
 
 
+def put_back(module: AnsibleModule, path: str, former: bytes | None) -> None:
+    if former is None:
+        os.unlink(path)
+        return
+    descriptor, temporary = tempfile.mkstemp(prefix="daemon-json-", dir=module.tmpdir)
+    with os.fdopen(descriptor, "wb") as f:
+        f.write(former)
+    module.atomic_move(temporary, path)
+
+
+def replace(module: AnsibleModule, path: str, text: str) -> None:
+    """Put the text in the place of the file; what was there comes back if Docker does not start with it."""
+    former = None
+    if os.path.exists(path):
+        with open(path, "rb") as f:
+            former = f.read()
+    write(module, path, text)
+    if module.check_mode or not module.params["restart"]:
+        return
+    said = _docker_unit.restart(module, "docker")
+    if not said:
+        return
+    put_back(module, path, former)
+    still = _docker_unit.restart(module, "docker")
+    state = "It does not start with that either: %s" % still if still else "It runs again with that."
+    raise DaemonJsonError(
+        "%s: Docker does not start with them: %s. %s was put back as it was. %s"
+        % (module.params["variable"], said.rstrip("."), path, state)
+    )
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             path=dict(type="path", default="/etc/docker/daemon.json"),
             options=dict(type="dict", required=True),
             validate=dict(type="str"),
+            restart=dict(type="bool", default=False),
+            variable=dict(type="str", default="options"),
         ),
         supports_check_mode=True,
     )
     path = os.path.realpath(module.params["path"])
     try:
+        contradictions = _docker_unit.contradictions(
+            module.params["options"], _docker_unit.command(module), module.params["variable"]
+        )
+        if contradictions:
+            raise BadInput(contradictions)
         current = parse(path, read(path))
         merged = merge(current, module.params["options"])
         changed = merged != current
         if changed:
-            write(module, path, as_text(merged))
-    except DaemonJsonError as e:
+            replace(module, path, as_text(merged))
+    except GatehouseError as e:
         module.fail_json(msg=str(e))
     stay = kept(current, merged)
     module.exit_json(

@@ -93,7 +93,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive, _pull_failure
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import Archive, ArchiveError, familiar
 
@@ -168,9 +168,10 @@ class Images:
         for name in missing if not self.module.check_mode else ():
             rc, stdout, stderr = self.run("pull", "--quiet", name)
             if rc != 0:
-                variable = self.module.params["name_variable"]
-                right = "Name an image that exists, with its tag. What runs was not touched."
-                raise ImageError("%s: %s cannot be pulled: %s. %s" % (variable, name, stderr or stdout, right))
+                said = (stderr or stdout).rstrip(".")
+                why = _pull_failure.explain(name, said, self.module.params["archive_variable"])
+                text = "%s: %s cannot be pulled (%s). In other words, %s. What runs was not touched."
+                raise ImageError(text % (self.module.params["name_variable"], name, said, why))
 
     def read_archive(self) -> Archive:
         try:

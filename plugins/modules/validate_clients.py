@@ -13,9 +13,9 @@ description:
     message, one a line. Each begins with its variable, such as C(ollama_gateway_clients[2] (bob)).
   - Checked are the clients themselves, whether the gateway accepts their credentials, whether it lacks one for a
     client, whether stored keys can be used, whether keys can be rotated and revoked as ordered, whether the controller
-    can hash passwords, whether credentials would travel unencrypted beyond the host, whether the largest body
-    fits into memory, and whether the variables of TLS go together. What is in certificates is judged by
-    M(gatehouse.ollama.tls_files).
+    can hash passwords, whether credentials would travel unencrypted beyond the host, whether the servers can be
+    found, whether the largest body fits into memory, and whether the variables of TLS go together. What is in
+    certificates is judged by M(gatehouse.ollama.tls_files).
   - Runs on the controller alone and changes nothing.
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
@@ -52,6 +52,10 @@ options:
     description: V(true) allows an O(bind) beyond loopback without TLS.
     type: bool
     default: false
+  upstreams:
+    description: The servers as C(host:port). Those that the gateway can never reach are problems.
+    type: list
+    elements: str
   max_body_size:
     description: Size of the largest body, in bytes or with the suffix C(k), C(m) or C(g).
     type: str
@@ -141,6 +145,7 @@ EXAMPLES = r"""
     allow_weak_secrets: "{{ ollama_gateway_allow_weak_secrets }}"
     bind: "{{ ollama_gateway_bind }}"
     allow_plaintext: "{{ ollama_gateway_allow_plaintext }}"
+    upstreams: "{{ ollama_gateway_upstreams }}"
     tls: "{{ ollama_gateway_tls }}"
     server_names: "{{ ollama_gateway_server_names }}"
     port: "{{ ollama_gateway_port }}"

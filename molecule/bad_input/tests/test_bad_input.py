@@ -73,6 +73,10 @@ BAD_VARIABLES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ollama_server_publish": "127.0.0.1:11434"},
         ["ollama_server_publish", "28"],
     ),
+    "a_server_by_a_name_that_only_docker_knows": (
+        {"ollama_gateway_upstreams": ["host.docker.internal:11434"]},
+        ["ollama_gateway_upstreams[0]", "host.docker.internal", "docker0"],
+    ),
     "a_server_that_is_too_old": (
         {"ollama_server_image": "docker.io/ollama/ollama:0.16.2"},
         ["ollama_server_image", "0.17.1", "CVE-2026-7482"],

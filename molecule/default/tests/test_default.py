@@ -12,7 +12,7 @@ import pytest
 import requests
 from testinfra.host import Host
 
-from tests.client import Gateway
+from tests.client import Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -150,3 +150,21 @@ def test_a_recreated_ollama_is_found_again_without_a_reload(gate: Host) -> None:
 
 def test_the_attack_finds_no_way_in() -> None:
     assert "no hole" in SCENARIO.attack()
+
+
+def test_the_gateway_comes_back_with_docker_after_a_reload(gate: Host) -> None:
+    parts = ["--tags=ollama_gateway", "--skip-tags=verify"]
+    done = playbook(SCENARIO.inventory, "deploy", *parts, "--extra-vars", "ollama_gateway_read_timeout=601")
+    assert done.returncode == 0, told(done)
+    gate.run_expect([0], "systemctl reset-failed docker && systemctl restart docker")
+    healthy = "[ $(docker ps -q --filter health=healthy | wc -l) = 2 ]"
+    gate.run_expect([0], f"timeout 60 sh -c 'until {healthy}; do sleep 1; done'")
+    assert GATEWAY.status(key=KEY) == 200
+
+
+def test_a_network_that_somebody_removed_is_mended_by_the_next_deploy(gate: Host) -> None:
+    gate.run_expect([0], "docker stop $(docker ps -q) && docker network rm ollama gatehouse-gateway_default")
+    done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
+    assert done.returncode == 0, told(done)
+    assert GATEWAY.status(key=KEY) == 200
+    assert "tiny" in gate.check_output("docker exec gatehouse-ollama-ollama-1 ollama list"), "the models are gone"

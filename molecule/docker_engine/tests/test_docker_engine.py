@@ -101,6 +101,23 @@ def test_the_repository_is_trusted_by_its_key_alone() -> None:
     assert VENDOR.run(update).rc == 0
 
 
+def test_the_repository_in_the_file_of_somebody_else_is_used_and_apt_goes_on_working() -> None:
+    update = "apt-get update --error-on=any"
+    ours, key = "/etc/apt/sources.list.d/docker.sources", "/usr/share/keyrings/other.asc"
+    VENDOR.check_output(f"cp {ours} /root/ours && cp /etc/apt/keyrings/docker.asc {key}")
+    line = f"deb [signed-by={key}] http://10.213.0.3/linux/debian trixie stable"
+    VENDOR.check_output(f"echo '{line}' > /etc/apt/sources.list.d/other.list")
+    try:
+        assert VENDOR.run(update).rc != 0, "apt takes two keys for one repository"
+        code, said = converge("vendor")
+        assert code == 0, said
+        assert VENDOR.run(update).rc == 0
+        assert "changed=0" in converge("vendor")[1]
+        assert not VENDOR.file(ours).exists
+    finally:
+        VENDOR.check_output(f"rm /etc/apt/sources.list.d/other.list {key} && mv /root/ours {ours}")
+
+
 def test_without_a_wanted_version_the_installed_one_stays() -> None:
     code, said = converge("vendor", docker_engine_version="")
     assert code == 0
@@ -155,6 +172,16 @@ def test_a_mistyped_variable_is_refused_with_the_right_one() -> None:
     refuse("distribution", ["docker_engine_user ", "docker_engine_users"], docker_engine_user="alice")
 
 
+def test_an_engine_that_does_not_start_with_the_new_options_runs_again_with_the_former() -> None:
+    before = DISTRIBUTION.file(DAEMON_JSON).content
+    code, said = converge("distribution", docker_engine_daemon_options={"storage-driver": "nosuch"})
+    assert code == 2, said
+    assert "docker_engine_daemon_options" in said
+    assert "driver not supported: nosuch" in said
+    assert DISTRIBUTION.file(DAEMON_JSON).content == before
+    assert DISTRIBUTION.service("docker").is_running
+
+
 class TestDaemonJson:
     """The running daemon and its file survive what cannot be used."""
 
@@ -177,6 +204,10 @@ class TestDaemonJson:
 
     def test_an_option_that_docker_does_not_know_is_refused_by_name(self) -> None:
         refuse("distribution", [DAEMON_JSON, "debgu"], docker_engine_daemon_options={"debgu": True})
+
+    def test_an_option_that_contradicts_the_unit_is_refused_with_the_way_on(self) -> None:
+        words = ["docker_engine_daemon_options.hosts", "-H fd://", "drop-in", "ollama_server_publish"]
+        refuse("distribution", words, docker_engine_daemon_options={"hosts": ["tcp://127.0.0.1:2375"]})
 
     def test_options_that_are_there_already_change_nothing(self) -> None:
         code, said = converge("distribution")

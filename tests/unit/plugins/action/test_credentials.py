@@ -226,6 +226,19 @@ def test_all_problems_of_the_gateway_are_reported_at_once(playbook: Playbook) ->
     assert "basic, bearer, both" in auth["msg"]
 
 
+def test_servers_that_a_gateway_never_finds_are_refused_before_anything_changes(playbook: Playbook) -> None:
+    options = {"auth": "basic", "clients": [{"name": "alice", "password": PASSWORD}]}
+    run = playbook.run(
+        [
+            task("validate_clients", upstreams=["ollama:11434", "host.docker.internal:11434"], **options),
+            task("validate_clients", upstreams=["ollama:11434"], **options),
+        ]
+    )
+    refused, taken = run.only
+    assert refused["msg"].startswith("ollama_gateway_upstreams[1]: host.docker.internal ")
+    assert not taken.get("failed", False)
+
+
 def test_vaulted_strings_and_unquoted_moments_are_taken(playbook: Playbook, host: Path) -> None:
     from ansible.parsing.vault import VaultLib, VaultSecret
 

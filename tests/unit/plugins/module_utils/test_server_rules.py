@@ -246,3 +246,25 @@ def test_one_server_keeps_the_models_for_all_unless_some_are_to_be_loaded_by_eac
     assert read(instances=instances, models=["tiny"])[0].model_services == ["ollama-a"]
     loaded = [{"name": "tiny", "keep_alive": -1}]
     assert read(instances=instances, models=loaded)[0].model_services == ["ollama-a", "ollama-b"]
+
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
+
+
+def test_the_health_check_goes_around_a_proxy() -> None:
+    """Ollama's command is a Go program: it takes NO_PROXY, or no_proxy where that is empty, as a list of names."""
+    instances = [{"name": "a"}, {"name": "b", "environment": {"no_proxy": "10.0.0.0/8, .lan"}}]
+    for one in servers(environment={"HTTP_PROXY": "http://p:1"}, instances=instances):
+        around = one["environment"]["NO_PROXY"].split(",")
+        assert one["environment"]["OLLAMA_HOST"].partition(":")[0] in around
+        assert set(one["aliases"]) < set(around)
+        assert one["environment"]["no_proxy"] == one["environment"]["NO_PROXY"]
+        assert one["environment"]["HTTP_PROXY"] == "http://p:1"
+    assert around[:2] == ["10.0.0.0/8", ".lan"]
+
+
+def test_no_proxy_comes_into_the_environment_that_nobody_asked_for() -> None:
+    """Docker's client adds those of root's configuration that the description leaves out."""
+    (one,) = servers(environment={"https_proxy": "http://p:1"})
+    asked = {name: one["environment"][name] for upper in PROXIES for name in (upper, upper.lower())}
+    assert asked == {**dict.fromkeys(asked, ""), "https_proxy": "http://p:1"}

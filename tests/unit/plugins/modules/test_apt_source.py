@@ -67,6 +67,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(module, "fetch_url", made.fetch)
     monkeypatch.setattr(module, "KEYRINGS", str(tmp_path / "keyrings"))
     monkeypatch.setattr(module, "SOURCES", str(tmp_path / "sources"))
+    monkeypatch.setattr(module, "SOURCES_LIST", str(tmp_path / "sources.list"))
     monkeypatch.setattr(module, "AUTHORITIES", str(made.authorities))
     return made
 
@@ -161,3 +162,100 @@ def test_another_key_that_is_given_replaces_the_one_that_is_there(host: Host) ->
 def test_a_repository_that_is_not_there_is_found_also_with_a_key(host: Host) -> None:
     assert "cannot be fetched" in host.run(key_url="http://nowhere/key", key=GIVEN)["msg"]
     assert not host.source.exists()
+
+
+MIRROR = "http://mirror/deb/amd64"
+OTHERS = {
+    "another.list": f"# tools\ndeb [arch=amd64 signed-by=/usr/share/keyrings/tools.gpg] {MIRROR} /\n",
+    "without_key.list": f"deb {MIRROR}/ / # tools\n",
+    "as_the_vendor_says.list": "deb [signed-by=/usr/share/keyrings/tools.gpg] http://mirror/deb/$(ARCH) /\n",
+    "another.sources": f"Types: deb deb-src\nURIs: {MIRROR}\nSuites: /\nSigned-By:\n -----BEGIN\n .\n -----END\n",
+    # The name that this module would take, with a line that it would not write.
+    "tools.sources": f"Types: deb\nURIs: {MIRROR}\nSuites: /\nArchitectures: amd64\nSigned-By: /x.asc\n",
+}
+
+
+def others(host: Host, name: str, text: str) -> Path:
+    path = host.folder / "sources" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def written(host: Host) -> list[str]:
+    return sorted(path.name for folder in ("keyrings", "sources") for path in (host.folder / folder).glob("*"))
+
+
+@pytest.mark.parametrize(("name", "text"), OTHERS.items(), ids=OTHERS.keys())
+def test_a_repository_in_the_file_of_somebody_else_is_used_and_nothing_is_written(
+    host: Host, name: str, text: str
+) -> None:
+    path = others(host, name, text)
+    result = host.run()
+    assert (result["changed"], result["source"]) == (False, str(path))
+    assert path.read_text() == text
+    assert written(host) == [name]
+    assert host.fetched == []
+
+
+def test_one_in_the_list_of_apt_itself_is_used_too(host: Host) -> None:
+    (host.folder / "sources.list").write_text(f"deb {MIRROR} /\n")
+    assert not host.run()["changed"]
+    assert written(host) == []
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_one_that_is_in_the_way_and_will_not_do_is_refused_by_its_file(host: Host, check_mode: bool) -> None:
+    path = others(host, "another.list", "deb [signed-by=/x.gpg] http://mirror/deb trixie test\n")
+    wanted = {"uri": "http://mirror/deb", "suite": "trixie", "components": ["stable"]}
+    said = host.run(**wanted, _ansible_check_mode=check_mode)["msg"]
+    assert said.startswith("role_url: ")
+    assert str(path) in said
+    assert "stable" in said
+    assert written(host) == ["another.list"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deb http://elsewhere/deb/amd64 /\n",
+        "deb http://mirror/deb/amd64 trixie main\n",
+        f"#deb {MIRROR} /\n",
+        "not a line of apt's\n",
+    ],
+)
+def test_other_repositories_are_in_nobodys_way(host: Host, text: str) -> None:
+    others(host, "another.list", text)
+    assert host.run()["changed"]
+    assert host.source.exists()
+
+
+def test_one_that_is_switched_off_is_in_nobodys_way(host: Host) -> None:
+    others(host, "another.sources", f"Types: deb\nEnabled: no\nURIs: {MIRROR}\nSuites: /\n")
+    assert host.run()["changed"]
+
+
+def test_our_own_goes_where_somebody_else_added_another_that_breaks_apt_beside_it(host: Host) -> None:
+    host.run()
+    path = others(host, "another.list", OTHERS["another.list"])
+    assert host.run(_ansible_check_mode=True)["changed"]
+    assert host.source.exists()
+    assert host.run()["changed"]
+    assert not host.source.exists()
+    result = host.run()
+    assert (result["changed"], result["source"]) == (False, str(path))
+
+
+def test_nothing_is_written_where_the_packages_are_there_already(host: Host) -> None:
+    for name, text in [("none", ""), ("tools.sources", "Types: deb\nURIs: http://x\nSuites: /\n# mine\n")]:
+        others(host, name, text)
+        assert not host.run(needed=False)["changed"]
+        assert host.fetched == []
+    assert written(host) == ["none", "tools.sources"]
+
+
+def test_our_own_is_kept_up_to_date_where_the_packages_are_there_already(host: Host) -> None:
+    host.run()
+    assert not host.run(needed=False)["changed"]
+    assert host.run(needed=False, uri="http://mirror/other")["changed"]
+    assert "http://mirror/other" in host.source.read_text()

@@ -21,6 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def end(self: basic.AnsibleModule, **result: Any) -> None:
         raise Ended(result)
 
+    monkeypatch.setattr(module._docker_unit, "command", lambda _: "/usr/bin/dockerd -H fd:// --containerd=/x $OPTS")
     monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
     monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
 
@@ -172,3 +173,87 @@ def test_what_the_validation_refuses_is_not_written(run: Any, tmp_path: Path) ->
     assert str(path) in result["msg"]
     assert path.read_text() == "{}"
     assert run(path, {"debug": True}, validate="grep -q debug %s")["changed"]
+
+
+def test_an_engine_that_cannot_validate_is_not_asked(run: Any, tmp_path: Path) -> None:
+    script = tmp_path / "dockerd"
+    script.write_text("#!/bin/sh\necho 'unknown flag: --validate' >&2\nexit 125\n")
+    script.chmod(0o755)
+    path = tmp_path / "daemon.json"
+    assert run(path, {"debug": True}, validate=f"{script} --validate --config-file %s")["changed"]
+    assert json.loads(path.read_text()) == {"debug": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"debug": True, "hosts": ["tcp://0.0.0.0:2375"]}, ["hosts", "-H fd://", "drop-in", "ollama_server_publish"]),
+        ({"containerd": "/y"}, ["containerd", "--containerd=/x", "drop-in"]),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_contradicts_the_unit_is_refused_with_the_way_on(
+    run: Any, tmp_path: Path, options: dict[str, Any], words: list[str], check_mode: bool
+) -> None:
+    path = tmp_path / "daemon.json"
+    result = run(path, options, variable="docker_engine_daemon_options", _ansible_check_mode=check_mode)
+    assert result["failed"]
+    assert result["msg"].startswith("docker_engine_daemon_options." + words[0])
+    assert [word for word in words if word not in result["msg"]] == []
+    assert not path.exists()
+
+
+def test_a_key_that_contradicts_the_unit_can_be_removed(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text('{"hosts": ["tcp://0.0.0.0:2375"]}')
+    assert run(path, {"hosts": None})["changed"]
+
+
+class TestRestart:
+    """An engine that does not start with the new file runs again with the former one."""
+
+    FORMER = b'{"debug":  true}\r\n'
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "daemon.json"
+
+    @pytest.fixture
+    def starts(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> list[bytes]:
+        """What the file held whenever Docker was started; with `bip` it does not start."""
+        found: list[bytes] = []
+
+        def restart(_: Any, service: str) -> str:
+            assert service == "docker"
+            found.append(path.read_bytes() if path.exists() else b"")
+            return "failed to start daemon: bad bip" if b"bip" in found[-1] else ""
+
+        monkeypatch.setattr(module._docker_unit, "restart", restart)
+        return found
+
+    def test_it_is_restarted_once_after_a_change_and_not_without(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        run(path, {"debug": True}, restart=True)
+        run(path, {"debug": True}, restart=True)
+        run(path, {"debug": False}, restart=True, _ansible_check_mode=True)
+        assert len(starts) == 1
+
+    def test_the_former_file_comes_back_as_it_was(self, run: Any, path: Path, starts: list[bytes]) -> None:
+        path.write_bytes(self.FORMER)
+        path.chmod(0o640)
+        result = run(path, {"bip": "1"}, restart=True, variable="docker_engine_daemon_options")
+        assert result["failed"]
+        assert result["msg"].startswith("docker_engine_daemon_options: ")
+        assert "bad bip" in result["msg"]
+        assert "runs again" in result["msg"]
+        assert starts[-1] == path.read_bytes() == self.FORMER
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    def test_a_file_that_was_not_there_goes_again(self, run: Any, path: Path, starts: list[bytes]) -> None:
+        assert run(path, {"bip": "1"}, restart=True)["failed"]
+        assert not path.exists()
+
+    def test_an_engine_that_did_not_run_before_is_told_about(self, run: Any, path: Path, starts: list[bytes]) -> None:
+        path.write_text('{"bip": "2"}')
+        assert "does not start with that either" in run(path, {"debug": True}, restart=True)["msg"]

@@ -91,7 +91,7 @@ def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypa
     monkeypatch.setattr(module, "runs_what_is_there", lambda pid, folders: False)
     message = host.run()["msg"]
     assert "does not run what is on disk" in message
-    assert "`docker kill --signal HUP gateway-1`" in message
+    assert "`docker exec gateway-1 bash -c 'kill -HUP 1'`" in message
     assert "create --name=gateway-wall" not in host.asked
 
 
