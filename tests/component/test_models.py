@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _notes
+from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import Host
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import Keeper, Result, diff
@@ -62,7 +63,9 @@ class Bench:
         wanted, problems = read_models(list(models), "models")
         assert problems == []
         retries = host.pop("retries", 5)
-        return Keeper(self.client, Host(notes=self.notes, **host), check, retries).keep(wanted, purge)
+        note = self.folder / "made.json"
+        made = Made(note.read_text() if note.exists() else "", note.write_bytes)
+        return Keeper(self.client, Host(notes=self.notes, **host), check, retries, made=made).keep(wanted, purge)
 
     def one(self, model: Any, **options: Any) -> Result:
         return self.keep(model, **options)[-1]
@@ -265,13 +268,15 @@ def test_a_model_is_made_once_and_again_when_its_recipe_or_its_base_is_another(b
     assert [one.change for one in bench.keep("tiny", recipe)] == ["unchanged", "unchanged"]
 
 
-def test_a_model_is_made_of_files_that_are_sent_once(bench: Bench) -> None:
+def test_a_model_is_made_once_of_files_that_are_sent_once(bench: Bench) -> None:
+    """The server writes them anew: its layer has another digest."""
     weights = bench.folder / "own.gguf"
-    weights.write_bytes(testmodels.weights("tiny-loop"))
+    weights.write_bytes(testmodels.weights("tiny-loop", encoded=False))
     own = {"name": "own", "files": [str(weights)], "system": "You are own."}
     assert bench.one(own).change == "added"
     assert bench.one(own).change == "unchanged"
-    weights.write_bytes(testmodels.weights("tiny"))
+    assert bench.requests("/api/create") == 1
+    weights.write_bytes(testmodels.weights("tiny", encoded=False))
     assert bench.one(own, check=True).change == "updated"
     assert bench.one(own).change == "updated"
     weights.write_bytes(b"not a model")
