@@ -31,7 +31,8 @@ def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
         root / "models",
         STANDIN_REGISTRY=f"http://{source.address}",
         STANDIN_REQUEST_LOG=str(root / "requests.jsonl"),
-        STANDIN_TOKEN_DELAY_MS="5",
+        # Slow enough that a busy machine, too, has each piece of a stream on its way before the next is made.
+        STANDIN_TOKEN_DELAY_MS="50",
     ) as server:
         for name in ("tiny", "tiny-loop"):
             assert server.run("pull", name).returncode == 0
@@ -179,6 +180,25 @@ def test_a_client_that_goes_away_ends_the_generation(ollama: Standin, tmp_path: 
             return any(entry["target"] == "/api/generate" and entry["disconnected"] for entry in entries)
 
         assert until(ended, 3)
+
+
+def test_the_log_tells_a_stream_that_was_cut_from_one_that_is_whole(any_gateway: Gateway, upstream: Echo) -> None:
+    """Both began with 200. Whoever adds up what was used needs to know."""
+    for whole in (True, False):
+        with connect(any_gateway.address) as connection:
+            connection.sendall(any_gateway.wire("/stream", *authorized(any_gateway)))
+            stream = connection.makefile("rb")
+            upstream.pieces.put(b"a piece")
+            head = read_head(stream)
+            read_chunk(stream)
+            if whole:
+                upstream.pieces.put(None)
+                read_chunk(stream)
+            stream.close()
+        (request_id,) = [line.partition(b": ")[2].decode() for line in head if line.lower().startswith(b"x-request-id")]
+        line = any_gateway.log_of(request_id)
+        assert (line["status"], line["complete"]) == (200, whole)
+    upstream.pieces.put(None)
 
 
 def stream_over(server: Gateway, upstream: Echo, between: Callable[[], Any]) -> list[bytes]:
