@@ -51,6 +51,15 @@ class TestRole:
     def test_every_input_begins_with_the_name_of_the_role(self, role: Path) -> None:
         assert [name for name in options(role) if not name.startswith(f"{role.name}_")] == []
 
+    def test_a_variable_is_shown_once_with_an_example_of_its_role(self, role: Path) -> None:
+        """`ansible-doc -t role` prints the options of each entry point: what all of them take stands at the first."""
+        specs = load(role / "meta/argument_specs.yml")["argument_specs"]
+        again = {name: set(spec.get("options", {})) for name, spec in specs.items() if name != "main"}
+        assert max(map(len, again.values()), default=0) <= 3
+        if len(specs) > 1:
+            shown = yaml.safe_load(specs["main"]["examples"])
+            assert words(yaml.safe_dump(shown)) <= set(options(role)) | set(ROLE_NAMES)
+
     def test_every_input_has_a_type_and_a_description(self, role: Path) -> None:
         lacking = [name for name, spec in options(role).items() if not (spec.get("type") and spec.get("description"))]
         assert lacking == []
