@@ -10,7 +10,9 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ import ollama
 import openai
 import pytest
 
+from tests.certificates import Authority
 from tests.component.contract.standins import Standin, registry, standin
-from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, with_tls
+from tests.component.loads import Target
 
 HERE = Path(__file__).parent
 # Ollama's SDK for JavaScript is installed here, where a script beside node_modules finds it.
@@ -192,3 +196,36 @@ def test_anthropic_is_told_why_it_is_refused(address: str) -> None:
     wrong = anthropic.Anthropic(base_url=f"http://{address}", api_key="wrong", max_retries=0)
     with pytest.raises(anthropic.AuthenticationError):
         wrong.messages.create(model="tiny", max_tokens=5, messages=MESSAGES)
+
+
+RELOADS = 10
+RELOAD_SECONDS = 0.8
+
+
+def test_no_client_that_keeps_its_connections_notices_ten_reloads(
+    server: Standin, javascript: Path, tmp_path: Path
+) -> None:
+    """Connections that idle at a reload are what clients lose elsewhere.
+
+    With HTTP/2 nginx says at a reload that it takes no new streams, and ends those under way (RFC 9113, section 6.8).
+    httpx gives up its own all the same.
+    """
+    authority = Authority()
+    one = Gateway(tmp_path, "both", server.address, **with_tls(["127.0.0.1"]))
+    one.present(authority.issue("127.0.0.1"), authority)
+    url, ca = f"https://{one.address}/api/version", one.folder / "ca.pem"
+    target = Target(url, f"Bearer {KEY}", ca, (RELOADS + 1) * RELOAD_SECONDS)
+    try:
+        one.start()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(target.all, BIN / "node", javascript.parent / "load.mjs")
+            for _ in range(RELOADS):
+                time.sleep(RELOAD_SECONDS)
+                one.reload()
+            seen = running.result()
+    finally:
+        one.stop()
+    http2 = seen["httpx, HTTP/2"]
+    http2.wrong = [text for text in http2.wrong if "ConnectionTerminated error_code:0" not in text]
+    assert {name: client.wrong for name, client in seen.items()} == {name: [] for name in seen}
+    assert min(client.count for client in seen.values()) > RELOADS

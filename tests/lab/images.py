@@ -23,7 +23,7 @@ from tests.lab.base import REPOSITORY, STATE_DIR, LabError, run, say
 # What an image was built from; containers inherit it, so it must not be the label that marks what the lab made.
 CONTENT_LABEL = "gatehouse.lab.content"
 SUITE = "trixie"
-# The gateway's upstreams need nginx 1.27.3 or newer, as the official images have; Debian 13 has 1.26.
+# The gateway needs nginx 1.27.4 or newer, as the official images have; Debian 13 has 1.26.
 SUITES = {"nginx": "forky", "openresty": "forky"}
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 IMAGES_DIR = Path(__file__).resolve().parent / "images"
