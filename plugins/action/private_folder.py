@@ -25,9 +25,12 @@ class ActionModule(CredentialsAction):
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
-        kind = arguments["kind"]
-        path = self.controller_path(arguments["path"])
+        kind, path = arguments["kind"], arguments["path"]
         variable = "%s%s_dir" % (PREFIX, kind)
+        if not os.path.isabs(path):
+            # It would begin at the playbook, which may be in an installed collection: the next upgrade removes that.
+            text = "%s: it must be an absolute path, such as {{ inventory_dir }}/.gatehouse/%s, not %s"
+            raise SecretStoreError(text % (variable, kind, path))
         base = inventory_base(task_vars)
         result: Dict = {"changed": False, "path": path}
         try:

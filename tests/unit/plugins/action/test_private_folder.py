@@ -195,3 +195,12 @@ def test_a_ca_that_others_can_change_or_read_is_refused(
     assert result["failed"]
     assert result["msg"].startswith(f"ollama_gateway_ca_dir: {folder}")
     assert said in result["msg"]
+
+
+@pytest.mark.parametrize("kind", ["secrets", "ca"])
+def test_a_relative_folder_is_refused_for_nobody_knows_where_it_begins(playbook: Playbook, kind: str) -> None:
+    (result,) = playbook.run([private_folder(kind, "mine")]).only
+    assert result["failed"]
+    assert result["msg"].startswith(f"ollama_gateway_{kind}_dir: it must be an absolute path")
+    assert f"{{{{ inventory_dir }}}}/.gatehouse/{kind}" in result["msg"]
+    assert not (playbook.folder / "mine").exists()
