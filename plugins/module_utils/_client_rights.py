@@ -6,6 +6,9 @@
 A client that is known by certificates has their subjects there, `"certificates": ["CN=alice,O=Example"]`. Where the
 inventory has them, texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and
 `"keys": {"laptop": {"comment": "…"}}`.
+
+The name `*`, which no client can have, stands for whoever is not named: somebody whose line was added to the file of
+passwords or keys by hand, where that is left to people. Without it they may do nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +16,12 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import SCOPES, Client
+from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
+    ALL_MODELS,
+    DEFAULT_SCOPES,
+    SCOPES,
+    Client,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome, split_lines
 
@@ -21,6 +29,11 @@ Rights = t.Dict[str, t.Dict[str, t.Any]]
 
 # What a route may need: a client may do what needs `any` whatever its scopes, and what needs `account` with admin only.
 NEEDS = ("any", *SCOPES, "account")
+
+OTHERS = "*"
+_OF_OTHERS = {"models": list(ALL_MODELS), "scopes": list(DEFAULT_SCOPES)}
+# Of a client that is to be gone: it is named, so that it is none of the others while its line is still there.
+_OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": []}
 
 _MEMBERS = {"models", "scopes", "certificates", "owner", "comment", "keys"}
 
@@ -30,7 +43,7 @@ def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> t
     there = {} if content is None else read(content)
     wanted: Rights = {client.name: _entry(client) for client in clients if client.present}
     absent = {client.name for client in clients if not client.present}
-    kept = {} if purge else {name: rights for name, rights in there.items() if name not in absent}
+    kept: Rights = {} if purge else {**there, OTHERS: _OF_OTHERS, **{name: _OF_ABSENT for name in sorted(absent)}}
     rights = {**kept, **wanted}
     for name in _disputed({**wanted, **{name: kept[name] for name in kept if name not in wanted}}):
         raise DamagedFile(_line(content, name), "a certificate of this client is to be that of another one")
@@ -40,7 +53,11 @@ def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> t
         changed=changed,
         added=[name for name in wanted if name not in there],
         updated=[name for name in wanted if name in there and there[name] != wanted[name]],
-        removed=[name for name in there if name not in rights],
+        removed=[
+            name
+            for name in there
+            if name != OTHERS and (name not in rights or (name in absent and rights[name] == _OF_ABSENT != there[name]))
+        ],
         unchanged=[name for name in wanted if there.get(name) == wanted[name]],
         before="no such file\n" if content is None else _text(there),
         after=_text(rights),

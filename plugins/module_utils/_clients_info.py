@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._access_log import Credential, Uses
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import OTHERS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import ALL_MODELS, DEFAULT_SCOPES
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry, parse
@@ -166,14 +167,17 @@ def describe(
         last[name] = max(last.get(name, moment), moment)
     # The gateway gives these the scopes that a client has by default.
     known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
+    others = known.pop(OTHERS, Rights())
+    named = [name for name in rights if name in known and (rights[name].scopes or rights[name].certificates)]
     clients = []
-    for name in sorted({*of_client, *passwords, *rights}):
-        right = known.get(name, Rights())
+    for name in sorted({*of_client, *passwords, *named}):
+        right = known.get(name, others)
         password = dict(scheme=passwords[name], last_use=told(uses.last.get((name, "")))) if name in passwords else None
         ordered = sorted(of_client.get(name, []), key=lambda key: key.id)
         clients.append(
             dict(
                 name=name,
+                by_hand=name not in rights,
                 owner=right.owner,
                 comment=right.comment,
                 scopes=right.scopes,

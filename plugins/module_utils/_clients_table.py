@@ -25,7 +25,11 @@ _SHOWN = 4
 
 def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> list[str]:
     """A line for each credential, in the form of what the module returns, then what they are in numbers."""
-    rows = [row for client in clients for row in _rows(client, log_since is not None)]
+    rows = [
+        (*row[:-1], row[-1] + ",added-by-hand") if client["by_hand"] else row
+        for client in clients
+        for row in _rows(client, log_since is not None)
+    ]
     keys = sum(len(client["api_keys"]) for client in clients)
     passwords = sum(client["password"] is not None for client in clients)
     certificates = sum(len(client["certificates"]) for client in clients)

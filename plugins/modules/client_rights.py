@@ -14,7 +14,8 @@ description:
   - Writes a JSON file of the clients with their scopes and models, the whole list in one task. O(clients[].owner),
     O(clients[].comment) and O(clients[].keys[].comment) stand there too, where they are given.
   - The gateway reads it again when it changed, and goes on with the last good state where it is damaged. A client that
-    is not in it may do nothing.
+    is not in it may do nothing. With O(purge=false), where people add lines to the files of passwords and keys by hand,
+    such a client has the scopes that a client has by default.
 extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file

@@ -73,6 +73,10 @@ clients:
       description: Name of the client.
       type: str
       sample: alice
+    by_hand:
+      description: Whether C(clients.json) does not name it, so that somebody added its lines to the other files.
+      type: bool
+      sample: false
     owner:
       description: Whose client it is, null if unknown.
       type: str
@@ -80,7 +84,8 @@ clients:
       description: What was noted about the client, null if nothing.
       type: str
     scopes:
-      description: What the client may do; nothing if C(clients.json) does not name it.
+      description: What the client may do. Of one that C(clients.json) does not name, what that file says of others, or
+        nothing.
       type: list
       elements: str
       sample: [inference, models_read]

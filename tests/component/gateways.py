@@ -104,7 +104,7 @@ class Gateway:
         self.allow({name: ["admin"] for name in PASSWORDS})
 
     def allow(self, scopes: dict[str, list[str]], models: dict[str, list[str]] | None = None) -> None:
-        """Replace what the clients may do; all models unless `models` says otherwise."""
+        """Replace what the clients may do; all models unless `models` says otherwise. `*` is whoever is not named."""
         limits = models or {}
         clients = {name: {"models": limits.get(name, ["*"]), "scopes": granted} for name, granted in scopes.items()}
         self.write("clients.json", [json.dumps(clients)])

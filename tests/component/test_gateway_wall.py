@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passlib.hash import apr_md5_crypt, bcrypt
 
 from tests.component import rendering
 from tests.component.contract.replay import Reply
@@ -197,6 +198,33 @@ def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> No
     for path, lacks in (("/", "it has no scopes"), ("/api/tags", "it lacks the scope models_read")):
         reply = server.ask(path, basic_or_key(server, "alice"))
         assert (status(reply), json.loads(reply.body)) == (403, {"error": f"this client may not do this: {lacks}"})
+
+
+@pytest.mark.parametrize("auth", ["basic", "both"])
+def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_people(
+    auth: str, tmp_path: Path, upstream: Echo
+) -> None:
+    """On the next request, with what `htpasswd -B` or `htpasswd` writes; and is out with the line."""
+    name, password = "Zoe", "a password of zoe"
+    credential = f"Authorization: {basic(name, password)}"
+    asked = [("GET", "/api/tags"), ("POST", "/api/chat"), ("POST", "/api/pull"), ("GET", "/")]
+    with gateway(tmp_path, auth, upstream.address) as one:
+        others = (one.folder / "clients" / "htpasswd").read_text().splitlines()
+
+        def statuses(credential: str) -> list[int]:
+            return [status(one.ask(path, credential, method=method)) for method, path in asked]
+
+        for scheme in (bcrypt.using(rounds=4, ident="2y"), apr_md5_crypt):
+            one.write("htpasswd", [*others, f"{name}:{scheme.hash(password)}"])
+            one.allow({"alice": ["admin"], "bob": [], "*": ["inference", "models_read"]})
+            assert statuses(credential) == [200, 200, 403, 200]
+            # Whom the inventory names has what it says.
+            assert statuses(f"Authorization: {basic('bob', PASSWORDS['bob'])}") == [403, 403, 403, 200]
+            one.allow({"alice": ["admin"], "bob": []})
+            assert statuses(credential) == [403] * 4
+        one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
+        one.write("htpasswd", others)
+        assert statuses(credential) == [401] * 4
 
 
 @pytest.mark.parametrize(

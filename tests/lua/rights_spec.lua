@@ -29,6 +29,15 @@ describe("what a client may do", function()
         assert.is_false(file('["admin"]'):allows("bob", "any"))
     end)
 
+    it("is what the file says of others for a client that it does not name", function()
+        local clients = assert(rights.parse('{"alice": {"scopes": [], "models": ["*"]}, '
+            .. '"*": {"scopes": ["inference"], "models": ["*"]}}'))
+        assert.is_true(clients:allows("bob", "inference"))
+        assert.is_false(clients:allows("bob", "models_read"))
+        assert.is_nil(clients:models("bob"))
+        assert.is_false(clients:allows("alice", "inference"))
+    end)
+
     it("is the default for a key in plain text", function()
         local clients = assert(rights.parse("{}"))
         assert.is_true(clients:allows(keyfile.PLAIN_TEXT, "inference"))

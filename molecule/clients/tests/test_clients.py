@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
+from passlib.hash import bcrypt
 
 from tests.client import Gateway, Load, playbook
 from tests.scenario import Scenario
@@ -84,6 +87,31 @@ def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Pat
     write([CLIENTS[0], {**CLIENTS[1], "password": "another"}], tmp_path)
     assert GATEWAY.status(auth=("bob", PASSWORD)) == 401
     assert GATEWAY.status(auth=("bob", "another")) == 200
+
+
+def test_a_line_that_somebody_adds_by_hand_counts_at_once_where_that_is_left_to_people(tmp_path: Path) -> None:
+    """As with `htpasswd -B htpasswd zoe`, and a text of one's own in api_keys; and no restart."""
+    write(CLIENTS, tmp_path, ollama_gateway_clients_purge=False)
+    host, folder = SCENARIO.host("gate"), "/opt/gatehouse/gateway/clients"
+    lines = {
+        "htpasswd": "zoe:" + bcrypt.using(rounds=5, ident="2y").hash(PASSWORD),
+        "api_keys": "a-key-that-zoe-made-up",
+    }
+    before = running_gateway()
+    for name, line in lines.items():
+        host.run_expect([0], f"cp -p {folder}/{name} /root/ && echo {quote(line)} >> {folder}/{name}")
+    try:
+        assert GATEWAY.status(auth=("zoe", PASSWORD)) == 200
+        assert GATEWAY.status(key=lines["api_keys"]) == 200
+        said = write(CLIENTS, tmp_path, "--tags=list", ollama_gateway_clients_purge=False)
+        assert re.search(r"zoe +password .*added-by-hand", said), said
+        assert said.count("added-by-hand") == 2, said
+    finally:
+        for name in lines:
+            host.run_expect([0], f"cp -p /root/{name} {folder}/")
+    assert GATEWAY.status(auth=("zoe", PASSWORD)) == 401
+    assert GATEWAY.status(key=lines["api_keys"]) == 401
+    assert running_gateway() == before
 
 
 def test_who_changes_over_to_a_rotated_key_is_never_refused_and_the_old_key_ends_with_its_grace(tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: P
     path = tmp_path / "clients.json"
     path.write_text(json.dumps({"carol": {"models": ["*"], "scopes": ["admin"]}, "dave": DEFAULT}))
     run = playbook.run([rights(path, [ALICE, {"name": "dave", "state": "absent"}], purge=False)])
-    assert set(json.loads(path.read_text())) == {"alice", "carol"}
+    scopes = {name: entry["scopes"] for name, entry in json.loads(path.read_text()).items()}
+    default = DEFAULT["scopes"]
+    assert scopes == {"*": default, "alice": default, "carol": ["admin"], "dave": []}
     assert [name for name in run.only[0]["files"] if name.startswith("admin/")] == ["admin/carol"]
 
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import read, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import read, scope_files, update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Client, Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 
@@ -91,7 +91,8 @@ class TestCertificates:
         with pytest.raises(DamagedFile, match=r"^line 2: a certificate of this client is to be that of another one"):
             update(content, self.clients(bob), purge=False)
         for clients, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
-            assert list(update(content, self.clients(*clients), purge)[1]) == ["bob"]
+            rights = update(content, self.clients(*clients), purge)[1]
+            assert [name for name in rights if "certificates" in rights[name]] == ["bob"]
         handed_over = self.clients({"name": "alice", "certificates": ["CN=b"]}, bob)
         assert update(content, handed_over, purge=False)[1]["alice"]["certificates"] == ["CN=b"]
 
@@ -100,3 +101,33 @@ class TestCertificates:
 def test_a_name_that_steers_a_terminal_is_damage(name: str) -> None:
     with pytest.raises(DamagedFile, match="a client has a name with characters that cannot be printed"):
         read(json.dumps({name: {"models": [], "scopes": []}}, ensure_ascii=False).encode())
+
+
+class TestOthers:
+    """Whose lines people add to the files of passwords and keys by hand."""
+
+    ALICE: ClassVar[dict[str, Any]] = {"name": "alice"}
+    GONE: ClassVar[dict[str, Any]] = {"name": "bob", "state": "absent"}
+
+    @staticmethod
+    def rights(content: bytes | None, *entries: dict[str, Any], purge: bool) -> dict[str, Any]:
+        clients, _problems = read_clients(list(entries), "clients", Rules(keys=True))
+        return update(content, clients, purge)[1]
+
+    def test_they_have_the_default_scopes_where_people_may_add_them(self) -> None:
+        rights = self.rights(None, self.ALICE, purge=False)
+        assert rights["*"] == {"models": ["*"], "scopes": ["inference", "models_read"]}
+        assert {"any/*", "inference/*", "models_read/*"} == {name for name in scope_files(rights) if name.endswith("*")}
+
+    def test_they_may_do_nothing_where_the_inventory_alone_decides(self) -> None:
+        before = json.dumps(self.rights(None, self.ALICE, purge=False)).encode()
+        assert set(self.rights(before, self.ALICE, purge=True)) == {"alice"}
+
+    def test_a_client_that_is_to_be_gone_is_none_of_them_while_its_line_is_there(self) -> None:
+        before = json.dumps({"bob": {"models": ["a"], "scopes": ["inference"]}}).encode()
+        clients, _problems = read_clients([self.ALICE, self.GONE], "clients", Rules(keys=True))
+        outcome, rights = update(before, clients, purge=False)
+        assert rights["bob"]["scopes"] == []
+        assert outcome.removed == ["bob"]
+        again, _rights = update(outcome.text.encode(), clients, purge=False)
+        assert (again.changed, again.removed) == (False, [])

@@ -217,6 +217,12 @@ class TestDescribe:
         (client,) = describe(f"alice.laptop sha256:{DIGEST}")
         assert (client["scopes"], client["models"]) == ([], [])
 
+    def test_one_that_somebody_added_by_hand_has_what_the_file_says_of_others(self) -> None:
+        entries = {"*": dict(scopes=["inference"], models=["*"]), "bob": dict(scopes=[], models=["*"])}
+        alice, bob = describe(f"alice.laptop sha256:{DIGEST}\nbob.ci sha256:{DIGEST}", **entries)
+        assert (alice["name"], alice["scopes"], alice["by_hand"]) == ("alice", ["inference"], True)
+        assert (bob["name"], bob["scopes"], bob["by_hand"]) == ("bob", [], False)
+
     def test_keys_in_plain_text_have_the_scopes_that_the_gateway_gives_them(self) -> None:
         (client,) = describe("planted-secret")
         assert (client["name"], client["scopes"]) == ("(plain text)", ["inference", "models_read"])
@@ -256,8 +262,8 @@ class TestTable:
             "alice password - - inference,models_read a,b,c,d,+2 - - never valid",
             f"alice laptop {DIGEST[:8]} Xy12 inference,models_read a,b,c,d,+2 2026-01-01T00:00Z 2027-01-01T00:00Z "
             "2026-11-25T12:30Z valid",
-            "bob password - - none none - - never -",
-            f"bob ci {DIGEST[:8]} - none none - - never not-yet-valid",
+            "bob password - - none none - - never -,added-by-hand",
+            f"bob ci {DIGEST[:8]} - none none - - never not-yet-valid,added-by-hand",
             "idle none - - admin all - - never -",
             r"mtls certificate:CN=Al\09Sch\C3\BC\20\+\20Co,O=x - - admin all - - - valid",
         ]
@@ -266,7 +272,7 @@ class TestTable:
 
     def test_without_a_log_the_last_use_is_unknown_and_not_never(self) -> None:
         _header, line, numbers, log = table(describe(f"alice.laptop sha256:{DIGEST}"), None)
-        assert line.split()[-2:] == ["-", "valid"]
+        assert line.split()[-2:] == ["-", "valid,added-by-hand"]
         assert (numbers, log) == ("1 client, 1 key, 0 passwords", "no log tells when they were used")
 
     def test_where_nobody_may_come_in_it_says_so(self) -> None:

@@ -15,12 +15,16 @@ local type = type
 
 local SCOPES = { inference = true, models_read = true, models_write = true, admin = true }
 
+-- No client can have this name.
+local OTHERS = "*"
+
 local _M = {}
 local methods = {}
 
--- Whether a client may use a route that needs this scope. A client that the file does not name may do nothing.
+-- Whether a client may use a route that needs this scope. One that the file does not name may do what the file says of
+-- the others, and nothing if it says nothing.
 function methods:allows(client, scope)
-    local scopes = self.scopes[client]
+    local scopes = self.scopes[client] or self.scopes[OTHERS]
     return scopes ~= nil and (scope == "any" or scopes.admin or scopes[scope] or false)
 end
 
