@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._former_folder import default_folder, is_to_move, move
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX
+from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import REVOKED
 from ansible_collections.gatehouse.ollama.plugins.module_utils._private_folder import check, check_file, make
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import inventory_base, refuse_visible
@@ -52,13 +53,18 @@ class ActionModule(CredentialsAction):
                     _make(path)
         except GatehouseError as error:
             raise SecretStoreError("%s: %s" % (variable, error)) from None
-        return result
+        return {**result, "revoked": _revoked(path) if kind == "secrets" else []}
 
     def _former(self, base: str, kind: str, task_vars: Dict) -> str:
         # Of a host that is named on the command line, Ansible calls the folder None. That once was taken for a name.
         if task_vars.get("inventory_dir") == "None":
             return self.controller_path(os.path.join("None", kind))
         return os.path.join(base, kind)
+
+
+def _revoked(path: str) -> list[str]:
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return sorted(name[: -len(REVOKED)] for name in names if name.endswith(REVOKED))
 
 
 def _make(path: str) -> None:

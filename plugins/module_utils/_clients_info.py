@@ -156,11 +156,16 @@ def describe(
     rights: t.Mapping[str, Rights],
     uses: Uses,
     now: str,
+    revoked: t.Iterable[str] = (),
 ) -> list[dict[str, t.Any]]:
-    """What the module returns of each client, by name."""
+    """What the module returns of each client, by name. `revoked` are names of keys that stay out."""
     of_client: dict[str, list[Key]] = {}
     for key in keys:
         of_client.setdefault(key.client, []).append(key)
+    gone: dict[str, list[dict[str, t.Any]]] = {}
+    for client, _dot, key_id in (name.rpartition(".") for name in sorted(revoked)):
+        if key_id not in [key.id for key in of_client.get(client, [])]:
+            gone.setdefault(client, []).append(_describe_revoked(client, key_id, uses))
     # Of credentials that are gone, too: whether a client is still about does not depend on its keys.
     last: dict[str, datetime.datetime] = {}
     for (name, _key), moment in uses.last.items():
@@ -170,21 +175,21 @@ def describe(
     others = known.pop(OTHERS, Rights())
     named = [name for name in rights if name in known and (rights[name].scopes or rights[name].certificates)]
     clients = []
-    for name in sorted({*of_client, *passwords, *named}):
+    for name in sorted({*of_client, *passwords, *named, *gone}):
         right = known.get(name, others)
         password = dict(scheme=passwords[name], last_use=told(uses.last.get((name, "")))) if name in passwords else None
         ordered = sorted(of_client.get(name, []), key=lambda key: key.id)
         clients.append(
             dict(
                 name=name,
-                by_hand=name not in rights,
+                by_hand=name not in rights and (name in of_client or name in passwords),
                 owner=right.owner,
                 comment=right.comment,
                 scopes=right.scopes,
                 models=right.models,
                 password=password,
                 certificates=[dict(subject=subject, state="valid") for subject in right.certificates],
-                api_keys=[_describe_key(key, right, uses, now) for key in ordered],
+                api_keys=[*(_describe_key(key, right, uses, now) for key in ordered), *gone.get(name, [])],
                 last_use=told(last.get(name)),
             )
         )
@@ -211,6 +216,12 @@ def _describe_key(key: Key, right: Rights, uses: Uses, now: str) -> dict[str, t.
         state=key.state(now),
         last_use=told(uses.last.get((key.client, key.id))),
     )
+
+
+def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
+    """The host knows nothing of it any more."""
+    unknown = dict.fromkeys(("fingerprint", "last4", "created", "not_before", "expires", "comment"))
+    return dict(unknown, id=printable(key_id), state="revoked", last_use=told(uses.last.get((client, key_id))))
 
 
 def _records(content: bytes, problems: Problems) -> t.Iterator[tuple[int, str]]:

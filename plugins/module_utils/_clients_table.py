@@ -55,7 +55,7 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
         yield (
             client["name"],
             key["id"],
-            key["fingerprint"],
+            key["fingerprint"] or UNKNOWN,
             key["last4"] or UNKNOWN,
             *rights,
             _moment(key["created"]),

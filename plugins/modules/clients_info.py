@@ -29,6 +29,13 @@ options:
       - If it fails, there is a warning, and when credentials were used is unknown.
     type: list
     elements: str
+  revoked:
+    description:
+      - Names of keys, such as V(alice.laptop), that were revoked and are remembered so. The host does not know them any
+        more.
+    type: list
+    elements: str
+    default: []
   log_timeout:
     description: Seconds that O(log_command) may take. Longer is a failure of it.
     type: int
@@ -191,6 +198,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_table im
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     path=dict(type="path", required=True),
     log_command=dict(type="list", elements="str"),
+    revoked=dict(type="list", elements="str", default=[]),
     log_timeout=dict(type="int", default=60),
 )
 
@@ -221,7 +229,8 @@ def look(options: dict[str, t.Any], now: datetime.datetime) -> tuple[dict[str, t
             command = " ".join(options["log_command"])
             warnings.append("When credentials were used is unknown: `%s` %s." % (command, error))
     log_since = _clients_info.told(uses.since)
-    clients = _clients_info.describe(keys, passwords, rights, uses, _clients_info.told(now) or "")
+    moment = _clients_info.told(now) or ""
+    clients = _clients_info.describe(keys, passwords, rights, uses, moment, options["revoked"])
     return dict(changed=False, clients=clients, log_since=log_since, table=table(clients, log_since)), warnings
 
 

@@ -28,7 +28,7 @@ attributes:
     support: full
 options:
   path:
-    description: The folder on the controller. A relative path begins at the playbook's folder.
+    description: The folder on the controller, an absolute path.
     type: path
     required: true
   kind:
@@ -61,4 +61,10 @@ path:
   type: str
   returned: success
   sample: /home/ops/inventory/.gatehouse/secrets
+revoked:
+  description: Of V(secrets), the names of the keys that are remembered as revoked.
+  type: list
+  elements: str
+  returned: success
+  sample: [alice.laptop]
 """

@@ -223,6 +223,18 @@ class TestDescribe:
         assert (alice["name"], alice["scopes"], alice["by_hand"]) == ("alice", ["inference"], True)
         assert (bob["name"], bob["scopes"], bob["by_hand"]) == ("bob", [], False)
 
+    def test_a_revoked_key_stays_on_the_list_as_long_as_it_is_remembered(self) -> None:
+        found, _problems = keys(f"alice.laptop sha256:{DIGEST}")
+        uses = Uses(None, {("alice", "phone"): datetime.datetime(2026, 11, 2, tzinfo=datetime.timezone.utc)})
+        revoked = ["alice.phone", "bob.ci", "alice.laptop"]
+        alice, bob = info.describe(found, {}, {"alice": info.Rights(["admin"], ["*"])}, uses, NOW, revoked)
+        states = [(key["id"], key["state"], key["last_use"]) for key in alice["api_keys"]]
+        # One that has a new secret is a key as any.
+        assert states == [("laptop", "valid", None), ("phone", "revoked", "2026-11-02T00:00:00Z")]
+        assert ([key["state"] for key in bob["api_keys"]], bob["by_hand"]) == (["revoked"], False)
+        lines = table([alice, bob], None)
+        assert lines[3].split() == ["bob", "ci", "-", "-", "none", "none", "-", "-", "-", "revoked"]
+
     def test_keys_in_plain_text_have_the_scopes_that_the_gateway_gives_them(self) -> None:
         (client,) = describe("planted-secret")
         assert (client["name"], client["scopes"]) == ("(plain text)", ["inference", "models_read"])

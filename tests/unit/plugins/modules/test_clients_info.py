@@ -47,7 +47,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def options(folder: Path, **others: Any) -> dict[str, Any]:
-    return {"path": str(folder), "log_command": ["cat", str(folder.parent / "log")], "log_timeout": 60, **others}
+    log = ["cat", str(folder.parent / "log")]
+    return {"path": str(folder), "log_command": log, "log_timeout": 60, "revoked": [], **others}
 
 
 def test_what_is_returned_and_warned_of_holds_no_secret_and_no_hash(folder: Path) -> None:
