@@ -27,6 +27,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import
 # As the gateway calls it in its log. No client can have this name.
 PLAIN_TEXT = "(plain text)"
 UNKNOWN_SCHEME = "another kind of hash"
+# {SHA}, {SSHA} and {PLAIN}: damage for OpenResty; plain nginx lets people in by them, and each is guessed at once.
+_UNSALTED = "a password must not be kept in this form; make the line anew with `htpasswd -B`, or without -s and -p"
 
 # What a client has lists of, and what it has where there is none.
 _LISTS: t.Tuple[t.Tuple[str, t.Optional[t.List[str]]], ...] = (("scopes", None), ("models", None), ("certificates", []))
@@ -104,6 +106,8 @@ def read_passwords(content: bytes, problems: Problems) -> dict[str, str]:
             problems.add("an earlier line has the same name, and counts", number)
         else:
             schemes[name] = str(identify(hashed) or UNKNOWN_SCHEME)
+            if hashed.startswith("{"):
+                problems.add(_UNSALTED, number)
     return schemes
 
 

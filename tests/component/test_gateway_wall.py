@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from passlib.hash import apr_md5_crypt, bcrypt
+from passlib.hash import apr_md5_crypt, bcrypt, ldap_sha1
 
 from tests.component import rendering
 from tests.component.contract.replay import Reply
@@ -225,6 +225,11 @@ def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_peopl
         one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
         one.write("htpasswd", others)
         assert statuses(credential) == [401] * 4
+        if auth == "both":
+            # As `htpasswd -s` writes it. Plain nginx takes that; the list of clients warns of it.
+            one.write("htpasswd", [*others, f"{name}:{ldap_sha1.hash(password)}"])
+            assert statuses(credential) == [401] * 4
+            assert "the hash one of sha512_crypt, apr1 or bcrypt" in one.logs()
 
 
 @pytest.mark.parametrize(

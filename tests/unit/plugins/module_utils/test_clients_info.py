@@ -147,12 +147,18 @@ class TestPasswords:
             ("$6$rounds=20000$abcdefgh$" + "A" * 86, "sha512_crypt with rounds 20000"),
             ("$apr1$abcdefgh$" + "A" * 22, "apr1"),
             ("$2y$10$" + "A" * 53, "bcrypt with rounds 10"),
-            ("{PLAIN}secret", "another kind of hash"),
             ("", "another kind of hash"),
         ],
     )
     def test_a_password_is_told_by_its_scheme(self, hashed: str, scheme: str) -> None:
         assert self.read(f"# users\r\nalice:{hashed}\r\n".encode()) == ({"alice": scheme}, [])
+
+    @pytest.mark.parametrize("hashed", ["{PLAIN}secret", "{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "{SSHA}x"])
+    def test_one_that_is_guessed_at_once_is_told_with_what_to_do(self, hashed: str) -> None:
+        schemes, (problem,) = self.read(f"alice:{hashed}\n".encode())
+        assert schemes == {"alice": "another kind of hash"}
+        assert problem.startswith("htpasswd, line 1: a password must not be kept in this form")
+        assert "htpasswd -B" in problem
 
     @pytest.mark.parametrize("line", [b"secret", b":secret", b"my secret:x", b"\xffsecret:x"])
     def test_a_damaged_line_is_told_by_its_number_and_never_quoted(self, line: bytes) -> None:
