@@ -5,21 +5,32 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import typing as t
 
+from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._near_miss import is_near_miss
 
 # Where Ansible looks if nothing names an inventory.
 _UNNAMED = ["/etc/ansible/hosts"]
+# -i, perhaps behind options without a value, and whatever is short for --inventory.
+_OPTION = re.compile(r"-[CDKbhkv]*i|--inv")
 
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
-def problem(groups: Groups, wanted: t.Sequence[str], sources: t.Sequence[str]) -> str | None:
+def is_named(sources: t.Sequence[str], arguments: t.Sequence[str]) -> bool:
+    """Whether somebody named an inventory: on the command line, in the environment or in ansible.cfg."""
+    origin = C.config.get_config_value_and_origin("DEFAULT_HOST_LIST")[1]
+    return list(sources) != _UNNAMED or origin != "default" or any(map(_OPTION.match, arguments))
+
+
+def problem(groups: Groups, wanted: t.Sequence[str], sources: t.Sequence[str], named: bool) -> str | None:
     """What makes it unclear whose hosts are meant, if so."""
     if not groups["all"]:
-        return None if list(sources) == _UNNAMED else _no_host(sources)
+        return _no_host(sources) if named else None
     misses = [text for name in sorted(groups) for text in [_near_miss(name, groups, wanted)] if text]
     if misses:
         return "\n".join(misses)
@@ -60,5 +71,6 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         options = {"groups": {"type": "list", "elements": "str", "required": True}}
         arguments = self.validate_argument_spec(options)[1]
-        wrong = problem(task_vars["groups"], arguments["groups"], task_vars.get("ansible_inventory_sources") or ())
+        sources = task_vars.get("ansible_inventory_sources") or ()
+        wrong = problem(task_vars["groups"], arguments["groups"], sources, is_named(sources, sys.argv))
         return {**result, "failed": True, "msg": wrong} if wrong else {**result, "changed": False}

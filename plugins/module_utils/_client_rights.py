@@ -33,9 +33,11 @@ NEEDS = ("any", *SCOPES, "account")
 OTHERS = "*"
 _OF_OTHERS = {"models": list(ALL_MODELS), "scopes": list(DEFAULT_SCOPES)}
 # Of a client that is to be gone: it is named, so that it is none of the others while its line is still there.
-_OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": []}
+_OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
+# Beside the scopes, in the same form: whoever has a file here is none of the others. The last to go, by its name.
+_NAMED = "named"
 
-_MEMBERS = {"models", "scopes", "certificates", "owner", "comment", "keys"}
+_MEMBERS = {"absent", "models", "scopes", "certificates", "owner", "comment", "keys"}
 
 
 def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
@@ -104,11 +106,12 @@ def _disputed(rights: Rights) -> t.Iterator[str]:
 
 def scope_files(rights: Rights) -> dict[str, str]:
     """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client."""
-    return {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name]["scopes"], need)}
+    may = {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name], need)}
+    return {**may, **{f"{_NAMED}/{name}": "" for name in sorted(rights) if name != OTHERS}}
 
 
-def _allows(scopes: t.Sequence[str], need: str) -> bool:
-    return need == "any" or need in scopes or "admin" in scopes
+def _allows(entry: t.Mapping[str, t.Any], need: str) -> bool:
+    return not entry.get("absent") and (need == "any" or need in entry["scopes"] or "admin" in entry["scopes"])
 
 
 def _entry(client: Client) -> dict[str, t.Any]:
@@ -126,6 +129,8 @@ def _is_sound(entry: object) -> bool:
         return False
     keys = entry.get("keys", {})
     if not isinstance(keys, dict) or any(not isinstance(key, dict) or set(key) != {"comment"} for key in keys.values()):
+        return False
+    if entry.get("absent", True) is not True:
         return False
     notes = [entry.get("owner", ""), entry.get("comment", ""), *(key["comment"] for key in keys.values())]
     certificates = entry.get("certificates", [])

@@ -22,13 +22,13 @@ class Made:
         self._layers = _read(text)
         self._write = write
 
-    def files(self, layers: Digests) -> Digests:
-        """The digests of the files that these layers were made of: those of the layers, if nothing else is noted."""
-        return next((files for files, made in self._layers.items() if made == layers), layers)
+    def of(self, files: Digests, layers: Digests) -> bool:
+        """Whether these layers are what the server made of these files; both by their digests."""
+        return layers in (files, self._layers.get(files))
 
     def note(self, files: Digests, layers: Digests) -> None:
         """Raises OSError."""
-        if self._write is None or self.files(layers) == files:
+        if self._write is None or not layers or self.of(files, layers):
             return
         self._layers[files] = layers
         entries = [{"files": sorted(files), "layers": sorted(made)} for files, made in self._layers.items()]
@@ -38,5 +38,5 @@ class Made:
 def _read(text: str) -> t.Dict[Digests, Digests]:
     try:
         return {frozenset(map(str, entry["files"])): frozenset(map(str, entry["layers"])) for entry in json.loads(text)}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return {}

@@ -173,8 +173,9 @@ class Keeper:
             unknown_base = not self._base(recipe.base) or (self._check and recipe.base.key in self._moved)
             base = None if unknown_base else self._look(recipe.base)
         now = self._look(one.name) if result.old else None
-        if now is not None and files:
-            now = replace(now, weights=self._made.files(now.weights))
+        wanted = frozenset(files.values())
+        if now is not None and files and self._made.of(wanted, now.weights):
+            now = replace(now, weights=wanted)
         if not unknown_base:
             wish = _model_look.wished(recipe, base, files.values(), now)
             if now == wish:
@@ -193,7 +194,7 @@ class Keeper:
         self._changed(one.name, result)
         if files:
             layers = _model_look.look(self.client.show(self._spelled(one.name))).weights
-            self._made.note(frozenset(files.values()), layers)
+            self._made.note(wanted, layers)
         if result.changed:
             self._host.notes.event("%s: made" % one.name.short)
 

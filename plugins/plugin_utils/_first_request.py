@@ -69,17 +69,18 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
     elif tunnel:
         curl += ["--connect-to", "::%s:%d" % (_HERE, here)]
     # What everybody may ask who is let in.
-    line = " ".join([*curl, *([credential] if credential else []), "%s/api/version" % address])
+    asked = shlex.quote("%s/api/version" % address)
+    line = " ".join([*curl, *([credential] if credential else []), asked])
     if tunnel:
         return ["To try it, from here:", _tunnel(gateway, way, here), line]
     return ["To try it, on the host itself:" if closed and not way.is_local else "To try it:", line]
 
 
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:
-    port = ["-p", way.port] if way.port not in ("", "22") else []
+    port = ["-p", shlex.quote(way.port)] if way.port not in ("", "22") else []
     place = "%s@%s" % (way.user, way.host) if way.user else way.host
     there = "%d:%s:%d" % (here, _bracketed(gateway.bind), gateway.port)
-    return " ".join(["ssh", "-f", "-N", "-L", there, *port, shlex.quote(place)])
+    return " ".join(["ssh", "-f", "-N", "-L", shlex.quote(there), *port, "--", shlex.quote(place)])
 
 
 def credential_of(clients: t.Sequence[t.Any], auth: str, secrets_dir: str) -> str:

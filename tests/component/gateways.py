@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import scope_files
 from docker.models.containers import Container
 from passlib.hash import sha512_crypt
 
@@ -106,15 +107,18 @@ class Gateway:
     def allow(self, scopes: dict[str, list[str]], models: dict[str, list[str]] | None = None) -> None:
         """Replace what the clients may do; all models unless `models` says otherwise. `*` is whoever is not named."""
         limits = models or {}
-        clients = {name: {"models": limits.get(name, ["*"]), "scopes": granted} for name, granted in scopes.items()}
-        self.write("clients.json", [json.dumps(clients)])
+        self.permit({name: {"models": limits.get(name, ["*"]), "scopes": granted} for name, granted in scopes.items()})
+
+    def permit(self, rights: dict[str, dict[str, Any]]) -> None:
+        """Write what the clients may do as the role does, for both engines."""
+        self.write("clients.json", [json.dumps(rights)])
         root = self.folder / "clients" / "scopes"
         shutil.rmtree(root, ignore_errors=True)
-        for scope in ("", "any", "inference", "models_read", "models_write", "admin", "account"):
-            self._own(root / scope, 0o750, (root / scope).mkdir)
-            for name, granted in scopes.items():
-                if scope and (scope == "any" or scope in granted or "admin" in granted):
-                    (root / scope / name).touch()
+        self._own(root, 0o750, root.mkdir)
+        for path in map(root.joinpath, scope_files(rights)):
+            if not path.parent.exists():
+                self._own(path.parent, 0o750, path.parent.mkdir)
+            path.touch()
 
     @staticmethod
     def _own(path: Path, mode: int, make: Any = None) -> None:

@@ -157,6 +157,14 @@ def test_names_of_models_that_are_made_or_moved_are_read_to_the_letter(server: G
     assert {name for name in SPELLINGS if ask(server, path, name) == 200} == set(STRICT)
 
 
+def test_a_pattern_on_tags_opens_no_model_that_ollama_may_read_the_name_as(tmp_path: Path, upstream: Echo) -> None:
+    """Some that write read `tiny:local` as `tiny`, whose tag is `latest`."""
+    with gateway(tmp_path, "bearer", upstream.address) as one:
+        one.allow({"alice": ["admin"]}, {"alice": ["tiny:*l"]})
+        assert [ask(one, path, "tiny:local") for path in ("/api/pull", "/api/push", "/api/show")] == [403] * 3
+        assert ask(one, "/api/pull", "tiny:small") == 200
+
+
 def test_managing_models_is_limited_to_those_of_the_client_too(server: Gateway) -> None:
     assert ask(server, "/api/pull", "tiny-loop") == 403
     assert ask(server, "/api/delete", "tiny-loop", method="DELETE") == 403

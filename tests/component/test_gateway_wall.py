@@ -200,6 +200,16 @@ def test_a_client_that_nobody_gave_a_scope_may_do_nothing(server: Gateway) -> No
         assert (status(reply), json.loads(reply.body)) == (403, {"error": f"this client may not do this: {lacks}"})
 
 
+def test_where_the_file_of_users_is_missing_nobody_is_known(tmp_path: Path, upstream: Echo) -> None:
+    """Of itself nginx says 403 then, as if it knew who asks."""
+    with gateway(tmp_path, "basic", upstream.address) as one:
+        (one.folder / "clients" / "htpasswd").unlink()
+        for path in ("/api/tags", "/api/pull"):
+            reply = one.ask(path, f"Authorization: {basic('alice', PASSWORDS['alice'])}")
+            assert status(reply) == 401
+            assert one.log_of(reply.header("X-Request-Id"))["client"] == ""
+
+
 @pytest.mark.parametrize("auth", ["basic", "both"])
 def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_people(
     auth: str, tmp_path: Path, upstream: Echo
@@ -222,6 +232,11 @@ def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_peopl
             assert statuses(f"Authorization: {basic('bob', PASSWORDS['bob'])}") == [403, 403, 403, 200]
             one.allow({"alice": ["admin"], "bob": []})
             assert statuses(credential) == [403] * 4
+        one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
+        # Whom the inventory names as gone is nobody, though the line is there.
+        default = {"models": ["*"], "scopes": ["inference", "models_read"]}
+        one.permit({"alice": default, name: {**default, "scopes": [], "absent": True}, "*": default})
+        assert statuses(credential) == [403] * 4
         one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
         one.write("htpasswd", others)
         assert statuses(credential) == [401] * 4

@@ -38,6 +38,13 @@ describe("what a client may do", function()
         assert.is_false(clients:allows("alice", "inference"))
     end)
 
+    it("is nothing for a client that is to be gone, whatever others may do", function()
+        local clients = assert(rights.parse('{"alice": {"scopes": [], "models": ["*"], "absent": true}, '
+            .. '"*": {"scopes": ["inference"], "models": ["*"]}}'))
+        assert.is_false(clients:allows("alice", "any"))
+        assert.is_false(clients:allows("alice", "inference"))
+    end)
+
     it("is the default for a key in plain text", function()
         local clients = assert(rights.parse("{}"))
         assert.is_true(clients:allows(keyfile.PLAIN_TEXT, "inference"))

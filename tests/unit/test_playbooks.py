@@ -78,6 +78,10 @@ def test_an_inventory_that_gives_no_host_never_means_this_machine(playbook: Play
         assert code == 2, said
         assert f"{source} {why}, so nothing is done. Name one with hosts, such as -i my-hosts" in said
         assert "meant: localhost" not in said
+    # Where Ansible looks by itself, too, if somebody names it.
+    for option in ("-i", "-vi", "--inventory", "--inv"):
+        code, said = find(playbook, option, "/etc/ansible/hosts")
+        assert (code, "meant: localhost" in said) == (2, False), said
 
 
 @pytest.mark.parametrize("wrong", ["ollama_gateway", "ollama-gateways", "ollama_gatways", "Ollama_Gateways"])

@@ -44,9 +44,10 @@ def test_what_clients_may_do_is_written_once(playbook: Playbook, tmp_path: Path)
         "any/alice",
         "inference/alice",
         "models_read/alice",
+        "named/alice",
     }
     assert {name for name in names(folder) if name.endswith("/root")} == {
-        f"{scope}/root" for scope in ("any", "inference", "models_read", "models_write", "admin", "account")
+        f"{scope}/root" for scope in ("any", "inference", "models_read", "models_write", "admin", "account", "named")
     }
     assert {oct(one.stat().st_mode & 0o7777) for one in folder.rglob("*")} == {"0o750", "0o640"}
 
@@ -60,9 +61,8 @@ def test_who_is_not_listed_any_more_may_do_nothing(playbook: Playbook, tmp_path:
     run = playbook.run([rights(path, [ALICE, {"name": "root", "scopes": ["inference"]}]), files(folder)])
     assert run.only[0]["removed"] == ["bob"]
     assert run.only[0]["updated"] == ["root"]
-    assert names(folder) == {f"{scope}/{one}" for scope in ("any", "inference") for one in ("alice", "root")} | {
-        "models_read/alice"
-    }
+    both = {f"{scope}/{one}" for scope in ("any", "inference", "named") for one in ("alice", "root")}
+    assert names(folder) == both | {"models_read/alice"}
     assert not (folder / "stray").exists()
 
 
@@ -100,7 +100,7 @@ def test_check_mode_on_a_clean_host_tells_the_truth_and_makes_nothing(playbook: 
     run = playbook.run([rights(path, [ALICE]), files(folder)], "--check", "--diff")
     assert run.returncode == 0, run.output
     assert run.only[0]["added"] == ["alice"]
-    assert run.only[1]["added"] == ["any/alice", "inference/alice", "models_read/alice"]
+    assert run.only[1]["added"] == ["any/alice", "inference/alice", "models_read/alice", "named/alice"]
     assert not (tmp_path / "x").exists()
 
 

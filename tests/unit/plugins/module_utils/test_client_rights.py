@@ -127,7 +127,8 @@ class TestOthers:
         before = json.dumps({"bob": {"models": ["a"], "scopes": ["inference"]}}).encode()
         clients, _problems = read_clients([self.ALICE, self.GONE], "clients", Rules(keys=True))
         outcome, rights = update(before, clients, purge=False)
-        assert rights["bob"]["scopes"] == []
+        assert rights["bob"] == {"models": ["*"], "scopes": [], "absent": True}
+        assert [name for name in scope_files(rights) if name.endswith("bob")] == ["named/bob"]
         assert outcome.removed == ["bob"]
         again, _rights = update(outcome.text.encode(), clients, purge=False)
         assert (again.changed, again.removed) == (False, [])

@@ -99,7 +99,7 @@ def test_another_file_or_setting_makes_it_anew_and_the_former_one_too(deploy: De
     assert deploy.run(system="Other.") == "updated"
 
 
-@pytest.mark.parametrize("text", [None, "", "[", "{}", '[{"files": 1}]', "[1]", "null"])
+@pytest.mark.parametrize("text", [None, "", "[", "[" * 200_000, "{}", '[{"files": 1}]', "[1]", "null"])
 def test_without_the_note_it_is_made_once_more_and_is_no_change(deploy: Deploy, text: str | None) -> None:
     deploy.run()
     if text is None:
@@ -109,6 +109,26 @@ def test_without_the_note_it_is_made_once_more_and_is_no_change(deploy: Deploy, 
     assert deploy.run() == "unchanged"
     assert deploy.run() == "unchanged"
     assert deploy.server.made == 2
+
+
+def test_of_two_files_that_become_the_same_layer_each_is_made_once(tmp_path: Path) -> None:
+    made = Made("", lambda _text: None)
+    file, same, layers = frozenset({"f"}), frozenset({"g"}), frozenset({"l"})
+    made.note(file, layers)
+    made.note(same, layers)
+    # The second one may be the layer itself, copied out of the server.
+    assert made.of(file, layers)
+    assert made.of(same, layers)
+    assert made.of(layers, layers)
+    assert not made.of(frozenset({"h"}), layers)
+
+
+def test_a_server_that_tells_no_layer_leaves_no_note() -> None:
+    written: list[bytes] = []
+    made = Made("", written.append)
+    made.note(frozenset({"f"}), frozenset())
+    assert written == []
+    assert not made.of(frozenset({"g"}), frozenset())
 
 
 def test_check_mode_notes_nothing(deploy: Deploy) -> None:

@@ -40,12 +40,12 @@ def test_a_gateway_of_this_machine_is_asked_directly() -> None:
 def test_loopback_of_another_machine_is_reached_through_ssh() -> None:
     assert first_request(gateway(), SSH, "-u alice") == [
         "To try it, from here:",
-        "ssh -f -N -L 8880:127.0.0.1:8880 admin@llm.example.com",
+        "ssh -f -N -L 8880:127.0.0.1:8880 -- admin@llm.example.com",
         "curl -i -u alice http://127.0.0.1:8880/api/version",
     ]
     other = Way("ansible.builtin.ssh", "192.0.2.1", "", "2222")
     tunnel = first_request(gateway(bind="::1", port=443), other, "")[1]
-    assert tunnel == "ssh -f -N -L 8443:[::1]:443 -p 2222 192.0.2.1"
+    assert tunnel == "ssh -f -N -L '8443:[::1]:443' -p 2222 -- 192.0.2.1"
     assert first_request(gateway(), DOCKER, "")[0] == "To try it, on the host itself:"
 
 
@@ -94,7 +94,7 @@ def test_the_summary_has_lines_to_paste_and_no_secret(playbook: Playbook) -> Non
         "Clients: alice",
         f"Generated keys, on this controller: /{FOLDER}/<client>.<key id>",
         "To try it, from here:",
-        "ssh -f -N -L 8880:127.0.0.1:8880 admin@llm.example.com",
+        "ssh -f -N -L 8880:127.0.0.1:8880 -- admin@llm.example.com",
         f"curl -i --oauth2-bearer $(cat /{FOLDER}/alice.laptop) http://127.0.0.1:8880/api/version",
     ]
     assert "\n".join(["", *run.only[0]["lines"], ""]) in run.output

@@ -352,14 +352,14 @@ local function models_of_body(route)
     return body_model.read(pieces_of_body(route), route.fields, route.only)
 end
 
--- The model that a name in the request stands for.
-local function meant(route, name)
-    return route.scope == "models_write" and name or model_names.meant(name)
+-- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
+local function allows(may, route, name)
+    return may(model_names.meant(name)) and (route.scope ~= "models_write" or may(name))
 end
 
 -- Only what is a name: whatever else stands there may be a secret.
-local function log_model(route, name)
-    name = name and meant(route, name)
+local function log_model(name)
+    name = name and model_names.meant(name)
     if name and model_names.is_name(name) then
         ngx.var.gatehouse_model = name
     end
@@ -376,12 +376,12 @@ local function check_body(may, route)
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    log_model(route, names[1])
+    log_model(names[1])
     if more then
         return forbid(COULD_BE_OTHERS)
     end
     for _, name in ipairs(names) do
-        if not may(meant(route, name)) then
+        if not allows(may, route, name) then
             return forbid(NOT_LISTED)
         end
     end
@@ -391,13 +391,13 @@ end
 local function note_body(route)
     if is_plain(ngx.var.http_content_encoding) then
         local names = models_of_body(route)
-        log_model(route, names and names[1])
+        log_model(names and names[1])
     end
 end
 
 local function check_path(may, route, name)
-    log_model(route, name)
-    if may and not may(meant(route, name)) then
+    log_model(name)
+    if may and not allows(may, route, name) then
         return forbid(NOT_LISTED)
     end
 end

@@ -73,7 +73,7 @@ local function trim(text)
 end
 
 -- The name of the model that Ollama runs or shows when it is asked for this: without blanks around it, and without the
--- word that means one of this server rather than of ollama.com. What makes or removes models does not read names so.
+-- word that means one of this server rather than of ollama.com. Not all that makes or removes models reads names so.
 function _M.meant(name)
     if #name > LONGEST then
         return name

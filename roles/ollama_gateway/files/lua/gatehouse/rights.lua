@@ -24,8 +24,11 @@ local methods = {}
 -- Whether a client may use a route that needs this scope. One that the file does not name may do what the file says of
 -- the others, and nothing if it says nothing.
 function methods:allows(client, scope)
-    local scopes = self.scopes[client] or self.scopes[OTHERS]
-    return scopes ~= nil and (scope == "any" or scopes.admin or scopes[scope] or false)
+    local scopes = self.scopes[client]
+    if scopes == nil then
+        scopes = self.scopes[OTHERS]
+    end
+    return scopes and (scope == "any" or scopes.admin or scopes[scope]) or false
 end
 
 -- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
@@ -103,7 +106,8 @@ function _M.parse(text)
         if not own(self.owners, name, client) then
             return nil, "failed to read a client: its certificates must be a list of subjects that no other client has"
         end
-        self.scopes[name], self.matchers[name] = scopes, matcher
+        -- One that is to be gone is none of the others as long as it is named.
+        self.scopes[name], self.matchers[name] = client.absent == nil and scopes, matcher
     end
     -- Keys in plain text belong to no client of the inventory; they have the scopes that a client has by default.
     self.scopes[keyfile.PLAIN_TEXT] = set_of({ "inference", "models_read" })
