@@ -217,9 +217,17 @@ def limiting(server: Standin, tmp_path: Path) -> Iterator[Attacked]:
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
-        ("if not may(meant(route, name)) then", "if false then", "POST /api/show with limited: as model."),
+        (
+            "        if not allows(may, route, name) then",
+            "        if false then",
+            "POST /api/show with limited: as model.",
+        ),
         ('elseif route.model == "list" and may then', "elseif false then", "GET /api/tags with limited."),
-        ("if may and not may(", "if false and not may(", "GET /v1/models/:model with limited: gatehouse-wall-other."),
+        (
+            "if may and not allows(",
+            "if false and not allows(",
+            "GET /v1/models/:model with limited: gatehouse-wall-other.",
+        ),
         # Of several names the first alone counts.
         ("in ipairs(names) do", "in ipairs({ names[1] }) do", "POST /api/show with limited: as"),
     ],
