@@ -215,7 +215,7 @@ def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_peopl
     auth: str, tmp_path: Path, upstream: Echo
 ) -> None:
     """On the next request, with what `htpasswd -B` or `htpasswd` writes; and is out with the line."""
-    name, password = "Zoe", "a password of zoe"
+    name, password = "zoe", "a password of zoe"
     credential = f"Authorization: {basic(name, password)}"
     asked = [("GET", "/api/tags"), ("POST", "/api/chat"), ("POST", "/api/pull"), ("GET", "/")]
     with gateway(tmp_path, auth, upstream.address) as one:
