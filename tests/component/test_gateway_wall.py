@@ -240,11 +240,16 @@ def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_peopl
         one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
         one.write("htpasswd", others)
         assert statuses(credential) == [401] * 4
-        if auth == "both":
-            # As `htpasswd -s` writes it. Plain nginx takes that; the list of clients warns of it.
-            one.write("htpasswd", [*others, f"{name}:{ldap_sha1.hash(password)}"])
-            assert statuses(credential) == [401] * 4
-            assert "the hash one of sha512_crypt, apr1 or bcrypt" in one.logs()
+
+
+def test_a_password_as_htpasswd_s_writes_it_is_damage_for_openresty(tmp_path: Path, upstream: Echo) -> None:
+    """Plain nginx takes it; the list of clients warns of it."""
+    with gateway(tmp_path, "both", upstream.address) as one:
+        others = (one.folder / "clients" / "htpasswd").read_text().splitlines()
+        one.allow({"alice": ["admin"], "*": ["inference", "models_read"]})
+        one.write("htpasswd", [*others, f"zoe:{ldap_sha1.hash('a password of zoe')}"])
+        assert status(one.ask("/api/tags", f"Authorization: {basic('zoe', 'a password of zoe')}")) == 401
+        assert "the hash one of sha512_crypt, apr1 or bcrypt" in one.logs()
 
 
 @pytest.mark.parametrize(
