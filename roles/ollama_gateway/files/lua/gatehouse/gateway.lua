@@ -422,7 +422,10 @@ function _M.access()
     if route.model == "path" then
         return check_path(may, route, parameter)
     elseif route.model == "body" or route.model == "form" then
-        return may and check_body(may, route) or not may and note_body(route)
+        if may then
+            return check_body(may, route)
+        end
+        return note_body(route)
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS)
     elseif route.model == "list" and may then
