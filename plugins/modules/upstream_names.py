@@ -89,7 +89,8 @@ def hosts_file() -> t.Dict[str, str]:
 
 def look(module: AnsibleModule) -> t.List[str]:
     missing = unknown(module)
-    judged = [_upstreams.unknown(name, module.params["upstreams"], hosts_file()) for name in missing]
+    hosts = hosts_file() if missing else {}
+    judged = [_upstreams.unknown(name, module.params["upstreams"], hosts) for name in missing]
     problems = [text for is_for_good, text in judged if is_for_good]
     if problems:
         raise BadInput(problems)
