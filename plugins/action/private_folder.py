@@ -8,12 +8,12 @@ import os
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._former_folder import default_folder, is_to_move, move
+from ansible_collections.gatehouse.ollama.plugins.module_utils._former_folder import move
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX
 from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import REVOKED
 from ansible_collections.gatehouse.ollama.plugins.module_utils._private_folder import check, check_file, make
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import inventory_base, refuse_visible
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
 
 
 class ActionModule(CredentialsAction):
@@ -27,24 +27,14 @@ class ActionModule(CredentialsAction):
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         kind, path = arguments["kind"], arguments["path"]
-        variable = "%s%s_dir" % (PREFIX, kind)
-        if not os.path.isabs(path):
-            # It would begin at the playbook, which may be in an installed collection: the next upgrade removes that.
-            text = "%s: it must be an absolute path, such as {{ inventory_dir }}/.gatehouse/%s, not %s"
-            raise SecretStoreError(text % (variable, kind, path))
-        base = inventory_base(task_vars)
         result: Dict = {"changed": False, "path": path}
         try:
-            refuse_visible(path, kind, task_vars)
-            is_default = os.path.abspath(path) == os.path.abspath(default_folder(base, kind))
-            old = self._former(base, kind, task_vars)
-            if is_default and is_to_move(old, path, kind):
-                if self._task.check_mode:
-                    text = "%s is to be moved to %s, for Ansible reads what is beside an inventory as a part of it"
-                    return {"changed": True, "path": old, "warnings": [text % (old, path)]}
-                if move(old, path):
-                    text = "%s was moved to %s, for Ansible reads what is beside an inventory as a part of it"
-                    result.update(changed=True, warnings=[text % (old, path)])
+            former = locate(path, kind, task_vars, self.controller_path)
+            checks = self._task.check_mode
+            if former != path and (checks or move(former, path)):
+                text = "%s %s moved to %s, for Ansible reads what is beside an inventory as a part of it"
+                warning = text % (former, "is to be" if checks else "was", path)
+                result.update(changed=True, path=former if checks else path, warnings=[warning])
             if kind == "ca":
                 _check_ca(path)
             if arguments["create"] and not os.path.isdir(path):
@@ -52,14 +42,8 @@ class ActionModule(CredentialsAction):
                 if not self._task.check_mode:
                     _make(path)
         except GatehouseError as error:
-            raise SecretStoreError("%s: %s" % (variable, error)) from None
-        return {**result, "revoked": _revoked(path) if kind == "secrets" else []}
-
-    def _former(self, base: str, kind: str, task_vars: Dict) -> str:
-        # Of a host that is named on the command line, Ansible calls the folder None. That once was taken for a name.
-        if task_vars.get("inventory_dir") == "None":
-            return self.controller_path(os.path.join("None", kind))
-        return os.path.join(base, kind)
+            raise SecretStoreError("%s%s_dir: %s" % (PREFIX, kind, error)) from None
+        return {**result, "revoked": _revoked(result["path"]) if kind == "secrets" else []}
 
 
 def _revoked(path: str) -> list[str]:

@@ -156,7 +156,7 @@ def recall(keys: t.Sequence[Key], store: SecretStore | None, orders: Orders) -> 
     try:
         names = store.names()
     except SecretStoreError as error:
-        problems.append(str(error))
+        problems.append("%s: %s" % (variable, error))
     for key in keys:
         known = Known(secrets.get(key.name))
         try:

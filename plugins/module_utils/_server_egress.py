@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _common_rules as common
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environment import PREFIX
-from ansible_collections.gatehouse.ollama.plugins.module_utils._server_image import is_pinned, quoted
 
-CHOICES = ("any", "registry", "none")
 # An SNI is a host name of letters, digits and hyphens (RFC 6066, section 3), never an address.
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -21,25 +20,21 @@ def egress_problems(arguments: t.Mapping[str, t.Any], environments: t.Sequence[t
     """`arguments` are the role's variables without their prefix, `environments` those of the servers."""
     egress, hosts = arguments["egress"], arguments["egress_hosts"]
     problems = []
-    if egress not in CHOICES:
-        problems.append("%segress is %s. It must be one of %s" % (PREFIX, quoted(egress), ", ".join(CHOICES)))
-    if not isinstance(hosts, list) or not hosts:
+    if not hosts:
         problems.append("%segress_hosts: it must be a list of host names, such as [registry.ollama.ai]" % PREFIX)
-        hosts = []
     for number, host in enumerate(hosts):
         if not isinstance(host, str) or not _HOST.match(host):
-            text = "%segress_hosts[%d] is %s. It must be a host name in small letters, such as registry.ollama.ai"
-            problems.append(text % (PREFIX, number, quoted(host)))
-    if not is_pinned(arguments["egress_image"]):
-        text = "%segress_image is %s. It must name an image of OpenResty with a pinned tag or a digest"
-        problems.append(text % (PREFIX, quoted(arguments["egress_image"])))
+            text = "%segress_hosts[%d]: it must be a host name in small letters, such as registry.ollama.ai"
+            problems.append(text % (PREFIX, number))
+    image = common.image(arguments["egress_image"], "docker.io/openresty/openresty:1.31.1.1-bookworm")
+    problems += common.wrong(PREFIX, {"egress_image": image})
     if egress == "any":
         return problems
     if arguments["publish"]:
-        text = "%spublish needs %segress any: a published port comes in through the network that leads out"
+        text = "%spublish: it needs %segress any, for a published port comes in through the network that leads out"
         problems.append(text % (PREFIX, PREFIX))
     found = {name for one in environments for name in one if name.upper() in _PROXIES}
     for name in sorted(found):
-        text = "%segress is %s, and %s in the environment names a proxy that cannot be reached then. Leave one out"
+        text = "%segress: it is %s, and %s in the environment names a proxy that cannot be reached then; leave one out"
         problems.append(text % (PREFIX, egress, name))
     return problems

@@ -84,7 +84,7 @@ def _count(value: object) -> t.Tuple[str, str]:
 def _duration(value: object) -> t.Tuple[str, str]:
     right = 'a duration such as "90s", "5m" or "1h30m", "-1" for ever, or empty for Ollama\'s own choice'
     text = str(value)
-    return (text, "") if text == "" or (not isinstance(value, bool) and _DURATION.match(text)) else ("", right)
+    return (text, "") if text == "" or _DURATION.match(text) else ("", right)
 
 
 def _switch(value: object) -> t.Tuple[str, str]:
@@ -99,11 +99,6 @@ def _switch(value: object) -> t.Tuple[str, str]:
     return "", "true, false, or empty for Ollama's own choice"
 
 
-def _cache_type(value: object) -> t.Tuple[str, str]:
-    text = str(value)
-    return (text, "") if text in ("", "f16", "q8_0", "q4_0") else ("", "f16, q8_0, q4_0, or empty for Ollama's choice")
-
-
 SETTINGS = (
     Setting(PREFIX + "keep_alive", "OLLAMA_KEEP_ALIVE", _duration),
     Setting(PREFIX + "num_parallel", "OLLAMA_NUM_PARALLEL", _count),
@@ -111,7 +106,7 @@ SETTINGS = (
     Setting(PREFIX + "max_queue", "OLLAMA_MAX_QUEUE", _count),
     Setting(PREFIX + "context_length", "OLLAMA_CONTEXT_LENGTH", _count),
     Setting(PREFIX + "flash_attention", "OLLAMA_FLASH_ATTENTION", _switch),
-    Setting(PREFIX + "kv_cache_type", "OLLAMA_KV_CACHE_TYPE", _cache_type),
+    Setting(PREFIX + "kv_cache_type", "OLLAMA_KV_CACHE_TYPE", lambda value: (str(value), "")),
     Setting(PREFIX + "load_timeout", "OLLAMA_LOAD_TIMEOUT", _duration),
     Setting(PREFIX + "gpu_overhead", "OLLAMA_GPU_OVERHEAD", _count),
 )
@@ -124,7 +119,7 @@ def read_settings(arguments: t.Mapping[str, object]) -> t.Tuple[t.Dict[str, str]
         value = arguments[setting.variable[len(PREFIX) :]]
         text, right = setting.read(value)
         if right:
-            problems.append("%s is %s. It must be %s" % (setting.variable, _shown(value), right))
+            problems.append("%s: it must be %s" % (setting.variable, right))
         elif text:
             environment[setting.name] = text
     return environment, problems
@@ -194,7 +189,3 @@ def unknown(environment: t.Iterable[str], place: str) -> t.List[str]:
             meant = "; is %s meant?" % nearest[0] if nearest else ""
             warnings.append("%s: %s is no variable that Ollama is known to read%s" % (place, name, meant))
     return warnings
-
-
-def _shown(value: object) -> str:
-    return '"%s"' % value if isinstance(value, str) else repr(value)

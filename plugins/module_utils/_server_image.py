@@ -1,12 +1,14 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which image a server runs: is it pinned, of which version of Ollama is it, and was it built for AMD's GPUs?"""
+"""Which image a server runs: of which version of Ollama is it, and was it built for AMD's GPUs?"""
 
 from __future__ import annotations
 
 import re
 import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._common_rules import tag
 
 VARIABLE = "ollama_server_image"
 MINIMUM_VARIABLE = "ollama_server_minimum_version"
@@ -18,17 +20,9 @@ WHY_MINIMUM = (
     "prompts in it (CVE-2026-7482)"
 )
 
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9./_:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})\Z")
-_TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?\Z")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(-rc\d*)?(?![0-9A-Za-z.])")
 
 Version = t.Tuple[int, int, int, int]
-
-
-def tag(image: str) -> str:
-    """The tag of an image, empty where only a digest names it."""
-    found = _TAG.search(image)
-    return found.group("tag") if found else ""
 
 
 def read_version(text: str) -> t.Optional[Version]:
@@ -40,25 +34,9 @@ def read_version(text: str) -> t.Optional[Version]:
     return int(major), int(minor), int(patch or 0), 0 if candidate else 1
 
 
-def is_pinned(image: object) -> bool:
-    """Whether this names an image with a pinned tag or a digest."""
-    return isinstance(image, str) and bool(_IMAGE.match(image)) and tag(image) != "latest"
-
-
 def is_official(image: str) -> bool:
     """Whether this is Ollama's own image, perhaps from a mirror, whose tag is the version of Ollama."""
     return bool(re.match(r"(.*/)?ollama/ollama[:@]", image))
-
-
-def image_problem(image: object) -> t.Optional[str]:
-    """What is wrong with the image of a server, if it is not pinned."""
-    if is_pinned(image):
-        return None
-    return "%s is %s. It must name an image with a pinned tag or a digest, such as %s" % (
-        VARIABLE,
-        quoted(image),
-        DEFAULT_IMAGE,
-    )
 
 
 def for_accelerator(image: str, accelerator: str) -> t.Tuple[str, t.Optional[str]]:
@@ -68,7 +46,7 @@ def for_accelerator(image: str, accelerator: str) -> t.Tuple[str, t.Optional[str
     if image == DEFAULT_IMAGE:
         return image + ROCM, None
     return image, (
-        "%s is %s, whose tag lacks rocm: only the vendor's build for ROCm computes on AMD's GPUs. Name one such as "
+        "%s: the tag of %s lacks rocm; only the vendor's build for ROCm computes on AMD's GPUs. Name one such as "
         "%s%s, or choose another accelerator" % (VARIABLE, image, DEFAULT_IMAGE, ROCM)
     )
 
@@ -77,8 +55,7 @@ def version_problem(image: str, minimum: str, answered: t.Optional[str] = None) 
     """Whether the version is known, and whether it is too old. `answered` is what Ollama itself says it is."""
     least = read_version(minimum)
     if least is None:
-        text = "%s is %s. It must be a version, such as 0.17.1" % (MINIMUM_VARIABLE, quoted(minimum))
-        return True, text
+        return True, "%s: it must be a version, such as 0.17.1" % MINIMUM_VARIABLE
     found = (read_version(tag(image)) if is_official(image) else None) if answered is None else read_version(answered)
     if found is None:
         return False, None
@@ -90,8 +67,3 @@ def version_problem(image: str, minimum: str, answered: t.Optional[str] = None) 
         "%s: %s is %s, older than %s %s: %s. Name a newer image, such as %s, or lower %s if you accept that"
         % (VARIABLE, image, shown, MINIMUM_VARIABLE, minimum, reason, DEFAULT_IMAGE, MINIMUM_VARIABLE)
     )
-
-
-def quoted(value: object) -> str:
-    """A value as an error shows it."""
-    return '"%s"' % value if isinstance(value, str) else repr(value)

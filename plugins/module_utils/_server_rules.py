@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _common_rules as common
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_egress import egress_problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environment import (
@@ -21,9 +22,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._server_environme
     unknown,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._server_image import (
+    DEFAULT_IMAGE,
     for_accelerator,
-    image_problem,
-    quoted,
     version_problem,
 )
 
@@ -36,11 +36,7 @@ HOME = "/home/ollama"
 PARTS = ("name", "accelerator", "devices", "environment", "memory_limit", "cpu_limit")
 
 _PUBLISH = re.compile(r"((127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5})?\Z")
-_FOLDER = re.compile(r"(/[^/:$]+){2,}\Z")
-_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _INSTANCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
-_MEMORY = re.compile(r"([1-9]\d*(\.\d+)?([bkmg]b?)?)?\Z", re.IGNORECASE | re.ASCII)
-_CPUS = re.compile(r"(\d+(\.\d+)?)?\Z", re.ASCII)
 _DEVICES = {
     "nvidia": re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]{4,}\Z"),
     "amd": re.compile(r"(\d{1,3}|GPU-[0-9A-Za-z]{4,})\Z", re.ASCII),
@@ -64,6 +60,28 @@ class Servers(t.NamedTuple):
     model_services: t.List[str]
 
 
+def check(values: t.Mapping[str, t.Any], _controller: common.Controller) -> common.Checked:
+    if values["state"] == "absent":
+        # What is removed need not be right in itself.
+        return common.Checked(place_problems(values), result=_plan(Servers([], [], [], [])))
+    servers, problems = read(values)
+    return common.Checked(problems, servers.warnings, _plan(servers))
+
+
+def _plan(servers: Servers) -> Dict:
+    """What the role's tasks go by."""
+    return {
+        "instances": servers.instances,
+        "accelerators": [
+            {**{name: one[name] for name in ("service", "accelerator", "devices")}, "place": one["devices_place"]}
+            for one in servers.instances
+        ],
+        "images": list(dict.fromkeys(one["image"] for one in servers.instances)),
+        "unversioned": servers.unversioned,
+        "model_services": servers.model_services,
+    }
+
+
 def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
     """The servers that the variables, named without their prefix, describe, and everything that is wrong with them."""
     problems = place_problems(arguments)
@@ -72,7 +90,8 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
     general, more = read_environment(arguments["environment"], PREFIX + "environment")
     problems += more
     problems += contradictions(general, named, PREFIX + "environment")
-    problems += _limits(arguments, PREFIX)
+    problems += common.wrong(PREFIX, _limits(arguments))
+    problems += common.wrong(PREFIX, {"image": common.image(arguments["image"], DEFAULT_IMAGE)})
     drafts, more = _drafts(arguments)
     problems += more
     warnings = unknown(general, PREFIX + "environment")
@@ -82,13 +101,13 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
         place, own = draft["place"], draft["environment"]
         warnings += unknown(own, place + ".environment") if own else []
         environment = {"OLLAMA_NO_CLOUD": "1", **named, **general, **own}
-        image, more = _image(arguments, draft["accelerator"])
-        problems += more
+        image, problem = for_accelerator(arguments["image"], draft["accelerator"])
+        problems += [problem] if problem and common.is_pinned(image) else []
         problems += _device_problems(draft)
         problems += filter(None, [cache_problem(environment, place if own else PREFIX + "kv_cache_type")])
         problems += _chooser_problems(draft, {**general, **own})
         if arguments["require_gpu"] and draft["accelerator"] == "cpu":
-            text = "%srequire_gpu: %s computes on the CPU. Choose nvidia, amd or vulkan, or leave require_gpu false"
+            text = "%srequire_gpu: %s computes on the CPU; choose nvidia, amd or vulkan, or leave require_gpu false"
             problems.append(text % (PREFIX, place))
         for device in draft["devices"] if draft["accelerator"] == "nvidia" else []:
             if device in seen:
@@ -97,9 +116,8 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
             seen[device] = place
         instances.append(_instance(arguments, draft, image, environment, position))
     problems += egress_problems(arguments, [general, *(draft["environment"] for draft in drafts)])
-    pinned = not image_problem(arguments["image"])
-    images = dict.fromkeys(one["image"] for one in instances) if pinned else {}
-    versions = {image: version_problem(image, str(arguments["minimum_version"])) for image in images}
+    images = dict.fromkeys(one["image"] for one in instances) if common.is_pinned(arguments["image"]) else {}
+    versions = {image: version_problem(image, arguments["minimum_version"]) for image in images}
     problems += [problem for _known, problem in versions.values() if problem]
     unversioned = [image for image, (known, _problem) in versions.items() if not known]
     models, more = read_models(arguments["models"], PREFIX + "models")
@@ -111,34 +129,17 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
 
 def place_problems(arguments: t.Mapping[str, t.Any]) -> t.List[str]:
     """What is wrong with the folder, the network, the published address and the user."""
-    problems = []
-    publish, folder, network = arguments["publish"], arguments["dir"], arguments["network"]
-    if not _PUBLISH.match(publish):
-        problems.append(
-            "%spublish is %s, which would let everybody who reaches it use Ollama without a credential. It takes a "
-            "loopback address and a port, such as 127.0.0.1:11434, or stays empty. Clients on other machines come "
-            "through the gateway, whose address is ollama_gateway_bind" % (PREFIX, quoted(publish))
-        )
-    if not _FOLDER.match(folder):
-        text = "%sdir is %s: it must be an absolute path of its own, such as /opt/gatehouse/ollama"
-        problems.append(text % (PREFIX, quoted(folder)))
-    if not _NETWORK.match(network):
-        text = "%snetwork is %s: it must be the name of a Docker network, such as ollama"
-        problems.append(text % (PREFIX, quoted(network)))
-    if not 0 <= arguments["user_id"] < 2**31:
-        problems.append(
-            "%suser_id is %d: it must be 0 for root, or a number such as 60881" % (PREFIX, arguments["user_id"])
-        )
-    return problems
-
-
-def _image(arguments: t.Mapping[str, t.Any], accelerator: str) -> t.Tuple[str, t.List[str]]:
-    image = arguments["image"]
-    problem = image_problem(image)
-    if problem:
-        return str(image), [problem]
-    image, problem = for_accelerator(image, accelerator)
-    return image, [problem] if problem else []
+    published = (
+        "a loopback address and a port, such as 127.0.0.1:11434, or empty: another address would let everybody who "
+        "reaches it use Ollama without a credential. Clients on other machines come through a gateway"
+    )
+    rights = {
+        "dir": common.folder(arguments["dir"], "/opt/gatehouse/ollama"),
+        "network": common.network(arguments["network"]),
+        "publish": None if _PUBLISH.match(arguments["publish"]) else published,
+        "user_id": common.count(arguments["user_id"], "0 for root, or a number such as 60881"),
+    }
+    return common.wrong(PREFIX, rights)
 
 
 def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[str]]:
@@ -150,15 +151,8 @@ def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[st
         "environment": {},
         "accelerator": accelerator,
     }
-    problems: t.List[str] = []
-    if accelerator not in ACCELERATORS:
-        text = "%saccelerator is %s. It must be one of %s"
-        problems.append(text % (PREFIX, quoted(accelerator), ", ".join(ACCELERATORS)))
-    devices, more = _device_list(arguments["devices"], PREFIX + "devices")
-    problems += more
+    devices, problems = _device_list(arguments["devices"], PREFIX + "devices")
     entries = arguments["instances"]
-    if not isinstance(entries, list):
-        return [], [*problems, "%sinstances: it must be a list, such as [{name: gpu0, devices: [GPU-9c2e…]}]" % PREFIX]
     if not entries:
         draft = {**shared, "name": "", "place": PREFIX + "accelerator", "devices": devices}
         return [{**draft, "devices_place": PREFIX + "devices"}], problems
@@ -178,14 +172,12 @@ def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[st
             text = "%s: %s is no part of an instance; it may have %s"
             problems.append(text % (place, ", ".join(unknown_parts), ", ".join(PARTS)))
         own = {part: entry[part] for part in ("memory_limit", "cpu_limit") if part in entry}
-        problems += _limits(own, place + ".")
+        problems += common.wrong(place + ".", _limits(own))
         environment, more = read_environment(entry.get("environment") or {}, place + ".environment")
         problems += more
         kind = entry.get("accelerator", accelerator)
         if kind not in ACCELERATORS:
-            problems.append(
-                "%s.accelerator is %s. It must be one of %s" % (place, quoted(kind), ", ".join(ACCELERATORS))
-            )
+            problems.append("%s.accelerator: it must be one of %s" % (place, ", ".join(ACCELERATORS)))
         if "devices" in entry:
             chosen, more = _device_list(entry["devices"], place + ".devices")
             problems += more
@@ -201,9 +193,9 @@ def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[st
 def _name_problems(name: str, place: str, others: t.List[str]) -> t.List[str]:
     if not _INSTANCE.match(name) or name.endswith("listen"):
         right = "lowercase letters, digits and hyphens, such as gpu0, and not end with listen"
-        return ["%s: the name %s must have %s" % (place, quoted(name), right)]
+        return ["%s: the name must have %s" % (place, right)]
     if name in others:
-        return ["%s: the name %s is there twice; names are unique" % (place, quoted(name))]
+        return ["%s: the name is there twice; names are unique" % place]
     return []
 
 
@@ -219,7 +211,7 @@ def _device_problems(draft: Dict) -> t.List[str]:
     kind, devices, place = draft["accelerator"], draft["devices"], draft["devices_place"]
     if kind == "cpu" and devices:
         return [
-            "%s: there are GPUs, and the accelerator is cpu. Choose nvidia, amd or vulkan, or leave them out" % place
+            "%s: there are GPUs, and the accelerator is cpu; choose nvidia, amd or vulkan, or leave them out" % place
         ]
     pattern = _DEVICES.get(kind)
     wrong = [one for one in devices if pattern and not pattern.match(one)]
@@ -235,23 +227,18 @@ def _chooser_problems(draft: Dict, environment: t.Mapping[str, str]) -> t.List[s
     problems = []
     name = CHOOSERS.get(draft["accelerator"])
     if name in environment and draft["devices"]:
-        problems.append("%s: %s in the environment contradicts it. Leave it out" % (draft["devices_place"], name))
+        problems.append("%s: %s in the environment contradicts it; leave it out" % (draft["devices_place"], name))
     if draft["accelerator"] == "vulkan" and environment.get("OLLAMA_VULKAN", "1").lower() not in ("1", "t", "true"):
-        text = "%s: OLLAMA_VULKAN in the environment contradicts the accelerator vulkan. Leave it out"
+        text = "%s: OLLAMA_VULKAN in the environment contradicts the accelerator vulkan; leave it out"
         problems.append(text % draft["place"])
     return problems
 
 
-def _limits(values: t.Mapping[str, t.Any], place: str) -> t.List[str]:
-    problems = []
-    if not _MEMORY.match(str(values.get("memory_limit", ""))):
-        text = "%smemory_limit is %s. It must be a size such as 16g or 512m, or empty for no limit"
-        problems.append(text % (place, quoted(values["memory_limit"])))
-    cpus = str(values.get("cpu_limit", ""))
-    if not _CPUS.match(cpus) or (cpus and float(cpus) == 0):
-        text = "%scpu_limit is %s. It must be a number of processors such as 7.5, or empty for no limit"
-        problems.append(text % (place, quoted(values["cpu_limit"])))
-    return problems
+def _limits(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Optional[str]]:
+    return {
+        "memory_limit": common.memory(values.get("memory_limit", "")),
+        "cpu_limit": common.cpus(values.get("cpu_limit", "")),
+    }
 
 
 def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environment: Dict, position: int) -> Dict:

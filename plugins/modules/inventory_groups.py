@@ -23,7 +23,7 @@ options:
     elements: str
     required: true
 seealso:
-  - module: gatehouse.ollama.role_variables
+  - module: gatehouse.ollama.check_input
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """

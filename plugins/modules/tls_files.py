@@ -57,7 +57,7 @@ notes:
   - Needs the Python library cryptography 42 or newer on the controller.
   - A message never holds anything of a private key.
 seealso:
-  - module: gatehouse.ollama.validate_clients
+  - module: gatehouse.ollama.check_input
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """

@@ -15,7 +15,8 @@ import typing as t
 import yaml
 
 # What the filter `bool` knows. Ansible's check of arguments takes more, such as y, which the filter makes false.
-_BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0")
+_TRUE = ("true", "yes", "on", "1")
+_BOOLEANS = (*_TRUE, "false", "no", "off", "0")
 _WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
@@ -46,22 +47,26 @@ def as_dict(value: t.Any) -> t.Any:
     return value
 
 
-def problem(value: t.Any, kind: str) -> str | None:
-    """What is wrong with the value of a variable of this type of an argument specification."""
-    try:
-        if kind == "list":
-            as_list(value)
-        elif kind == "dict":
-            as_dict(value)
-        elif kind == "int" and value is not None and (isinstance(value, bool) or not _WHOLE.match(str(value))):
-            return "it must be a whole number in digits, such as 1"
-        elif kind == "bool" and value is not None and str(value).lower() not in _BOOLEANS:
-            return "it must be true or false"
-        elif kind in ("str", "path") and isinstance(value, (list, tuple, dict)):
-            return "it must be text, and it is a %s" % ("dictionary" if isinstance(value, dict) else "list")
-    except ValueError as error:
-        return str(error)
-    return None
+def read(value: t.Any, kind: str) -> t.Any:
+    """The value of a variable of this type of an argument specification; ValueError says what it must be."""
+    if kind == "list":
+        return as_list(value)
+    if kind == "dict":
+        return as_dict(value)
+    if kind == "int":
+        if isinstance(value, bool) or not _WHOLE.match(str(value)):
+            raise ValueError("it must be a whole number in digits, such as 1")
+        return int(value)
+    if kind == "bool":
+        if value is not None and str(value).lower() not in _BOOLEANS:
+            raise ValueError("it must be true or false")
+        return str(value).lower() in _TRUE
+    if kind in ("str", "path"):
+        if value is None or isinstance(value, (list, tuple, dict)):
+            what = "nothing" if value is None else "a dictionary" if isinstance(value, dict) else "a list"
+            raise ValueError("it must be text, and it is %s" % what)
+        return str(value)
+    return "" if value is None else value
 
 
 def _parsed(text: str, kind: type, right: str) -> t.Any:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.collection import COLLECTIONS
+from tests.collection import COLLECTIONS, ROOT
 
 
 @dataclass
@@ -77,6 +78,7 @@ class Playbook:
         return {
             **kept,
             "HOME": str(self.folder),
+            "PWD": str(self.folder),
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
@@ -89,3 +91,14 @@ def playbook(tmp_path: Path) -> Playbook:
     folder = tmp_path / "controller"
     folder.mkdir()
     return Playbook(folder)
+
+
+def check_input(role: str, **variables: Any) -> dict[str, Any]:
+    """The first task of a role, with its defaults and `variables`, which are named without their prefix."""
+    path = ROOT / "roles" / role
+    defaults = yaml.safe_load((path / "defaults/main.yml").read_text(encoding="utf-8"))
+    changes = {f"{role}_{name}": value for name, value in variables.items()}
+    return {
+        "gatehouse.ollama.check_input": {"role": role},
+        "vars": {**defaults, **changes, "role_path": str(path)},
+    }

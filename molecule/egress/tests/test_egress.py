@@ -138,15 +138,15 @@ def test_without_a_way_out_a_download_fails_and_says_so() -> None:
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a_published_port": (
         {"ollama_server_publish": "127.0.0.1:11434"},
-        ["ollama_server_publish needs ollama_server_egress any"],
+        ["ollama_server_publish: it needs ollama_server_egress any"],
     ),
     "a_proxy": (
         {"ollama_server_environment": {"HTTPS_PROXY": "http://proxy.example:3128"}},
-        ["ollama_server_egress is registry, and HTTPS_PROXY"],
+        ["ollama_server_egress: it is registry, and HTTPS_PROXY"],
     ),
     "an_address": (
         {"ollama_server_egress_hosts": ["https://registry.example/"]},
-        ["ollama_server_egress_hosts[0]", "It must be a host name"],
+        ["ollama_server_egress_hosts[0]", "it must be a host name"],
     ),
     "no_name": ({"ollama_server_egress_hosts": []}, ["ollama_server_egress_hosts: it must be a list of host names"]),
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""htpasswd, api_keys and validate_clients as a user runs them: by ansible-playbook, against files in a folder."""
+"""htpasswd, api_keys and check_input as a user runs them: by ansible-playbook, against files in a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Playbook, check_input
 
 # Prints all that the host answers, unless told not to, as the ssh connection does at -vvv.
 TALKATIVE = """
@@ -144,8 +144,8 @@ def test_no_secret_and_no_hash_is_in_anything_that_a_run_prints_or_returns(playb
             api_keys(host / "api_keys", purge=False),
             task("htpasswd", path=str(host / "htpasswd"), clients="{{ bad }}"),
             task("api_keys", path=str(host / "api_keys"), clients="{{ bad }}"),
-            task("validate_clients", auth="both", clients="{{ bad }}"),
-            task("validate_clients", auth="both", clients="{{ no_list }}"),
+            check_input("ollama_gateway", auth="both", clients="{{ bad }}"),
+            check_input("ollama_gateway", auth="both", clients="{{ no_list }}"),
             api_keys(host / "damaged"),
             htpasswd(host / "damaged"),
             htpasswd(host / "htpasswd", scheme="apr1"),
@@ -209,9 +209,11 @@ def test_all_problems_of_the_gateway_are_reported_at_once(playbook: Playbook) ->
     ]
     run = playbook.run(
         [
-            task("validate_clients", auth="bearer", clients="{{ clients }}", bind="0.0.0.0", secrets_dir="secrets"),
-            task("validate_clients", auth="both", clients="{{ clients[:1] }}", bind="0.0.0.0", allow_plaintext=True),
-            task("validate_clients", auth="digest", clients=[]),
+            check_input("ollama_gateway", clients="{{ clients }}", bind="0.0.0.0"),
+            check_input(
+                "ollama_gateway", auth="both", clients="{{ clients[:1] }}", bind="0.0.0.0", allow_plaintext=True
+            ),
+            check_input("ollama_gateway", auth="digest"),
         ],
         clients=clients,
     )
@@ -223,15 +225,15 @@ def test_all_problems_of_the_gateway_are_reported_at_once(playbook: Playbook) ->
         "ollama_gateway_bind",
     ]
     assert (none.get("failed", False), none["changed"]) == (False, False)
-    assert "basic, bearer, both" in auth["msg"]
+    assert auth["msg"] == "ollama_gateway_auth: it must be basic, bearer or both"
 
 
 def test_servers_that_a_gateway_never_finds_are_refused_before_anything_changes(playbook: Playbook) -> None:
     options = {"auth": "basic", "clients": [{"name": "alice", "password": PASSWORD}]}
     run = playbook.run(
         [
-            task("validate_clients", upstreams=["ollama:11434", "host.docker.internal:11434"], **options),
-            task("validate_clients", upstreams=["ollama:11434"], **options),
+            check_input("ollama_gateway", upstreams=["ollama:11434", "host.docker.internal:11434"], **options),
+            check_input("ollama_gateway", upstreams=["ollama:11434"], **options),
         ]
     )
     refused, taken = run.only

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Playbook, check_input
 
 STRONG, OTHER = "pXk29vQzLr4TnB8sWm1YcA", "Qw7eRt5yUi3oPa1sDf9gHj"
 NAME, OLD = "alice.laptop", "alice.laptop~old"
@@ -39,8 +39,9 @@ def api_keys(host: Path, clients: list[dict[str, Any]], **options: Any) -> dict[
 
 
 def validate(clients: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
-    options = {"auth": "bearer", "clients": clients, "secrets_dir": "secrets", **options}
-    return {"gatehouse.ollama.validate_clients": options}
+    names = {"rotate": "rotate_keys", "revoke": "revoke_keys", "grace": "rotate_grace"}
+    orders = {names[name]: value for name, value in options.items()}
+    return check_input("ollama_gateway", clients=clients, secrets_dir="{{ playbook_dir }}/secrets", **orders)
 
 
 def begin(playbook: Playbook, host: Path, secret: str = "", hosts: int = 1) -> str:
@@ -240,6 +241,7 @@ def test_all_that_is_wrong_with_orders_is_told_at_once_and_nothing_is_quoted(pla
     assert module["msg"].splitlines() == [line.format("") for line in said]
     prefix = "ollama_gateway_"
     assert check["msg"].splitlines() == [
-        *(prefix + line.format("_keys") for line in said[:2]),
+        prefix + said[0].format("_keys"),
         f"{prefix}rotate_{said[2]}",
+        prefix + said[1].format("_keys"),
     ]

@@ -120,7 +120,8 @@ def test_folders_of_a_former_version_are_moved_and_in_check_mode_used_where_they
         (inventory / folder / name).write_text(text)
         (inventory / folder / name).chmod(0o600)
     limit = ["-i", str(inventory), "-l", "gate"]
-    tasks = [private_folder(), api_keys(), private_folder("ca")]
+    listed = {"ansible.builtin.debug": {"msg": "revoked: {{ folder.revoked }}"}}
+    tasks = [private_folder(), listed, api_keys(), private_folder("ca")]
     check = run(playbook, tasks, *limit, "--check")
     for folder in ("secrets", "ca"):
         assert f"{inventory / folder} is to be moved to {inventory / '.gatehouse' / folder}" in check

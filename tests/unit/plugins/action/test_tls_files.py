@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tls_files and the TLS part of validate_clients as a user runs them: by ansible-playbook."""
+"""tls_files and the TLS part of check_input as a user runs them: by ansible-playbook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from tests.unit.certificates import authority, crl, make
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Playbook, check_input
 
 ROOT = authority("Root")
 MIDDLE = authority("Middle", ROOT)
@@ -183,7 +183,7 @@ SERVED = {"tls": "provided", "tls_certificate": "x", "tls_private_key": "y"}
 
 def validate(**options: Any) -> dict[str, Any]:
     clients = [{"name": "alice", "password": "x"}]
-    return {"gatehouse.ollama.validate_clients": {"auth": "basic", "clients": clients, **options}}
+    return check_input("ollama_gateway", auth="basic", clients=clients, **options)
 
 
 def test_variables_of_tls_are_checked_with_the_clients(playbook: Playbook) -> None:
@@ -204,7 +204,6 @@ def test_variables_of_tls_are_checked_with_the_clients(playbook: Playbook) -> No
         ["ollama_gateway_server_names", "ollama_gateway_hsts", "ollama_gateway_http3"],
         [
             "ollama_gateway_server_names",
-            "ollama_gateway_http_port",
             "ollama_gateway_acme_terms_agreed",
             "ollama_gateway_acme_eab_key_id",
             "ollama_gateway_acme_eab_hmac_key",

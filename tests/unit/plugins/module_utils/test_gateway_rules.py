@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._common_rules import Controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import (
     auth_problems,
     bind_problem,
     body_problem,
-    tls_mode,
+    check,
     tls_problems,
 )
+
+from tests.collection import ROOT
+
+DEFAULTS = yaml.safe_load((ROOT / "roles/ollama_gateway/defaults/main.yml").read_text(encoding="utf-8"))
 
 PASSWORD = {"name": "bob", "password": "x"}
 KEYS = {"name": "bob", "keys": [{"id": "k"}]}
@@ -114,34 +121,28 @@ def test_an_absent_client_and_a_client_whose_keys_are_all_revoked_need_nothing()
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_needs_no_permission(bind: str) -> None:
-    assert bind_problem(bind, allow_plaintext=False) is None
+    assert bind_problem(bind, False, "off") is None
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
 def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
-    problem = bind_problem(bind, allow_plaintext=False)
+    problem = bind_problem(bind, False, "off")
     assert problem is not None
     assert problem.startswith(f"ollama_gateway_bind: {bind} can be reached from other hosts")
     assert "set ollama_gateway_tls (self_signed, provided or acme)" in problem
     assert "ollama_gateway_allow_plaintext: true" in problem
-    assert bind_problem(bind, allow_plaintext=True) is None
+    assert bind_problem(bind, True, "off") is None
 
 
 @pytest.mark.parametrize("bind", ["", "localhost", "gateway.example.org", "[::1]", "127.0.0.1:80", "eth0"])
 def test_what_docker_does_not_take_as_an_address_is_refused(bind: str) -> None:
-    assert "must be an IP address" in str(bind_problem(bind, allow_plaintext=True))
+    assert "must be an IP address" in str(bind_problem(bind, True, "off"))
 
 
 @pytest.mark.parametrize("tls", ["self_signed", "provided", "acme"])
 def test_with_tls_any_address_needs_no_permission(tls: str) -> None:
     assert bind_problem("0.0.0.0", False, tls) is None
     assert "must be an IP address" in str(bind_problem("eth0", False, tls))
-
-
-@pytest.mark.parametrize("tls", ["off", False, "False", "no"])
-def test_tls_off_in_any_spelling_of_yaml_protects_nothing(tls: object) -> None:
-    assert tls_mode(tls) == "off"
-    assert bind_problem("0.0.0.0", False, tls) is not None
 
 
 OFF: dict[str, Any] = {
@@ -174,7 +175,6 @@ EAB = {
     "options",
     [
         OFF,
-        {**OFF, "tls": False},
         {**OFF, "tls_certificate": "ignored", "acme_terms_agreed": True, "server_names": ["a.example.org"]},
         SELF_SIGNED,
         {**SELF_SIGNED, "hsts": 60, "http3": True, "http_port": 80, "port": 443, "server_names": ["gateway", "::1"]},
@@ -193,11 +193,7 @@ def test_variables_of_tls_that_go_together_are_fine(options: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({**OFF, "tls": "on"}, "tls: it must be off, self_signed, provided or acme"),
-        ({**OFF, "tls": True}, "tls: it must be off, self_signed"),
-        ({**OFF, "tls": None}, "tls: it must be off, self_signed"),
         ({**OFF, "hsts": 60}, "hsts: browsers heed it over TLS only"),
-        ({**SELF_SIGNED, "hsts": -1}, "hsts: it must be a number of seconds"),
         ({**OFF, "http3": True}, "http3: HTTP/3 is always encrypted"),
         ({**OFF, "http_port": 80}, "http_port: it leads to HTTPS"),
         ({**SELF_SIGNED, "http_port": 8880}, "http_port: it is 8880 as ollama_gateway_port is"),
@@ -215,7 +211,6 @@ def test_variables_of_tls_that_go_together_are_fine(options: dict[str, Any]) -> 
         ({**ACME, "server_names": []}, "server_names: ollama_gateway_tls acme needs the DNS names"),
         ({**ACME, "server_names": ["a.example", "*.b.example"]}, "server_names: *.b.example is a wildcard"),
         ({**ACME, "server_names": ["a.example", "192.0.2.7"]}, "server_names: 192.0.2.7 is an IP address"),
-        ({**ACME, "http_port": 0}, "http_port: ollama_gateway_tls acme needs it"),
         ({**ACME, "acme_terms_agreed": False}, "acme_terms_agreed: it must be true"),
         ({**ACME, "acme_eab_key_id": "x"}, "acme_eab_hmac_key: ollama_gateway_acme_eab_key_id needs it"),
         ({**ACME, "acme_eab_hmac_key": "AAAA"}, "acme_eab_key_id: ollama_gateway_acme_eab_hmac_key needs it"),
@@ -297,3 +292,94 @@ def test_a_largest_body_that_does_not_fit_into_memory_is_refused_with_what_would
     assert problem
     assert problem.startswith(f"ollama_gateway_max_body_size: it is {size},")
     assert [text for text in right if text not in problem] == []
+
+
+def checked(folder: Path, **changes: Any) -> list[str]:
+    """What is wrong with the role's defaults, with changes."""
+    values = {name.removeprefix("ollama_gateway_"): value for name, value in DEFAULTS.items()}
+    controller = Controller(lambda path: None, lambda kind, path: str(folder), "run")
+    return check({**values, **changes}, controller).problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "right"),
+    [
+        (
+            {"openresty_image": "docker.io/openresty/openresty"},
+            "openresty_image: it must be an image with a pinned tag",
+        ),
+        ({"openresty_image": "openresty:latest"}, "openresty_image: it must be an image with a pinned tag"),
+        ({"auth": "basic", "nginx_image": "nginx:latest"}, "nginx_image: it must be an image with a pinned tag"),
+        ({"engine": "nginx"}, "engine: it must be auto or openresty where ollama_gateway_auth is bearer or both"),
+        ({"password_cache_ttl": -1}, "password_cache_ttl: it must be a number of seconds, or 0"),
+        ({"auth_failures": -1}, "auth_failures: it must be a number of tries a minute, or 0"),
+        ({"nginx_password_rate": -1}, "nginx_password_rate: it must be a number of requests a second, or 0"),
+        ({"address_connections": -1}, "address_connections: it must be a number of requests at the same time"),
+        ({"tls": "self_signed", "hsts": -1}, "hsts: it must be a number of seconds, or 0"),
+        ({"network": "a b"}, "network: it must be the name of a Docker network"),
+        ({"read_timeout": 300}, "read_timeout: it must be more than the 300 seconds"),
+        ({"max_body_size": "1.5m"}, "max_body_size: it must be a size such as 64m"),
+        ({"max_body_size": "64m\n"}, "max_body_size: it must be a size such as 64m"),
+        ({"memory_limit": "lots"}, "memory_limit: it must be a size of 6m or more"),
+        ({"cpu_limit": "two"}, "cpu_limit: it must be a number of processors such as 1.5"),
+        ({"user_id": 999}, "user_id: it must be 1000 or more"),
+        ({"port": 65536}, "port: it must be a port from 1 to 65535"),
+        ({"acme_directory": "http://ca.example"}, "acme_directory: it must be the URL of an ACME directory"),
+        ({"acme_email": "nobody"}, "acme_email: it must be an email address, or empty"),
+        ({"dir": "/opt"}, "dir: it must be an absolute path of its own"),
+        ({"dir": "/opt/a:b"}, "dir: it must be an absolute path of its own"),
+        ({"upstreams": []}, "upstreams: it is empty. It must be a list of at least one server"),
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_is_refused_with_what_would_be_right(
+    changes: dict[str, Any], right: str, tmp_path: Path
+) -> None:
+    (problem,) = checked(tmp_path, **changes)
+    assert problem.startswith(f"ollama_gateway_{right}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"auth": "basic", "openresty_image": "not looked at"},
+        {"openresty_image": "docker.io/openresty/openresty@sha256:" + "0" * 64},
+        {"max_body_size": "1048576", "memory_limit": "1.5g", "cpu_limit": "1.5", "acme_email": "a@example.com"},
+        {"tls": "acme", "server_names": ["a.example.org"], "acme_terms_agreed": True},
+    ],
+    ids=str,
+)
+def test_values_that_can_be_are_taken(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert checked(tmp_path, **changes) == []
+
+
+ORIGIN = "https://chat.example.com"
+EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
+ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
+
+
+@pytest.mark.parametrize(
+    ("origin", "wanted"),
+    [
+        *((origin, True) for origin in [*ORIGINS, "http://localhost:3000", "http://[::1]:8080", "https://10.0.0.1"]),
+        *(
+            (origin, True)
+            for origin in ["capacitor://localhost", "moz-extension://6f0d2a6e-1b7f-4f8e-9d8f-0a1b2c3d4e5f"]
+        ),
+        *((origin, True) for origin in ["safari-web-extension://6F0D2A6E-1B7F", "vscode-webview://1ab", "app://x:1"]),
+        *((ORIGIN + end, False) for end in ("/", "/path", "?x", "#x", ":", ":port", ":123456", " ", "\n", "\nx")),
+        *(
+            (origin, False)
+            for origin in ("", " ", "*", "null", "https://*", "*://x", "https://", "app://", "://x", "x")
+        ),
+        *(
+            (origin, False)
+            for origin in ("HTTPS://x", "https://X", "App://x", "app:x", "app:///x", "app://x/y", "1app://x")
+        ),
+        *((origin, False) for origin in ('app://x"', "app://x;", "app://x y", "app://$x", "app://u@x", "https://ü")),
+    ],
+)
+def test_an_origin_is_one_that_a_browser_or_a_desktop_program_sends(origin: str, wanted: bool, tmp_path: Path) -> None:
+    problems = checked(tmp_path, cors_origins=[ORIGIN, origin])
+    assert [one.split(":")[0] for one in problems] == ([] if wanted else ["ollama_gateway_cors_origins"])

@@ -12,7 +12,7 @@ from ansible.plugins.loader import action_loader, fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import CLIENT_KEYS, KEY_KEYS
 
-MODULES = ["htpasswd", "api_keys", "validate_clients"]
+MODULES = ["htpasswd", "api_keys"]
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def arguments(module: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("module", [*MODULES, "tls_files", "private_folder"])
+@pytest.mark.parametrize("module", [*MODULES, "tls_files", "private_folder", "check_input"])
 def test_options_types_defaults_and_choices_are_documented_as_they_are(module: str) -> None:
     said = documented(module)
     real = arguments(module)

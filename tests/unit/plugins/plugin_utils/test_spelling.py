@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._spelling import as_dict, as_list, problem
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._spelling import as_dict, as_list, read
 
 
 @pytest.mark.parametrize(
@@ -62,27 +63,33 @@ def test_nothing_is_an_empty_dictionary(nothing: Any) -> None:
         ("secret", "bool", "true or false"),
         (["secret"], "str", "text, and it is a list"),
         ({"secret": 1}, "path", "text, and it is a dictionary"),
+        (None, "str", "text, and it is nothing"),
+        (None, "int", "whole number"),
     ],
 )
 def test_what_cannot_be_read_is_refused_without_its_value(value: Any, kind: str, right: str) -> None:
-    said = problem(value, kind)
-    assert said
-    assert right in said
-    assert "secret" not in said
+    with pytest.raises(ValueError, match=re.escape(right)) as e:
+        read(value, kind)
+    assert "secret" not in str(e.value)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "kind", "meant"),
     [
-        ("-1", "int"),
-        (8880, "int"),
-        ("x", "str"),
-        (1.5, "str"),
-        ("no", "bool"),
-        ("TRUE", "bool"),
-        (1, "bool"),
-        ([], "raw"),
+        ("-1", "int", -1),
+        (8880, "int", 8880),
+        ("x", "str", "x"),
+        (1.5, "str", "1.5"),
+        ("no", "bool", False),
+        ("TRUE", "bool", True),
+        (1, "bool", True),
+        (None, "bool", False),
+        ("a, b", "list", ["a", "b"]),
+        ("{a: b}", "dict", {"a": "b"}),
+        ([], "raw", []),
+        (None, "raw", ""),
     ],
 )
-def test_what_can_be_read_passes(value: Any, kind: str) -> None:
-    assert problem(value, kind) is None
+def test_what_can_be_read_means_what_it_means_in_yaml(value: Any, kind: str, meant: Any) -> None:
+    assert read(value, kind) == meant
+    assert type(read(value, kind)) is type(meant)

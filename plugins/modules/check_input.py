@@ -1,0 +1,77 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check_input
+short_description: Check the variables of a role before anything changes
+version_added: 0.1.0
+description:
+  - For the roles of this collection, each of which has it as its first task. Runs on the controller alone and changes
+    nothing.
+  - Takes the variables that the argument specification of the role names from those of the task. A value means the same
+    from YAML, from the command line, from an INI inventory and from the environment.
+  - Fails with all that is wrong, a line each that begins with the variable, such as C(ollama_server_instances[1]
+    (gpu1)). Those are variables that do not exist, with the nearest that does, values that are of another type or no
+    choice of the specification, and values that do not go together. No value that may be secret is shown.
+  - A mistyped variable would otherwise be ignored, and so would one whose beginning is mistyped, such as
+    C(ollama_gatway_bind), which is an error too.
+  - Of what is to be removed only where it is has to be right.
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
+options:
+  role:
+    description: Name of the calling role, which its public variables begin with.
+    type: str
+    required: true
+    choices: [docker_engine, nvidia_runtime, ollama_gateway, ollama_server]
+notes:
+  - Variables that a play registers or sets must not begin with the name of the role and an underscore.
+  - What it returns is not shown, since the environment of a server may hold secrets.
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Check the variables, each and together
+  gatehouse.ollama.check_input:
+    role: ollama_server
+  register: __ollama_server_plan
+"""
+
+RETURN = r"""
+repository_key:
+  description: The key by which packages are trusted, empty if none was given.
+  type: str
+  returned: where C(docker_engine) or C(nvidia_runtime) take packages from their vendor
+instances:
+  description:
+    - The servers, each with C(name), C(service), C(aliases), C(image), C(accelerator), C(devices), C(devices_place),
+      C(environment), C(publish), C(memory_limit) and C(cpu_limit).
+  type: list
+  elements: dict
+  returned: for C(ollama_server)
+accelerators:
+  description: What M(gatehouse.ollama.accelerator_info) takes as O(gatehouse.ollama.accelerator_info#module:servers).
+  type: list
+  elements: dict
+  returned: for C(ollama_server)
+images:
+  description: The images that the servers need.
+  type: list
+  elements: str
+  returned: for C(ollama_server)
+unversioned:
+  description: Those of the images whose tag does not tell the version of Ollama.
+  type: list
+  elements: str
+  returned: for C(ollama_server)
+model_services:
+  description: The services that keep the models. One for all, or each where models are to be loaded.
+  type: list
+  elements: str
+  returned: for C(ollama_server)
+"""
