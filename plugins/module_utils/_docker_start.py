@@ -42,8 +42,10 @@ def restart(module: AnsibleModule, daemon_json: str) -> str:
         _rc, cursor, _stderr = _run(module, "journalctl", "--lines=0", "--show-cursor", "--quiet")
         since = ["--after-cursor=" + found for found in re.findall(r"-- cursor: (\S+)", cursor)] or since
         problem = _start(module) or _look(module, daemon_json)
-    except (Exception, KeyboardInterrupt) as e:
-        interrupted = "the run was interrupted (%s)" % (str(e) or type(e).__name__)
+    except KeyboardInterrupt:
+        interrupted = "the run was interrupted"
+    except Exception as e:
+        interrupted = "%s: %s" % (type(e).__name__, e)
     if not problem and not interrupted:
         return ""
     on_signals(signal.SIG_IGN)
