@@ -74,14 +74,15 @@ def _look(module: AnsibleModule, daemon_json: str) -> str:
     """Why a Docker that was started does not run: a unit of Type=simple counts as started before anything is done."""
     paths = sockets(module, daemon_json)
     end = time.monotonic() + (ANSWERS if paths else STAYS)
-    while time.monotonic() < end:
+    while True:
         rc, state, _stderr = _run(module, "systemctl", "is-active", "docker.service")
         if rc:
             return "it was started and is %s" % state.strip()
         if any(answers(path) for path in paths):
             return ""
+        if time.monotonic() > end:
+            return "it does not answer on %s" % " or ".join(paths) if paths else ""
         time.sleep(0.5)
-    return "it does not answer on %s" % " or ".join(paths) if paths else ""
 
 
 def sockets(module: AnsibleModule, daemon_json: str) -> t.List[str]:

@@ -46,8 +46,8 @@ class Host:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(_docker_start, "ANSWERS", 0.2)
-    monkeypatch.setattr(_docker_start, "STAYS", 0.2)
+    monkeypatch.setattr(_docker_start, "ANSWERS", 0)
+    monkeypatch.setattr(_docker_start, "STAYS", 0)
     monkeypatch.setattr(_docker_start.time, "sleep", lambda _: None)
     numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
@@ -76,15 +76,15 @@ def restart(host: Host, tmp_path: Path) -> str:
 
 
 def test_a_docker_that_answers_has_nothing_to_say(listening: socket.socket, tmp_path: Path) -> None:
+    listening.settimeout(30)
+
     def serve() -> None:
         connection, _ = listening.accept()
         assert connection.recv(99).startswith(b"GET /_ping ")
         connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nOK")
 
-    thread = threading.Thread(target=serve)
-    thread.start()
+    threading.Thread(target=serve, daemon=True).start()
     assert restart(Host(), tmp_path) == ""
-    thread.join()
 
 
 def test_a_docker_that_does_not_start_says_why_once(tmp_path: Path) -> None:
@@ -159,8 +159,9 @@ def test_docker_is_asked_where_its_unit_lets_it_listen(tmp_path: Path, flags: st
     assert _docker_start.sockets(Host(show=(0, SHOWN % flags, "")), str(tmp_path / "none")) == paths
 
 
-def test_a_docker_that_cannot_be_asked_has_to_stay(tmp_path: Path) -> None:
+def test_a_docker_that_cannot_be_asked_has_to_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states = iter([(0, "active", ""), (3, "failed", "")])
     (tmp_path / "daemon.json").write_text('{"hosts": ["tcp://127.0.0.1:1"]}')
-    assert restart(Host(is_active=lambda: next(states)), tmp_path) == "it was started and is failed"
     assert restart(Host(), tmp_path) == ""
+    monkeypatch.setattr(_docker_start, "STAYS", 60)
+    assert restart(Host(is_active=lambda: next(states)), tmp_path) == "it was started and is failed"
