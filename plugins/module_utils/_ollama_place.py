@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import socket
 import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _namespace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerError, ServerUnreachable
 from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint, read_url
 
@@ -157,31 +157,6 @@ def _is_server(name: str, wanted: t.Optional[str]) -> bool:
     return name == SERVICE or name.startswith(SERVICE + "-")
 
 
-class Docker:
-    """Asks Docker for the containers of a Compose project."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self._module = module
-        self._program = module.get_bin_path("docker")
-
-    def containers(self, project: str) -> t.List[Dict]:
-        """The running ones, as `docker inspect` describes them. Raises NoServer where there is no Docker."""
-        if self._program is None:
-            raise NoServer("Docker is not installed on this host, so no Ollama runs in it; url names another server")
-        ids = self._run("ps", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project=%s" % project)
-        if not ids.split():
-            return []
-        found: t.List[Dict] = json.loads(self._run("inspect", "--type=container", *ids.split(), gone=True) or "[]")
-        return found
-
-    def _run(self, *args: str, gone: bool = False) -> str:
-        rc, stdout, stderr = self._module.run_command([self._program, *args])
-        # A container that ended in the meantime is left out of the answer.
-        if rc != 0 and not (gone and stdout.strip()):
-            raise NoServer("`docker %s` fails: %s" % (args[0], stderr.strip() or rc))
-        return str(stdout)
-
-
 def find_container(module: AnsibleModule) -> Container:
     """The container that the module's options name. Raises NoServer or ServerError."""
     return Place(Docker(module), module.params["project"], module.params["service"]).container
@@ -210,7 +185,12 @@ class Place:
         return _namespace.connect(one.pid, one.address, one.port, timeout)
 
     def _find(self) -> Container:
-        container = choose(self._docker.containers(self._project), self._service)
+        if not self._docker.is_installed:
+            raise NoServer("Docker is not installed on this host, so no Ollama runs in it; url names another server")
+        try:
+            container = choose(self._docker.containers(self._project), self._service)
+        except DockerError as error:
+            raise NoServer(str(error)) from None
         if container is None:
             wanted = "the service %s" % self._service if self._service else "a service ollama or ollama-..."
             message = (
