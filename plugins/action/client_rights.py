@@ -17,10 +17,9 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     HostFileAction,
 )
 
-
 _REFUSED = (
-    "%s may do nothing on plain nginx, which reads no bodies and so cannot keep to a list of models (%s). List the client "
-    "without models, or as absent, or run OpenResty"
+    "%s may do nothing on plain nginx, which reads no bodies and so cannot keep to a list of models (%s). "
+    "List the client without models, or as absent, or run OpenResty"
 )
 
 
