@@ -8,16 +8,23 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: stale_containers
-short_description: Remove containers whose network is gone
+short_description: Remove containers that lost a network
 version_added: 0.1.0
 description:
   - Removes the containers of a Compose project that are stopped and belong to a Docker network that somebody removed.
-    They cannot start any more, also where there is a new network of that name, and Compose does not see why.
-  - What runs is left alone, and so are volumes. Compose makes such a container anew.
+    They cannot start any more, also where there is a new network of that name.
+  - Stops and removes those that are not in a network of the Compose file, or not by its names there, since somebody
+    disconnected them.
+  - Compose sees neither, and makes such a container anew once it is gone. Other containers are left alone, and so are
+    volumes.
 options:
   project:
     description: The Compose project.
     type: str
+    required: true
+  project_src:
+    description: The folder of its Compose file.
+    type: path
     required: true
 attributes:
   check_mode:
@@ -35,9 +42,10 @@ author:
 
 EXAMPLES = r"""
 ---
-- name: Remove containers that cannot start
+- name: Remove containers that lost a network
   gatehouse.ollama.stale_containers:
     project: gatehouse-ollama
+    project_src: /opt/gatehouse/ollama
 """
 
 RETURN = r"""
@@ -68,26 +76,53 @@ def docker(module: AnsibleModule, *args: str) -> str:
     return str(stdout)
 
 
-def is_stale(container: Dict, networks: t.Container[str]) -> bool:
+def cannot_start(container: Dict, networks: t.Container[str]) -> bool:
     """Whether it is stopped and belongs to a network that is not there. One that never ran knows no numbers of any."""
     numbers = [one.get("NetworkID") for one in container["NetworkSettings"]["Networks"].values()]
     return not container["State"]["Running"] and any(one and one not in networks for one in numbers)
 
 
-def stale(module: AnsibleModule) -> t.List[str]:
+def is_cut_off(container: Dict, compose: Dict) -> bool:
+    """Whether it is not in all networks of its service, or not by all names that it is to have there."""
+    there = container["NetworkSettings"]["Networks"]
+    service = compose["services"].get(container["Config"]["Labels"].get("com.docker.compose.service"), {})
+    for key, options in (service.get("networks") or {}).items():
+        network = there.get(compose["networks"][key]["name"])
+        if network is None:
+            return True
+        names = [*(network.get("Aliases") or []), *(network.get("DNSNames") or [])]
+        if not set((options or {}).get("aliases") or []) <= set(names):
+            return True
+    return False
+
+
+def stale(module: AnsibleModule) -> t.Tuple[t.List[str], t.List[str]]:
+    """The names of those that cannot start, and of those that are cut off."""
     label = "label=com.docker.compose.project=%s" % module.params["project"]
     ids = docker(module, "ps", "--all", "--quiet", "--filter", label).split()
     if not ids:
-        return []
+        return [], []
     networks = set(docker(module, "network", "ls", "--no-trunc", "--quiet").split())
-    found = [one for one in json.loads(docker(module, "inspect", *ids)) if is_stale(one, networks)]
-    return [str(one["Name"]).lstrip("/") for one in found]
+    source = module.params["project_src"]
+    compose = json.loads(docker(module, "compose", "--project-directory", source, "config", "--format", "json"))
+    containers = json.loads(docker(module, "inspect", *ids))
+    dead = [one for one in containers if cannot_start(one, networks)]
+    cut_off = [one for one in containers if one not in dead and is_cut_off(one, compose)]
+    return names_of(dead), names_of(cut_off)
+
+
+def names_of(containers: t.Iterable[Dict]) -> t.List[str]:
+    return [str(one["Name"]).lstrip("/") for one in containers]
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"project": {"type": "str", "required": True}}, supports_check_mode=True)
+    options = {"project": {"type": "str", "required": True}, "project_src": {"type": "path", "required": True}}
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     try:
-        names = stale(module)
+        dead, cut_off = stale(module)
+        names = dead + cut_off
+        if cut_off and not module.check_mode:
+            docker(module, "stop", *cut_off)
         if names and not module.check_mode:
             # Without force: one that was started meanwhile stays.
             docker(module, "rm", *names)
