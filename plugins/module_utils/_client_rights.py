@@ -104,14 +104,28 @@ def _disputed(rights: Rights) -> t.Iterator[str]:
             yield name
 
 
+def limited(rights: Rights) -> list[str]:
+    """Whose requests have to be judged by the model that they name, which plain nginx cannot."""
+    return [name for name in sorted(rights) if not _has_all_models(rights[name])]
+
+
 def scope_files(rights: Rights) -> dict[str, str]:
-    """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client."""
+    """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client.
+
+    Who may use some models only has none, and so may do nothing there.
+    """
     may = {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name], need)}
     return {**may, **{f"{_NAMED}/{name}": "" for name in sorted(rights) if name != OTHERS}}
 
 
 def _allows(entry: t.Mapping[str, t.Any], need: str) -> bool:
-    return not entry.get("absent") and (need == "any" or need in entry["scopes"] or "admin" in entry["scopes"])
+    if entry.get("absent") or not _has_all_models(entry):
+        return False
+    return need == "any" or need in entry["scopes"] or "admin" in entry["scopes"]
+
+
+def _has_all_models(entry: t.Mapping[str, t.Any]) -> bool:
+    return set(ALL_MODELS) <= set(entry["models"])
 
 
 def _entry(client: Client) -> dict[str, t.Any]:
