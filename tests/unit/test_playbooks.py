@@ -41,9 +41,8 @@ def test_clients_lists_nobody_unless_asked_to(playbook: Playbook) -> None:
 
 
 def test_clients_writes_nothing_when_it_is_asked_to_list(playbook: Playbook) -> None:
-    finding = ["Refuse an inventory that names neither a server nor a gateway"]
-    finding += ["Without an inventory, deploy to this machine"]
-    assert tasks(playbook, "clients", "--tags", "list") == [*finding, LIST]
+    finding = "Refuse an inventory that names neither a server nor a gateway, and without one take this machine"
+    assert tasks(playbook, "clients", "--tags", "list") == [finding, LIST]
 
 
 def find(playbook: Playbook, *options: str) -> tuple[int, str]:
@@ -85,6 +84,13 @@ def test_an_inventory_that_gives_no_host_never_means_this_machine(playbook: Play
         assert (code, "meant: localhost" in said) == (2, False), said
 
 
+@pytest.mark.parametrize("start", ["*", "Without an inventory, deploy to this machine", "Refuse an inventory*", "de?ug"])
+def test_wherever_a_run_starts_a_mistyped_inventory_never_means_this_machine(playbook: Playbook, start: str) -> None:
+    code, said = find(playbook, "-i", "nonexist", "--start-at-task", start)
+    assert "meant: localhost" not in said
+    assert "nonexist does not exist, so nothing is done" in said or "No matching task" in said
+
+
 @pytest.mark.parametrize("wrong", ["ollama_gateway", "ollama-gateways", "ollama_gatways", "Ollama_Gateways"])
 def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook: Playbook, wrong: str) -> None:
     inventory = playbook.folder / "hosts.yml"
@@ -96,13 +102,22 @@ def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook
     assert f"The group {wrong} means nothing here; is ollama_gateways meant? Only in {wrong}: llm." in said
 
 
+def test_where_our_groups_are_missing_their_last_word_is_a_near_miss(playbook: Playbook) -> None:
+    (playbook.folder / "hosts.ini").write_text("[servers]\nllm\n[Gateway]\ngate\n[db]\nother\n")
+    code, said = find(playbook, "-i", "hosts.ini")
+    assert code == 2, said
+    assert "The group servers means nothing here; is ollama_servers meant? Only in servers: llm." in said
+    assert "The group Gateway means nothing here; is ollama_gateways meant? Only in Gateway: gate." in said
+    assert "group db" not in said
+
+
 def test_groups_of_ones_own_are_nobodys_business(playbook: Playbook) -> None:
     """A part of the right group may have any name, and so may what is none of ours."""
     inventory = playbook.folder / "hosts.ini"
     local = "ansible_connection=local"
     inventory.write_text(
         f"[ollama_server]\nllm {local}\n[ollama_servers:children]\nollama_server\n[ollama]\nllm\nother\n"
-        f"[my_ollama_gateways]\nother {local}\n[ollama_gateways_of_ours]\nother\n"
+        f"[my_ollama_gateways]\nother {local}\n[ollama_gateways_of_ours]\nother\n[servers]\nother\n[gateways]\nother\n"
     )
     code, said = find(playbook, "-i", "hosts.ini")
     assert code == 0, said
