@@ -61,8 +61,8 @@ def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> t
             if name != OTHERS and (name not in rights or (name in absent and rights[name] == _OF_ABSENT != there[name]))
         ],
         unchanged=[name for name in wanted if there.get(name) == wanted[name]],
-        before="no such file\n" if content is None else _text(there),
-        after=_text(rights),
+        before="no such file\n" if content is None else _shown(there),
+        after=_shown(rights),
     )
     return outcome, rights
 
@@ -160,3 +160,8 @@ def _are_texts(items: object) -> bool:
 
 def _text(rights: Rights) -> str:
     return json.dumps(rights, indent=2, sort_keys=True) + "\n"
+
+
+def _shown(rights: Rights) -> str:
+    """A line for each client: in the file each scope has one."""
+    return "".join("%s: %s\n" % (name, json.dumps(rights[name], sort_keys=True)) for name in sorted(rights))
