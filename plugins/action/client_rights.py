@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import scope_files, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import limited, scope_files, update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
 from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
@@ -17,9 +17,18 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     HostFileAction,
 )
 
+_REFUSED = (
+    "%s may do nothing on plain nginx, which reads no bodies and so cannot keep to a list of models (%s). "
+    "List the client without models, or as absent, or run OpenResty"
+)
+
 
 class ActionModule(HostFileAction):
-    ARGUMENTS: t.ClassVar[Dict] = {**FILE_OPTIONS, **CLIENTS_OPTION}
+    ARGUMENTS: t.ClassVar[Dict] = {
+        **FILE_OPTIONS,
+        **CLIENTS_OPTION,
+        "engine": {"type": "str", "default": "openresty", "choices": ["nginx", "openresty"]},
+    }
 
     def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
         clients, problems = read_clients(arguments["clients"], "clients", Rules(keys=True, allow_weak_secrets=True))
@@ -28,6 +37,10 @@ class ActionModule(HostFileAction):
 
         def decide(content: bytes | None) -> tuple[Outcome, Dict]:
             outcome, rights = update(content, clients, arguments["purge"])
-            return outcome, {"files": scope_files(rights)}
+            extra: Dict = {"files": scope_files(rights)}
+            refused = limited(rights) if arguments["engine"] == "nginx" else []
+            if refused:
+                extra["warnings"] = [_REFUSED % (name, ", ".join(rights[name]["models"])) for name in refused]
+            return outcome, extra
 
         return decide

@@ -31,10 +31,11 @@ def problem(groups: Groups, wanted: t.Sequence[str], sources: t.Sequence[str], n
     """What makes it unclear whose hosts are meant, if so."""
     if not groups["all"]:
         return _no_host(sources) if named else None
-    misses = [text for name in sorted(groups) for text in [_near_miss(name, groups, wanted)] if text]
+    nobody = not any(groups.get(name) for name in wanted)
+    misses = [text for name in sorted(groups) for text in [_near_miss(name, groups, wanted, nobody)] if text]
     if misses:
         return "\n".join(misses)
-    if any(groups.get(name) for name in wanted):
+    if not nobody:
         return None
     return (
         f"No host of this inventory is in the group {' or '.join(wanted)}, so there is nothing to do. "
@@ -53,11 +54,16 @@ def _no_host(sources: t.Sequence[str]) -> str:
     )
 
 
-def _near_miss(name: str, groups: Groups, wanted: t.Sequence[str]) -> str | None:
-    """Only of groups whose hosts would be left out: one whose hosts are in the right group as well does no harm."""
+def _near_miss(name: str, groups: Groups, wanted: t.Sequence[str], nobody: bool) -> str | None:
+    """Only of groups whose hosts would be left out: one whose hosts are in the right group as well does no harm.
+
+    Where nobody is in a right group, the last word of one is a near miss too. Elsewhere, servers may be anything.
+    """
     for right in wanted:
         left_out = sorted(set(groups[name]) - set(groups.get(right, ())))
-        if name not in wanted and left_out and is_near_miss(name, right):
+        word = right.rpartition("_")[2]
+        alike = is_near_miss(name, right) or (nobody and (name == word or is_near_miss(name, word)))
+        if name not in wanted and left_out and alike:
             return f"The group {name} means nothing here; is {right} meant? Only in {name}: {', '.join(left_out)}."
     return None
 
@@ -73,4 +79,10 @@ class ActionModule(ActionBase):
         arguments = self.validate_argument_spec(options)[1]
         sources = task_vars.get("ansible_inventory_sources") or ()
         wrong = problem(task_vars["groups"], arguments["groups"], sources, is_named(sources, sys.argv))
-        return {**result, "failed": True, "msg": wrong} if wrong else {**result, "changed": False}
+        if wrong:
+            return {**result, "failed": True, "msg": wrong}
+        # In the same task: whatever --start-at-task passes by, no mistyped inventory means this machine.
+        python = task_vars.get("ansible_playbook_python")
+        this = {"ansible_connection": "local", "ansible_python_interpreter": python}
+        added = {"host_name": "localhost", "groups": arguments["groups"], "host_vars": this}
+        return {**result, "changed": False, **({} if task_vars["groups"]["all"] else {"add_host": added})}

@@ -23,8 +23,9 @@ options:
   made:
     description:
       - File on the host that remembers of which files the server made which layers, for it writes a GGUF anew, with
-        another digest. It holds digests alone, and several servers may share it.
-      - Without it, or where it is lost, such a model is made again by the next run, and stays as it is.
+        another digest. It holds digests alone, and several servers may share it, also of different versions.
+      - Without it, or where it is lost or damaged, such a model is made again by the next run, and stays as it is. One
+        that cannot be read or written is a warning, and no error.
     type: path
 attributes:
   check_mode:

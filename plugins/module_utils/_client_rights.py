@@ -61,8 +61,8 @@ def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> t
             if name != OTHERS and (name not in rights or (name in absent and rights[name] == _OF_ABSENT != there[name]))
         ],
         unchanged=[name for name in wanted if there.get(name) == wanted[name]],
-        before="no such file\n" if content is None else _text(there),
-        after=_text(rights),
+        before="no such file\n" if content is None else _shown(there),
+        after=_shown(rights),
     )
     return outcome, rights
 
@@ -104,14 +104,28 @@ def _disputed(rights: Rights) -> t.Iterator[str]:
             yield name
 
 
+def limited(rights: Rights) -> list[str]:
+    """Whose requests have to be judged by the model that they name, which plain nginx cannot."""
+    return [name for name in sorted(rights) if not _has_all_models(rights[name])]
+
+
 def scope_files(rights: Rights) -> dict[str, str]:
-    """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client."""
+    """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client.
+
+    Who may use some models only has none, and so may do nothing there.
+    """
     may = {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name], need)}
     return {**may, **{f"{_NAMED}/{name}": "" for name in sorted(rights) if name != OTHERS}}
 
 
 def _allows(entry: t.Mapping[str, t.Any], need: str) -> bool:
-    return not entry.get("absent") and (need == "any" or need in entry["scopes"] or "admin" in entry["scopes"])
+    if entry.get("absent") or not _has_all_models(entry):
+        return False
+    return need == "any" or need in entry["scopes"] or "admin" in entry["scopes"]
+
+
+def _has_all_models(entry: t.Mapping[str, t.Any]) -> bool:
+    return set(ALL_MODELS) <= set(entry["models"])
 
 
 def _entry(client: Client) -> dict[str, t.Any]:
@@ -146,3 +160,8 @@ def _are_texts(items: object) -> bool:
 
 def _text(rights: Rights) -> str:
     return json.dumps(rights, indent=2, sort_keys=True) + "\n"
+
+
+def _shown(rights: Rights) -> str:
+    """A line for each client: in the file each scope has one."""
+    return "".join("%s: %s\n" % (name, json.dumps(rights[name], sort_keys=True)) for name in sorted(rights))

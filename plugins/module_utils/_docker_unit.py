@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd unit of Docker: which options it gives the daemon, and why a daemon does not start.
+"""The systemd unit of Docker: which options it gives the daemon.
 
 dockerd does not start where an option is in daemon.json and on its command line. The packages of Docker and of the
 distributions start it with -H fd:// and --containerd.
@@ -21,67 +21,88 @@ if t.TYPE_CHECKING:
 PACKAGED = "/usr/bin/dockerd -H fd://"
 DROP_INS = "/etc/systemd/system/docker.service.d/*.conf"
 
-# Flags whose key in daemon.json has another name; any other key is named as its flag.
-_KEYS = {
-    "-D": "debug",
-    "-G": "group",
-    "-H": "hosts",
-    "-b": "bridge",
-    "-g": "data-root",
-    "-l": "log-level",
-    "-p": "pidfile",
-    "-s": "storage-driver",
-    "--add-runtime": "runtimes",
-    "--cluster-store-opt": "cluster-store-opts",
-    "--default-ulimit": "default-ulimits",
-    "--exec-opt": "exec-opts",
-    "--host": "hosts",
-    "--insecure-registry": "insecure-registries",
-    "--label": "labels",
-    "--log-opt": "log-opts",
-    "--registry-mirror": "registry-mirrors",
-    "--storage-opt": "storage-opts",
+# The flags of one letter. Those without a value may share a word with the next, as in -DH fd://.
+_LETTERS = {
+    "D": "debug",
+    "G": "group",
+    "H": "host",
+    "b": "bridge",
+    "g": "data-root",
+    "l": "log-level",
+    "p": "pidfile",
+    "s": "storage-driver",
 }
+_WITHOUT_VALUE = "D"
+# Of any other dictionary in daemon.json, Docker reads the keys as if they stood outside it, such as those of proxies.
+_DICTIONARIES = (
+    "builder",
+    "cluster-store-opts",
+    "default-network-opts",
+    "default-ulimits",
+    "features",
+    "log-opts",
+    "nri-opts",
+    "runtimes",
+)
 _ARGUMENTS = re.compile(r"argv\[\]=(.*?) ;")
 _EXEC_START = re.compile(r"^\s*ExecStart\s*=[ \t]*(\S.*)$", re.MULTILINE)
-_NO_NEWS = re.compile(r"level=(info|debug|warning)\b|[a-z]+\.service: ")
 
-_HOSTS_TEXT = (
-    "%s.hosts: the systemd unit starts Docker with %s, and Docker does not start where daemon.json says it too. Remove "
-    "the key. If Docker is to listen elsewhere, first write a drop-in /etc/systemd/system/docker.service.d/hosts.conf "
+_TEXT = (
+    "%s: the systemd unit starts Docker with %s, and Docker does not start where daemon.json says it too. "
+    "Remove the key%s"
+)
+_HOSTS_WAY = (
+    ". If Docker is to listen elsewhere, first write a drop-in /etc/systemd/system/docker.service.d/hosts.conf "
     "with the lines [Service], ExecStart= and ExecStart=/usr/bin/dockerd (the unit's command without -H), and run "
     "`systemctl daemon-reload`; the key is taken then. For local users of Ollama there is ollama_server_publish"
 )
-_TEXT = (
-    "%s.%s: the systemd unit starts Docker with %s, and Docker does not start where daemon.json says it too. Remove "
-    "the key, or take the option out of the unit's command with a drop-in (`systemctl edit docker`)"
-)
+_WAY = ", or take the option out of the unit's command with a drop-in (`systemctl edit docker`)"
 
 
-def key(flag: str) -> str:
-    """The key of daemon.json that says the same as a flag of dockerd."""
-    return _KEYS.get(flag) or flag.lstrip("-")
+def names(word: str) -> t.List[str]:
+    """The flags that a word of a command names: one for --host=x, -H and -Hfd://, two for -DH."""
+    if word.startswith("--"):
+        return [word[2:].partition("=")[0]]
+    found = []
+    for letter in word[1:] if word.startswith("-") else "":
+        found.append(_LETTERS.get(letter, letter))
+        if letter not in _WITHOUT_VALUE:
+            break
+    return found
 
 
 def flags(command: str) -> t.Dict[str, str]:
-    """The flags in the command of a unit, as written, by the key of daemon.json that says the same."""
-    words = command.split()
+    """The flags in the command of a unit, as written there, by name."""
+    words = [word.strip("\"'") for word in command.split()]
     found: t.Dict[str, str] = {}
-    for place, word in enumerate(words):
-        flag, equals, _value = word.partition("=")
-        if not flag.startswith("-"):
-            continue
-        follows = words[place + 1] if place + 1 < len(words) else "-"
-        found.setdefault(key(flag), word if equals or follows.startswith(("-", "$")) else "%s %s" % (word, follows))
+    for word, follows in zip(words, [*words[1:], "-"]):
+        alone = "=" in word or "://" in word or follows.startswith(("-", "$"))
+        for name in names(word):
+            found.setdefault(name, mask(word if alone else "%s %s" % (word, follows)))
+    return found
+
+
+def options_by_key(options: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+    """Where each key stands that Docker compares with its flags; one that is to be removed is none."""
+    found: t.Dict[str, str] = {}
+    for name, value in options.items():
+        if isinstance(value, dict) and name not in _DICTIONARIES:
+            found.update({key: "%s.%s" % (name, key) for key, inner in value.items() if inner is not None})
+        elif value is not None:
+            found[name] = name
     return found
 
 
 def contradictions(options: t.Mapping[str, t.Any], command: str, variable: str) -> t.List[str]:
-    """Options that the command gives, too; one that is to be removed is none."""
-    given = flags(command)
-    asked = [name for name, value in options.items() if value is not None and name in given]
-    texts = {"hosts": _HOSTS_TEXT % (variable, given.get("hosts"))}
-    return [texts.get(name) or _TEXT % (variable, name, given[name]) for name in asked]
+    """Options that the command gives, too. A key has the name of its flag, in the plural if that can be repeated."""
+    asked = options_by_key(options)
+    found = []
+    for flag, written in flags(command).items():
+        for key in (flag, flag + "s", flag[:-1] + "ies"):
+            if key in asked:
+                way = _HOSTS_WAY if key == "hosts" else _WAY
+                found.append(_TEXT % ("%s.%s" % (variable, asked[key]), written, way))
+    return found
 
 
 def command(module: AnsibleModule) -> str:
@@ -100,27 +121,10 @@ def drop_in() -> str:
     command = ""
     for path in sorted(glob.glob(DROP_INS), key=os.path.basename):
         with open(path, encoding="utf-8", errors="replace") as f:
-            command = ([command, *_EXEC_START.findall(f.read())])[-1]
+            command = ([command, *_EXEC_START.findall(f.read().replace("\\\n", " "))])[-1]
     return command
 
 
-def restart(module: AnsibleModule, service: str) -> str:
-    """Restart Docker; why it does not start, empty if it does."""
-    systemctl = module.get_bin_path("systemctl", required=True)
-    # systemd refuses the fourth start within a minute, and Docker may just have been installed and configured.
-    module.run_command([systemctl, "reset-failed", service])
-    _rc, cursor, _stderr = module.run_command(["journalctl", "--lines=0", "--show-cursor", "--quiet"])
-    rc, stdout, stderr = module.run_command([systemctl, "restart", service])
-    if rc == 0:
-        return ""
-    found = re.search(r"-- cursor: (\S+)", cursor)
-    since = ["--after-cursor=" + found.group(1)] if found else ["--lines=20"]
-    unit = "_SYSTEMD_UNIT=%s.service" % service
-    _rc, journal, _stderr = module.run_command(["journalctl", "--quiet", "--no-pager", "--output=cat", *since, unit])
-    return reason(journal) or (stderr or stdout).strip()
-
-
-def reason(journal: str) -> str:
-    """What a daemon that did not start said last, without what is no news; systemd tries several times."""
-    lines = [line.strip() for line in journal.splitlines() if line.strip() and not _NO_NEWS.search(line)]
-    return "\n".join(list(dict.fromkeys(reversed(lines)))[:3][::-1])
+def mask(text: str) -> str:
+    """The text without the credentials in its addresses. Those may have a slash or an @, so that too much may go."""
+    return re.sub(r"//\S*@", "//***@", text)

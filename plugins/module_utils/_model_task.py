@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _models, _plain_file
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
 from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted
@@ -38,18 +38,17 @@ def keep(module: AnsibleModule, wanted: t.Sequence[Wanted], purge: bool = False)
     container = connected.container if connected else None
     host = Host(free=_models.free_space(container.models_folder if container else None), notes=notes)
     client = connected.client if connected else None
-    keeper = _models.Keeper(client, host, module.check_mode, module.params["retries"], made=_made(module))
+    made = Made(module.params["made"])
+    keeper = _models.Keeper(client, host, module.check_mode, module.params["retries"], made=made)
     results = keeper.keep(wanted, purge)
+    if made.problem:
+        message = "It cannot be remembered of which files models were made, so the next run makes them again: %s"
+        module.warn(message % made.problem)
     unknown = [one.name for one in results if one.change == _models.UNKNOWN]
     if unknown and module.check_mode:
         message = "Whether there is a newer %s is not known before a real run: this host cannot ask the registry."
         module.warn(message % ", ".join(unknown))
     return results
-
-
-def _made(module: AnsibleModule) -> Made:
-    path = module.params["made"]
-    return Made(_plain_file.read(path), lambda text: _plain_file.write(module, path, text)) if path else Made()
 
 
 def returned(results: t.Sequence[Result], show_diff: bool) -> Dict:

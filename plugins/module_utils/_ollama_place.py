@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import socket
 import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _namespace
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerError, ServerUnreachable
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerUnreachable
 from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint, read_url
 
 if t.TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Container:
 def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.Tuple[str, int]:
     """An address and the port on which a server listens, seen from inside its container.
 
-    `networks` is what `docker inspect` says of the container's networks. Raises ServerError if nothing fits.
+    `networks` is what `docker inspect` says of the container's networks. Raises NoServer if nothing fits.
     """
     host, port = _read_host(environment.get("OLLAMA_HOST", ""))
     if host in ("", "localhost"):
@@ -93,7 +93,7 @@ def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.
         own = network.get("IPAddress") or network.get("GlobalIPv6Address")
         if host in names and own:
             return str(own), port
-    raise ServerError("OLLAMA_HOST of its container is %s, which is no name of it in any network" % host)
+    raise NoServer("OLLAMA_HOST of its container is %s, which is no name of it in any network" % host)
 
 
 def _read_host(text: str) -> t.Tuple[str, int]:
@@ -119,7 +119,7 @@ def _read_host(text: str) -> t.Tuple[str, int]:
 def choose(inspected: t.List[Dict], service: t.Optional[str]) -> t.Optional[Container]:
     """The first by name of the running containers, as `docker inspect` describes them, that has this service.
 
-    Without a service it is one called ollama, or `ollama-...`. Raises ServerError if it listens nowhere.
+    Without a service it is one called ollama, or `ollama-...`. Raises NoServer if it listens nowhere.
     """
     running = [one for one in inspected if (one.get("State") or {}).get("Running")]
     fitting = [one for one in running if _is_server(_service(one), service)]
@@ -129,7 +129,7 @@ def choose(inspected: t.List[Dict], service: t.Optional[str]) -> t.Optional[Cont
 
 
 def read_container(one: Dict) -> Container:
-    """A running container, as `docker inspect` describes it. Raises ServerError if it listens nowhere."""
+    """A running container, as `docker inspect` describes it. Raises NoServer if it listens nowhere."""
     config = one.get("Config") or {}
     environment = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
     address, port = listens_at(environment, (one.get("NetworkSettings") or {}).get("Networks") or {})
@@ -157,33 +157,8 @@ def _is_server(name: str, wanted: t.Optional[str]) -> bool:
     return name == SERVICE or name.startswith(SERVICE + "-")
 
 
-class Docker:
-    """Asks Docker for the containers of a Compose project."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self._module = module
-        self._program = module.get_bin_path("docker")
-
-    def containers(self, project: str) -> t.List[Dict]:
-        """The running ones, as `docker inspect` describes them. Raises NoServer where there is no Docker."""
-        if self._program is None:
-            raise NoServer("Docker is not installed on this host, so no Ollama runs in it; url names another server")
-        ids = self._run("ps", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project=%s" % project)
-        if not ids.split():
-            return []
-        found: t.List[Dict] = json.loads(self._run("inspect", "--type=container", *ids.split(), gone=True) or "[]")
-        return found
-
-    def _run(self, *args: str, gone: bool = False) -> str:
-        rc, stdout, stderr = self._module.run_command([self._program, *args])
-        # A container that ended in the meantime is left out of the answer.
-        if rc != 0 and not (gone and stdout.strip()):
-            raise NoServer("`docker %s` fails: %s" % (args[0], stderr.strip() or rc))
-        return str(stdout)
-
-
 def find_container(module: AnsibleModule) -> Container:
-    """The container that the module's options name. Raises NoServer or ServerError."""
+    """The container that the module's options name. Raises NoServer."""
     return Place(Docker(module), module.params["project"], module.params["service"]).container
 
 
@@ -210,7 +185,12 @@ class Place:
         return _namespace.connect(one.pid, one.address, one.port, timeout)
 
     def _find(self) -> Container:
-        container = choose(self._docker.containers(self._project), self._service)
+        if not self._docker.is_installed:
+            raise NoServer("Docker is not installed on this host, so no Ollama runs in it; url names another server")
+        try:
+            container = choose(self._docker.containers(self._project), self._service)
+        except DockerError as error:
+            raise NoServer(str(error)) from None
         if container is None:
             wanted = "the service %s" % self._service if self._service else "a service ollama or ollama-..."
             message = (

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replace a file by renaming. Whoever opens it has the old one or the new one, with the right owner and mode."""
+"""Replace a file by renaming. Whoever opens it has the old one or the new one, with the right owner and mode.
+
+A loss of power leaves one of the two as well.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,14 @@ def replace(module: t.Any, path: str, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as f:
             f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
         _take_over(path, new)
         module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params, path=new), False)
         try:
             os.replace(new, path)
         except OSError:
-            if not module.params["unsafe_writes"]:
+            if not module.params.get("unsafe_writes"):
                 raise
             with open(path, "wb") as f:
                 f.write(content)

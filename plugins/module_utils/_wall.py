@@ -153,7 +153,8 @@ class Wall:
         def holds(answer: Answer) -> bool:
             return answer.statuses == [200] * count and not any(secret in answer.raw for secret in forbidden)
 
-        expects = Expectation("%d answers of the mirror, without credential, cookie and origin" % count, holds)
+        wanted = "%d answers of the mirror, without credential, cookie, origin and unknown header"
+        expects = Expectation(wanted % count, holds)
         attack = Attack("what is passed on", "headers that arrive at the server", sent, expects)
         return run([attack], lambda attack: mirror(attack.request.raw), budget, self._secrets)
 

@@ -217,7 +217,7 @@ def unlisted(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
 
 def mirrored(credentials: t.Sequence[Credential]) -> Request:
     """Requests whose headers a mirror in place of Ollama shows, one for each form of a valid credential."""
-    extra = [*(Header(name, COOKIE) for name in ("Cookie", "api-key", "x-goog-api-key")), Header("Origin", ORIGIN)]
+    extra = [*(Header(name, COOKIE) for name in ("Cookie", "api-key", "x-unknown")), Header("Origin", ORIGIN)]
     forms = []
     for credential in admins(credentials):
         forms.append([credential.header()])

@@ -19,6 +19,15 @@ description:
 extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file
+options:
+  engine:
+    description:
+      - What reads the file. V(nginx) is plain nginx, which reads RV(files) in its place, and cannot keep to a list of
+        models. With O(purge=false), clients with such a list may stay from the time of another engine; a warning names
+        them.
+    type: str
+    choices: [nginx, openresty]
+    default: openresty
 seealso:
   - module: gatehouse.ollama.folder_files
   - module: gatehouse.ollama.api_keys
@@ -75,6 +84,7 @@ files:
     - An empty file scope/client for each thing that a client may do, for M(gatehouse.ollama.folder_files).
     - nginx without Lua cannot read a list of clients at run time, but it can look whether a file is there. So a change
       counts on the very next request, without a reload.
+    - A client that may use some models only has none but that in C(named), and so may do nothing there.
   returned: success
   type: dict
   sample:

@@ -35,8 +35,11 @@ options:
     type: str
   restart:
     description:
-      - Restart Docker after a change. Where it does not start with the new file, the former one is put back, Docker is
-        started again, and the module fails with what Docker said.
+      - Restart Docker after a change, and see that it answers. Where it does not run with the new file, the former one
+        is put back, Docker is started again, and the module fails with what Docker said.
+      - Until then the former file lies beside the new one as C(daemon.json.gatehouse-former), a link to C(/dev/null) if
+        there was none. Where a run was killed, the next one finds it there, restarts Docker, and puts it back if Docker
+        does not run.
     type: bool
     default: false
   variable:
@@ -80,15 +83,21 @@ path:
   returned: success
 """
 
+import contextlib
 import json
 import os
 import shlex
+import signal
 import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _docker_unit
+from ansible_collections.gatehouse.ollama.plugins.module_utils import _docker_start, _docker_unit
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
+
+# Behind the name of the file: the former one, kept until Docker is seen running with its successor.
+FORMER = ".gatehouse-former"
 
 
 class DaemonJsonError(GatehouseError):
@@ -165,57 +174,98 @@ def read(path: str) -> str:
         raise DaemonJsonError(f"{path} cannot be read: {e}. Nothing was changed.") from e
 
 
-def write(module: AnsibleModule, path: str, text: str) -> None:
-    """Validate the text, then put it in the place of the file in one step."""
-    is_new = not os.path.exists(path)
+def validate(module: AnsibleModule, path: str, text: str) -> None:
+    """Ask the engine what it says to the text."""
+    if not module.params["validate"]:
+        return
     descriptor, temporary = tempfile.mkstemp(prefix="daemon-json-", dir=module.tmpdir)
     module.add_cleanup_file(temporary)
     with os.fdopen(descriptor, "w", encoding="utf-8") as f:
         f.write(text)
-    if module.params["validate"]:
-        command = [part.replace("%s", temporary) for part in shlex.split(module.params["validate"])]
-        rc, stdout, stderr = module.run_command(command)
-        if rc != 0 and "unknown flag: --validate" not in stderr:
-            said = (stderr or stdout).replace(temporary, path).strip()
-            raise DaemonJsonError(f"{path} was not changed, because Docker refuses what it would hold: {said}")
-    if module.check_mode:
-        return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    # An existing file lends its owner and mode to the one that replaces it.
-    module.atomic_move(temporary, path)
+    command = [part.replace("%s", temporary) for part in shlex.split(module.params["validate"])]
+    rc, stdout, stderr = module.run_command(command)
+    if rc != 0 and "unknown flag: --validate" not in stderr:
+        said = _docker_unit.mask((stderr or stdout).replace(temporary, path).strip())
+        raise DaemonJsonError(f"{path} was not changed, because Docker refuses what it would hold: {said}")
+
+
+def write(module: AnsibleModule, path: str, text: str) -> None:
+    """Put the text in the place of the file in one step. An existing file lends its owner and mode to the new one."""
+    is_new = not os.path.exists(path)
+    replace(module, path, text.encode())
     if is_new:
-        module.set_mode_if_different(path, "0644", False)
+        os.chmod(path, 0o644)
 
 
-def put_back(module: AnsibleModule, path: str, former: bytes | None) -> None:
-    if former is None:
-        os.unlink(path)
+def keep(path: str) -> None:
+    """Keep the file beside itself, by a second name that costs no room; a link to nothing means that there is none."""
+    if is_unfinished(path):
         return
-    descriptor, temporary = tempfile.mkstemp(prefix="daemon-json-", dir=module.tmpdir)
-    with os.fdopen(descriptor, "wb") as f:
-        f.write(former)
-    module.atomic_move(temporary, path)
-
-
-def replace(module: AnsibleModule, path: str, text: str) -> None:
-    """Put the text in the place of the file; what was there comes back if Docker does not start with it."""
-    former = None
     if os.path.exists(path):
-        with open(path, "rb") as f:
-            former = f.read()
-    write(module, path, text)
-    if module.check_mode or not module.params["restart"]:
+        os.link(path, path + FORMER)
+    else:
+        os.symlink(os.devnull, path + FORMER)
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether the file was changed, and Docker not seen running since."""
+    return os.path.lexists(path + FORMER)
+
+
+def put_back(path: str) -> None:
+    """Put the former file back, which needs no room. It stays kept until Docker runs with it."""
+    if os.path.islink(path + FORMER):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
         return
-    said = _docker_unit.restart(module, "docker")
+    os.replace(path + FORMER, path)
+    with contextlib.suppress(OSError):
+        os.link(path, path + FORMER)
+
+
+def forget(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path + FORMER)
+
+
+def start(module: AnsibleModule, path: str) -> str:
+    """Restart Docker, with the former file if it does not run with this one; return why, empty if it does."""
+    _docker_start.on_signals(signal.default_int_handler)
+    said = _docker_start.restart(module, path)
     if not said:
-        return
-    put_back(module, path, former)
-    still = _docker_unit.restart(module, "docker")
+        forget(path)
+        return ""
+    put_back(path)
+    still = _docker_start.restart(module, path)
+    if not still:
+        forget(path)
     state = "It does not start with that either: %s" % still if still else "It runs again with that."
-    raise DaemonJsonError(
-        "%s: Docker does not start with them: %s. %s was put back as it was. %s"
-        % (module.params["variable"], said.rstrip("."), path, state)
-    )
+    return "%s. %s was put back as it was. %s" % (said.rstrip("."), path, state)
+
+
+def change(module: AnsibleModule, path: str, text: str) -> None:
+    """Put the text in the place of the file; what was there comes back if Docker does not run with it."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    if not module.params["restart"]:
+        write(module, path, text)
+        return
+    keep(path)
+    try:
+        write(module, path, text)
+    except BaseException:
+        put_back(path)
+        forget(path)
+        raise
+    said = start(module, path)
+    if said:
+        raise DaemonJsonError("%s: Docker does not start with them: %s" % (module.params["variable"], said))
+
+
+def finish(module: AnsibleModule, path: str) -> None:
+    """Bring to an end what a run began that was killed."""
+    said = start(module, path)
+    if said:
+        module.warn("An earlier run changed %s and was killed. Docker does not start with that: %s" % (path, said))
 
 
 def main() -> None:
@@ -236,16 +286,23 @@ def main() -> None:
         )
         if contradictions:
             raise BadInput(contradictions)
+        unfinished = module.params["restart"] and is_unfinished(path)
+        if unfinished and not module.check_mode:
+            finish(module, path)
         current = parse(path, read(path))
         merged = merge(current, module.params["options"])
         changed = merged != current
         if changed:
-            replace(module, path, as_text(merged))
+            validate(module, path, as_text(merged))
+        if changed and not module.check_mode:
+            change(module, path, as_text(merged))
     except GatehouseError as e:
         module.fail_json(msg=str(e))
+    except OSError as e:
+        module.fail_json(msg=f"{path} cannot be written: {e}. It is as it was.")
     stay = kept(current, merged)
     module.exit_json(
-        changed=changed,
+        changed=changed or unfinished,
         path=path,
         diff={
             "before_header": path,

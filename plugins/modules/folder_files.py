@@ -43,8 +43,8 @@ attributes:
     support: full
   diff_mode:
     description:
-      - Shows the names of the files that come, go and change, and their content only if the verbosity is 1 or more.
-        Secrets do not belong here.
+      - Shows how many files come, go and change, and their names, several in a line. If the verbosity is 1 or more,
+        each name has a line, and the content is shown as well. Secrets do not belong here.
     support: full
   idempotent:
     description: Does nothing where the files are as asked for.
@@ -94,11 +94,13 @@ removed:
 
 import os
 import re
+import textwrap
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
 
+_WIDTH = 110
 _PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)
 
 
@@ -163,9 +165,8 @@ def diffs(
     found = []
     if there != wanted:
         same = [name for name in wanted if there.get(name) == wanted[name]]
-        before = "".join("%s\n" % name for name in sorted(there) if name not in same)
-        marked = ("%s (changed)" % name if name in there else name for name in sorted(wanted) if name not in same)
-        after = "".join("%s\n" % name for name in marked)
+        marked = ["%s (changed)" % name if name in there else name for name in sorted(wanted) if name not in same]
+        before, after = _listed([name for name in sorted(there) if name not in same], whole), _listed(marked, whole)
         found.append({"before": before, "after": after, "before_header": path, "after_header": path})
     for name in sorted(wanted) if whole else ():
         content = there.get(name) or b""
@@ -174,6 +175,14 @@ def diffs(
             sides = {"before": content.decode("utf-8", "replace"), "after": wanted[name].decode("utf-8")}
             found.append({**sides, "before_header": file, "after_header": file})
     return found
+
+
+def _listed(names: list[str], whole: bool) -> str:
+    """The names, each in a line or as many as go into one."""
+    if whole or not names:
+        return "".join("%s\n" % name for name in names)
+    count = "%d file%s: " % (len(names), "" if len(names) == 1 else "s")
+    return textwrap.fill(count + ", ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _read(path: str) -> bytes:

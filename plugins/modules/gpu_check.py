@@ -66,6 +66,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError, ServerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu_check import (
     choose,
@@ -73,7 +74,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu_check import
     find_loaded,
     telling_lines,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Docker, Place, client_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Place, client_of
 
 # Long enough to look, whatever else happens to the connection.
 KEEP = "2m"
@@ -84,15 +85,14 @@ NODES = "ls -l /dev/nvidia* /dev/kfd /dev/dri/* 2>/dev/null"
 class Inside:
     """Looks into a container."""
 
-    def __init__(self, module: AnsibleModule, container: str) -> None:
-        self.module = module
+    def __init__(self, docker: Docker, container: str) -> None:
+        self.docker = docker
         self.container = container
-        self.docker = module.get_bin_path("docker", required=True)
 
     def run(self, *arguments: str) -> str:
         """What Docker prints, errors included."""
-        _rc, stdout, stderr = self.module.run_command([self.docker, *arguments])
-        return "%s\n%s" % (stdout.strip(), stderr.strip())
+        answer = self.docker.run(*arguments)
+        return "%s\n%s" % (answer.stdout, answer.stderr)
 
     def log(self) -> str:
         """What the server said when it started: it looks for GPUs once."""
@@ -109,7 +109,8 @@ class Inside:
 
 def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
     """Load a model on this server and return where it is. Raises GatehouseError."""
-    place = Place(Docker(module), module.params["project"], service)
+    docker = Docker(module)
+    place = Place(docker, module.params["project"], service)
     client = client_of(place)
     wanted = module.params["model"]
     model = choose(client.tags(), wanted)
@@ -121,7 +122,7 @@ def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
     if before is None:
         client.load(name, KEEP)
     found = find_loaded(client.ps(), model)
-    seen = {} if found and found.complete else Inside(module, place.container.id).seen()
+    seen = {} if found and found.complete else Inside(docker, place.container.id).seen()
     if before is None:
         with contextlib.suppress(ServerError):
             client.load(name, 0)

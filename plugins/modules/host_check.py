@@ -97,12 +97,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 # 127.0.0.1:8880->8080/tcp, [::1]:8880->8080/tcp, :::8000-8001->8000-8001/tcp
 PUBLISHED = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?:(\d+)(?:-(\d+))?->[\d-]+/tcp")
 
 
-class HostError(Exception):
+class HostError(GatehouseError):
     """The host cannot run the project; the text says why and what would be right."""
 
 
@@ -149,45 +151,40 @@ def bind_error(address: str, port: int) -> int:
 class HostCheck:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.docker = module.get_bin_path("docker")
-        self.daemon = module.get_bin_path("dockerd", opt_dirs=["/usr/sbin", "/usr/local/sbin"])
-
-    def run(self, *args: str) -> tuple[int, str, str]:
-        rc, stdout, stderr = self.module.run_command([self.docker, *args])
-        return rc, stdout.strip(), stderr.strip()
+        self.docker = Docker(module)
 
     def engine(self) -> tuple[str, str]:
         """Return the state of the engine and its version."""
-        if self.docker is None:
+        if not self.docker.is_installed:
             if self.module.params["required"] and not self.module.check_mode:
                 raise HostError(
                     "Docker is not installed on this host. The role gatehouse.ollama.docker_engine installs it."
                 )
             return "absent", ""
-        rc, stdout, stderr = self.run("version", "--format", "{{json .}}")
+        answer = self.docker.run("version", "--format", "{{json .}}")
         try:
-            server = json.loads(stdout).get("Server") or {}
+            server = json.loads(answer.stdout).get("Server") or {}
         except ValueError:
             server = {}
-        if rc == 0 and server:
+        if answer.rc == 0 and server:
             return "ready", str(server.get("Version", ""))
         self.refuse(
-            f"Docker is installed but its daemon does not answer ({stderr or stdout}). "
+            f"Docker is installed but its daemon does not answer ({answer.error}). "
             "On the host, `systemctl status docker` and `journalctl -u docker` say why."
         )
         return "down", ""
 
     def compose(self) -> str:
         """Return the version of Compose v2, empty where it is missing."""
-        rc, stdout, _stderr = self.run("compose", "version", "--short")
-        if rc != 0:
+        answer = self.docker.run("compose", "version", "--short")
+        if answer.rc != 0:
             self.refuse(
                 "Docker is installed without Compose v2: `docker compose version` fails. Install docker-compose-plugin "
                 "(Docker's repository), docker-compose (Debian 13) or docker-compose-v2 (Ubuntu), or let the role "
                 "gatehouse.ollama.docker_engine do it."
             )
             return ""
-        return stdout.lstrip("v")
+        return answer.stdout.lstrip("v")
 
     def refuse(self, error: str) -> None:
         """Fail; in check mode warn, because an earlier role may be about to repair it."""
@@ -196,12 +193,8 @@ class HostCheck:
         self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
-        rc, stdout, stderr = self.run(
-            "ps", "--no-trunc", "--format", '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
-        )
-        if rc != 0:
-            raise HostError(f"`docker ps` fails: {stderr}")
-        return parse_containers(stdout)
+        columns = '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
+        return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
     def port(self, address: str, port: int, containers: list[Container]) -> None:
         port_variable = self.module.params["port_variable"]
@@ -250,7 +243,7 @@ def main() -> None:
         containers = check.containers() if engine == "ready" and module.params["ports"] else []
         for entry in module.params["ports"]:
             check.port(entry["address"], entry["port"], containers)
-    except HostError as e:
+    except GatehouseError as e:
         module.fail_json(msg=str(e))
     if engine == "ready" and not compose_version:
         engine = "down"

@@ -14,6 +14,7 @@ description:
   - Fetches images that are missing, from an archive on the host or from their registry; or writes them into an archive,
     which another host takes in without a network.
   - An image that is there stays as it is, also where an archive has another of that name. Tags are taken for fixed.
+  - May ask the program in an image of Ollama for its version, where its tag does not tell, and fails if it is too old.
 options:
   names:
     description: Names of the images, with a tag.
@@ -29,6 +30,16 @@ options:
     type: path
   archive_names:
     description: Names that O(archive) may hold besides O(names), with O(state=present). They are not asked for.
+    type: list
+    elements: str
+    default: []
+  minimum_version:
+    description: The oldest version of Ollama that is accepted of O(ask_version_of).
+    type: str
+  ask_version_of:
+    description:
+      - Those of O(names) that are asked for their version, each in a short-lived container without a network. One that
+        is not on the host yet is no error in check mode.
     type: list
     elements: str
     default: []
@@ -80,6 +91,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+versions:
+  description: The version of Ollama in each image that was asked and is on the host.
+  type: dict
+  returned: success
 ids:
   description: Id of each image, in the order of O(names); empty in check mode if it is not there yet.
   returned: success
@@ -90,12 +105,15 @@ ids:
 
 import contextlib
 import os
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive, _pull_failure
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import Archive, ArchiveError, familiar
+from ansible_collections.gatehouse.ollama.plugins.module_utils._server_image import version_problem
 
 
 class ImageError(GatehouseError):
@@ -108,18 +126,14 @@ class Images:
         self.names: list[str] = list(dict.fromkeys(module.params["names"]))
         self.allowed: list[str] = list(dict.fromkeys([*self.names, *module.params["archive_names"]]))
         self.archive: str | None = module.params["archive"]
-        self.docker = module.get_bin_path("docker", required=True)
-
-    def run(self, *args: str) -> tuple[int, str, str]:
-        rc, stdout, stderr = self.module.run_command([self.docker, *args])
-        return rc, stdout.strip(), stderr.strip()
+        self.docker = Docker(module)
 
     def id(self, name: str) -> str:
         """The id of an image, empty if it is not there."""
-        rc, stdout, stderr = self.run("image", "inspect", "--format", "{{.Id}}", name)
-        if rc != 0 and "no such image" not in stderr.lower():
-            raise ImageError("`docker image inspect %s` fails: %s" % (name, stderr))
-        return stdout if rc == 0 else ""
+        answer = self.docker.run("image", "inspect", "--format", "{{.Id}}", name)
+        if answer.rc != 0 and "no such image" not in answer.stderr.lower():
+            raise ImageError("`docker image inspect %s` fails: %s" % (name, answer.error))
+        return answer.stdout if answer.rc == 0 else ""
 
     def refuse_digests(self) -> None:
         pinned = [name for name in self.names if "@" in name]
@@ -148,9 +162,9 @@ class Images:
             )
         if not self.module.check_mode:
             before = {name: self.id(name) for name in self.allowed}
-            rc, stdout, stderr = self.run("load", "--quiet", "--input", self.archive or "")
-            if rc != 0:
-                raise self.archive_refusal(stderr or stdout)
+            answer = self.docker.run("load", "--quiet", "--input", self.archive or "")
+            if answer.rc != 0:
+                raise self.archive_refusal(answer.error)
             self.give_back(before)
             absent = [name for name in missing if not self.id(name)]
             if absent:
@@ -160,15 +174,13 @@ class Images:
         """Let each name that was there mean what it did."""
         for name, there in before.items():
             if there and self.id(name) != there:
-                rc, stdout, stderr = self.run("tag", there, name)
-                if rc != 0:
-                    raise ImageError("`docker tag %s %s` fails: %s" % (there, name, stderr or stdout))
+                self.docker.read("tag", there, name)
 
     def pull(self, missing: t.Sequence[str]) -> None:
         for name in missing if not self.module.check_mode else ():
-            rc, stdout, stderr = self.run("pull", "--quiet", name)
-            if rc != 0:
-                said = (stderr or stdout).rstrip(".")
+            answer = self.docker.run("pull", "--quiet", name)
+            if answer.rc != 0:
+                said = answer.error.rstrip(".")
                 why = _pull_failure.explain(name, said, self.module.params["archive_variable"])
                 text = "%s: %s cannot be pulled (%s). In other words, %s. What runs was not touched."
                 raise ImageError(text % (self.module.params["name_variable"], name, said, why))
@@ -196,15 +208,41 @@ class Images:
         path = self.archive or ""
         new = "%s.%d" % (path, os.getpid())
         try:
-            rc, stdout, stderr = self.run("save", "--output", new, *self.names)
-            if rc != 0:
+            answer = self.docker.run("save", "--output", new, *self.names)
+            if answer.rc != 0:
                 variable = self.module.params["archive_variable"]
-                raise ImageError("%s: %s cannot be written: %s" % (variable, path, stderr or stdout))
+                raise ImageError("%s: %s cannot be written: %s" % (variable, path, answer.error))
             os.chmod(new, 0o644)
             os.replace(new, path)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new)
+
+
+def read_version(text: str) -> str:
+    """The version in what `ollama --version` says where no server runs; empty if there is none."""
+    found = re.search(r"version is v?(\d+\.\d+\S*)", text)
+    return found.group(1) if found else ""
+
+
+def ask_versions(images: Images) -> dict[str, str]:
+    """The versions of Ollama in images whose tags do not tell. Raises BadInput."""
+    params = images.module.params
+    versions: dict[str, str] = {}
+    problems: list[str] = []
+    for image in params["ask_version_of"]:
+        answer = images.docker.throw_away(image, "ollama", "--version")
+        version = read_version(answer.stdout + answer.stderr)
+        if version:
+            versions[image] = version
+            problems += filter(None, [version_problem(image, params["minimum_version"], version)[1]])
+        elif not images.module.check_mode:
+            said = answer.error.splitlines()[-1]
+            text = "%s: %s does not tell its version of Ollama (%s). Name an image whose tag is its version"
+            problems.append(text % (params["name_variable"], image, said))
+    if problems:
+        raise BadInput(problems)
+    return versions
 
 
 def have(images: Images) -> dict[str, t.Any]:
@@ -242,6 +280,8 @@ def main() -> None:
             names=dict(type="list", elements="str", required=True),
             archive=dict(type="path"),
             archive_names=dict(type="list", elements="str", default=[]),
+            minimum_version=dict(type="str"),
+            ask_version_of=dict(type="list", elements="str", default=[]),
             state=dict(type="str", choices=["present", "archived"], default="present"),
             name_variable=dict(type="str", default="names"),
             archive_variable=dict(type="str", default="archive"),
@@ -252,6 +292,7 @@ def main() -> None:
     try:
         images = Images(module)
         answer = have(images) if module.params["state"] == "present" else put_into_archive(images)
+        answer["versions"] = ask_versions(images)
     except (GatehouseError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**answer)

@@ -67,11 +67,11 @@ servers:
 """
 
 import ipaddress
-import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _namespace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint
 from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Container, choose
@@ -128,28 +128,6 @@ def identities(containers: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return [identity(asked(one)) for one in servers if one is not None]
 
 
-class Docker:
-    """What Docker says; nothing where there is none."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.program = module.get_bin_path("docker")
-
-    def run(self, *args: str) -> str:
-        if self.program is None:
-            return ""
-        rc, stdout, stderr = self.module.run_command([self.program, *args])
-        if rc != 0 and "inspect" not in args and not self.module.check_mode:
-            self.module.fail_json(msg="`docker %s` fails: %s" % (" ".join(args), stderr.strip()))
-        return str(stdout)
-
-    def inspect(self, kind: str, *listing: str) -> list[dict[str, t.Any]]:
-        """What the listed ones are like; one that is gone by now is none."""
-        ids = self.run(*listing).split()
-        found = self.run(kind, "inspect", *ids).strip() if ids else ""
-        return t.cast("list[dict[str, t.Any]]", json.loads(found or "[]"))
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -160,16 +138,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     docker = Docker(module)
-    label = "label=com.docker.compose.project=%s" % module.params["project"]
-    containers = docker.inspect("container", "ps", "--quiet", "--filter", label)
-    bridges = bridge_addresses(docker.inspect("network", "network", "ls", "--quiet"))
-    inner = container_addresses(containers)
     try:
+        containers = docker.containers(module.params["project"])
+        bridges = bridge_addresses(docker.inspect("network", *docker.read("network", "ls", "--quiet").split()))
         servers = identities(containers)
+    except DockerError as error:
+        module.fail_json(msg="%s." % error)
     except GatehouseError as error:
         module.fail_json(msg="It cannot be told by what the server could be known again: %s." % error)
     if not servers:
         module.fail_json(msg="No server of the Compose project %s runs on this host." % module.params["project"])
+    inner = container_addresses(containers)
     own = {module.params["port"]}
     ports = own | published(containers)
     addresses = set(module.params["addresses"]) | set(LOOPBACK)

@@ -8,16 +8,23 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: stale_containers
-short_description: Remove containers whose network is gone
+short_description: Remove containers that lost a network
 version_added: 0.1.0
 description:
   - Removes the containers of a Compose project that are stopped and belong to a Docker network that somebody removed.
-    They cannot start any more, also where there is a new network of that name, and Compose does not see why.
-  - What runs is left alone, and so are volumes. Compose makes such a container anew.
+    They cannot start any more, also where there is a new network of that name.
+  - Stops and removes those that are not in a network of the Compose file, or not by its names there, since somebody
+    disconnected them.
+  - Compose sees neither, and makes such a container anew once it is gone. Other containers are left alone, and so are
+    volumes.
 options:
   project:
     description: The Compose project.
     type: str
+    required: true
+  project_src:
+    description: The folder of its Compose file.
+    type: path
     required: true
 attributes:
   check_mode:
@@ -35,9 +42,10 @@ author:
 
 EXAMPLES = r"""
 ---
-- name: Remove containers that cannot start
+- name: Remove containers that lost a network
   gatehouse.ollama.stale_containers:
     project: gatehouse-ollama
+    project_src: /opt/gatehouse/ollama
 """
 
 RETURN = r"""
@@ -49,48 +57,72 @@ containers:
 """
 
 import json
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 Dict = t.Dict[str, t.Any]
 
 
-class DockerError(GatehouseError):
-    """A command of Docker's fails."""
-
-
-def docker(module: AnsibleModule, *args: str) -> str:
-    rc, stdout, stderr = module.run_command(["docker", *args])
-    if rc != 0:
-        raise DockerError("`docker %s` fails: %s" % (" ".join(args[:2]), (stderr or stdout).strip()))
-    return str(stdout)
-
-
-def is_stale(container: Dict, networks: t.Container[str]) -> bool:
+def cannot_start(container: Dict, networks: t.Container[str]) -> bool:
     """Whether it is stopped and belongs to a network that is not there. One that never ran knows no numbers of any."""
     numbers = [one.get("NetworkID") for one in container["NetworkSettings"]["Networks"].values()]
     return not container["State"]["Running"] and any(one and one not in networks for one in numbers)
 
 
-def stale(module: AnsibleModule) -> t.List[str]:
-    label = "label=com.docker.compose.project=%s" % module.params["project"]
-    ids = docker(module, "ps", "--all", "--quiet", "--filter", label).split()
-    if not ids:
-        return []
-    networks = set(docker(module, "network", "ls", "--no-trunc", "--quiet").split())
-    found = [one for one in json.loads(docker(module, "inspect", *ids)) if is_stale(one, networks)]
-    return [str(one["Name"]).lstrip("/") for one in found]
+def is_cut_off(container: Dict, compose: Dict) -> bool:
+    """Whether it is not in all networks of its service, or not by all names that it is to have there."""
+    there = container["NetworkSettings"]["Networks"]
+    service = compose["services"].get(container["Config"]["Labels"].get("com.docker.compose.service"), {})
+    for key, options in (service.get("networks") or {}).items():
+        network = there.get(compose["networks"][key]["name"])
+        if network is None:
+            return True
+        names = [*(network.get("Aliases") or []), *(network.get("DNSNames") or [])]
+        if not set((options or {}).get("aliases") or []) <= set(names):
+            return True
+    return False
+
+
+def stale(docker: Docker, project: str, folder: str) -> t.Tuple[t.List[str], t.List[str]]:
+    """The names of those that cannot start, and of those that are cut off."""
+    containers = docker.containers(project, "--all")
+    if not containers:
+        return [], []
+    networks = set(docker.read("network", "ls", "--no-trunc", "--quiet").split())
+    dead = [one for one in containers if cannot_start(one, networks)]
+    compose = described(docker, folder)
+    cut_off = [one for one in containers if one not in dead and is_cut_off(one, compose)]
+    return names_of(dead), names_of(cut_off)
+
+
+def described(docker: Docker, folder: str) -> Dict:
+    """What Compose reads in its folder; nothing where check mode has not written it yet."""
+    if not os.path.exists(os.path.join(folder, "compose.yaml")):
+        return {"services": {}, "networks": {}}
+    read: Dict = json.loads(docker.read("compose", "--project-directory", folder, "config", "--format", "json"))
+    return read
+
+
+def names_of(containers: t.Iterable[Dict]) -> t.List[str]:
+    return [str(one["Name"]).lstrip("/") for one in containers]
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"project": {"type": "str", "required": True}}, supports_check_mode=True)
+    options = {"project": {"type": "str", "required": True}, "project_src": {"type": "path", "required": True}}
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    docker = Docker(module)
     try:
-        names = stale(module)
+        dead, cut_off = stale(docker, module.params["project"], module.params["project_src"])
+        names = dead + cut_off
+        if cut_off and not module.check_mode:
+            docker.read("stop", *cut_off)
         if names and not module.check_mode:
             # Without force: one that was started meanwhile stays.
-            docker(module, "rm", *names)
+            docker.read("rm", *names)
     except GatehouseError as error:
         module.fail_json(msg=str(error))
     lines = "".join("%s\n" % name for name in names)

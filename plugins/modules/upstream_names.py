@@ -51,32 +51,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils import _upstreams
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 
 HOSTS = "/etc/hosts"
-SERVICE = "label=com.docker.compose.service=gateway"
-
-
-def gateway(module: AnsibleModule) -> str:
-    """The id of the running container, empty if there is none."""
-    project = "label=com.docker.compose.project=%s" % module.params["project"]
-    rc, stdout, _stderr = module.run_command(
-        ["docker", "ps", "--quiet", "--filter", project, "--filter", SERVICE, "--filter", "status=running"]
-    )
-    lines = stdout.split()
-    return lines[0] if rc == 0 and lines else ""
 
 
 def unknown(module: AnsibleModule) -> t.List[str]:
     """Names that have no address in the gateway's container. The dot keeps search domains out, which nginx has not."""
-    container = gateway(module)
-    missing = []
-    for name in _upstreams.names(module.params["upstreams"]) if container else ():
-        rc, _stdout, _stderr = module.run_command(["docker", "exec", container, "getent", "ahostsv4", name + "."])
-        # 2 is getent's word for a name that is not there; with any other it could not ask.
-        if rc == 2:
-            missing.append(name)
-    return missing
+    docker = Docker(module)
+    running = docker.containers(module.params["project"], "--filter=label=com.docker.compose.service=gateway")
+    names = _upstreams.names(module.params["upstreams"]) if running else []
+    # 2 is getent's word for a name that is not there; with any other it could not ask.
+    return [one for one in names if docker.run("exec", running[0]["Id"], "getent", "ahostsv4", one + ".").rc == 2]
 
 
 def hosts_file() -> t.Dict[str, str]:
@@ -109,7 +96,7 @@ def main() -> None:
     )
     try:
         missing = look(module)
-    except BadInput as error:
+    except GatehouseError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, unknown=missing)
 

@@ -62,11 +62,11 @@ owner:
   returned: success
 """
 
-import json
 import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
 
 LOOK = "stat -c %u:%g /volume"
 # The volume itself last: it tells whether all was done.
@@ -74,30 +74,24 @@ CHANGE = 'find /volume -mindepth 1 ! -type l -exec chown "$0" {} + && chown "$0"
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
-class VolumeError(Exception):
-    """Docker refuses; the text says what."""
-
-
 class Volume:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.docker = module.get_bin_path("docker", required=True)
+        self.docker = Docker(module)
         self.name = "%s_%s" % (module.params["project"], module.params["volume"])
 
     def owner(self, wanted: str) -> str:
         """Who owns the volume; empty if it is not there."""
-        rc, stdout, stderr = self.module.run_command([self.docker, "volume", "inspect", self.name])
-        if rc != 0:
-            if "no such volume" in stderr.lower():
-                return ""
-            raise VolumeError("`docker volume inspect %s` fails: %s" % (self.name, stderr.strip()))
-        outside = owner_of(json.loads(stdout)[0].get("Mountpoint") or "")
+        found = self.docker.inspect("volume", self.name)
+        if not found:
+            return ""
+        outside = owner_of(found[0].get("Mountpoint") or "")
         if outside == wanted:
             return outside
         # Users may have other numbers inside than outside, or the volume is elsewhere: what a container sees counts.
         try:
             return self.contained("ro", LOOK)
-        except VolumeError:
+        except DockerError:
             if not self.module.check_mode:
                 raise
             # The image is not there yet.
@@ -106,22 +100,16 @@ class Volume:
     def create(self) -> None:
         labels = dict(project=self.module.params["project"], volume=self.module.params["volume"])
         arguments = ["--label=com.docker.compose.%s=%s" % one for one in sorted(labels.items())]
-        rc, _stdout, stderr = self.module.run_command([self.docker, "volume", "create", *arguments, self.name])
-        if rc != 0:
-            raise VolumeError("`docker volume create %s` fails: %s" % (self.name, stderr.strip()))
+        self.docker.read("volume", "create", *arguments, self.name)
 
     def contained(self, access: str, script: str, *arguments: str) -> str:
         """What a script says in a container that has the volume and little else."""
-        limits = ["--network=none", "--read-only", "--security-opt=no-new-privileges", "--cap-drop=ALL", "--user=0:0"]
-        limits += ["--cap-add=%s" % one for one in CAPABILITIES] if access == "rw" else []
-        mount = "--volume=%s:/volume:%s" % (self.name, access)
-        # The image may ask for GPUs, which this has no use for.
-        quiet = ["--rm", "--pull=never", "--env=NVIDIA_VISIBLE_DEVICES=void", "--no-healthcheck", "--entrypoint=sh"]
-        command = [self.docker, "run", *quiet, *limits, mount, self.module.params["image"], "-c", script, *arguments]
-        rc, stdout, stderr = self.module.run_command(command)
-        if rc != 0:
-            raise VolumeError("%s cannot be handed over: %s" % (self.name, stderr.strip() or stdout.strip()))
-        return str(stdout).strip()
+        options = ["--user=0:0", "--volume=%s:/volume:%s" % (self.name, access)]
+        options += ["--cap-add=%s" % one for one in CAPABILITIES] if access == "rw" else []
+        answer = self.docker.throw_away(self.module.params["image"], "sh", "-c", script, *arguments, options=options)
+        if answer.rc != 0:
+            raise DockerError("%s cannot be handed over: %s" % (self.name, answer.error))
+        return answer.stdout
 
 
 def owner_of(path: str) -> str:
@@ -150,7 +138,7 @@ def main() -> None:
             if not owner:
                 volume.create()
             volume.contained("rw", CHANGE, wanted)
-    except VolumeError as e:
+    except DockerError as e:
         module.fail_json(msg=str(e))
     diff: t.Dict[str, str] = dict(before_header=volume.name, after_header=volume.name)
     diff.update(before="owner: %s\n" % owner if owner else "", after="owner: %s\n" % wanted)

@@ -85,7 +85,6 @@ image:
 """
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -93,6 +92,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_gateway import (
     CONFIGURATION,
     LABEL,
@@ -106,7 +106,7 @@ PATIENCE = 15
 PORT = 8080
 
 
-class ThrowAwayError(Exception):
+class ThrowAwayError(DockerError):
     """There can be no throw-away gateway; the text says why."""
 
 
@@ -115,34 +115,27 @@ class ThrowAway:
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.docker = module.get_bin_path("docker")
+        self.docker = Docker(module)
         self.project = module.params["project"]
         self.name = self.project + "-wall"
 
-    def run(self, *args: str) -> str:
-        rc, stdout, stderr = self.module.run_command([self.docker, *args])
-        if rc != 0:
-            raise ThrowAwayError("`docker %s` fails: %s" % (args[0], stderr.strip() or stdout.strip()))
-        return str(stdout).strip()
-
     def is_there(self) -> bool:
-        if self.docker is None:
+        if not self.docker.is_installed:
             return False
         # By its label too: nothing else of that name is taken for it.
         chosen = ["--filter=name=^/?%s$" % self.name, "--filter=label=%s" % LABEL]
-        return bool(self.run("ps", "--all", "--quiet", *chosen))
+        return bool(self.docker.read("ps", "--all", "--quiet", *chosen))
 
     def remove(self) -> None:
         if self.is_there():
-            self.run("rm", "--force", self.name)
+            self.docker.read("rm", "--force", self.name)
 
     def live(self) -> dict[str, t.Any]:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
-        label = "label=com.docker.compose.project=%s" % self.project
-        ids = self.run("ps", "--quiet", "--filter", label).split() if self.docker else []
-        if len(ids) != 1:
-            raise ThrowAwayError("%d containers of %s run instead of one" % (len(ids), self.project))
-        found: dict[str, t.Any] = json.loads(self.run("inspect", ids[0]))[0]
+        running = self.docker.containers(self.project) if self.docker.is_installed else []
+        if len(running) != 1:
+            raise ThrowAwayError("%d containers of %s run instead of one" % (len(running), self.project))
+        found = running[0]
         folder = self.module.params["folder"]
         wrong = wrong_mounts(found, folder)
         if wrong:
@@ -159,15 +152,15 @@ class ThrowAway:
     def start(self, live: dict[str, t.Any]) -> str:
         """Returns its address."""
         names = list(live["NetworkSettings"]["Networks"])
-        networks = json.loads(self.run("network", "inspect", *names))
+        networks = self.docker.inspect("network", *names)
         # The host has no address in an internal network, and reaches nobody there.
         first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))
         params = self.module.params
-        self.run(*create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
+        self.docker.read(*create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
         for network in others:
-            self.run("network", "connect", network["Name"], self.name)
-        self.run("start", self.name)
-        found = json.loads(self.run("inspect", self.name))[0]
+            self.docker.read("network", "connect", network["Name"], self.name)
+        self.docker.read("start", self.name)
+        found = self.docker.inspect("container", self.name)[0]
         address = str(found["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
             raise ThrowAwayError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
@@ -218,8 +211,8 @@ def main() -> None:
             if not module.check_mode:
                 one.remove()
                 address = one.start(live)
-    except (ThrowAwayError, OSError) as error:
-        with contextlib.suppress(ThrowAwayError):
+    except (DockerError, OSError) as error:
+        with contextlib.suppress(DockerError):
             if module.params["state"] == "present" and not module.check_mode:
                 one.remove()
         module.fail_json(msg="%s." % error)

@@ -68,12 +68,16 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
         address = "%s://%s:%d" % (gateway.scheme, _HERE, here)
     elif tunnel:
         curl += ["--connect-to", "::%s:%d" % (_HERE, here)]
+    beside = closed and not way.by_ssh and not way.is_local
+    if beside and "$(cat " in credential:
+        # The file of the key is not there.
+        credential = "--oauth2-bearer $KEY"
     # What everybody may ask who is let in.
     asked = shlex.quote("%s/api/version" % address)
     line = " ".join([*curl, *([credential] if credential else []), asked])
     if tunnel:
         return ["To try it, from here:", _tunnel(gateway, way, here), line]
-    return ["To try it, on the host itself:" if closed and not way.is_local else "To try it:", line]
+    return ["To try it, on the host itself, KEY being a key from above:" if beside else "To try it:", line]
 
 
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:

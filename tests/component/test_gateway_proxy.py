@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,12 +73,46 @@ CREDENTIALS = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/api/tags", "/v1/models/tiny", "/echo"])
-def test_whatever_clients_send_credentials_in_ends_at_the_gateway(any_gateway: Gateway, path: str) -> None:
-    headers = authorized(any_gateway, *(f"{name.title()}: planted" for name in CREDENTIALS))
-    reached = told(any_gateway.ask(path, *headers, "X-Something: else"))["headers"]
+# What Ollama reads and its cloud may read, and what the gateway says itself.
+PASSED = {
+    *("accept", "content-type", "content-encoding", "user-agent"),
+    *("anthropic-version", "anthropic-beta", "openai-beta"),
+}
+OWN = {"host", "x-request-id", "x-forwarded-for", "x-forwarded-proto", "content-length"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/tags", None), ("/v1/models/tiny", None), ("/echo", b"{}"), ("/v1/chat/completions", b"{}")],
+)
+def test_no_header_that_is_not_known_reaches_the_server(any_gateway: Gateway, path: str, body: bytes | None) -> None:
+    """Whatever somebody sends a credential in: those by which clients do, others that are common, and any."""
+    chosen = random.Random(path)
+    anything = ["".join(chosen.choices("abcdefghijklmnopqrstuvwxyz0123456789-", k=12)) for _ in range(100)]
+    common = [
+        "origin",
+        "referer",
+        "range",
+        "te",
+        "traceparent",
+        "via",
+        "accept-encoding",
+        "x-stainless-os",
+        "dnt",
+        "from",
+    ]
+    headers = authorized(any_gateway, *(f"{name}: planted" for name in [*CREDENTIALS, *common, *anything, "cookie"]))
+    method = "POST" if body else "GET"
+    reached = told(any_gateway.ask(path, *headers, method=method, body=body))["headers"]
+    assert set(reached) <= OWN
     assert "planted" not in json.dumps(reached)
-    assert reached["x-something"] == ["else"]
+
+
+def test_what_ollama_reads_reaches_it_as_it_was_sent(any_gateway: Gateway) -> None:
+    headers = authorized(any_gateway, *(f'{name.title()}: a b;c="{name}"' for name in PASSED))
+    reached = told(any_gateway.ask("/echo", *headers, method="POST", body=b"{}"))["headers"]
+    assert {name: reached[name] for name in PASSED} == {name: [f'a b;c="{name}"'] for name in PASSED}
+    assert set(reached) == PASSED | OWN
 
 
 def test_a_key_in_another_header_than_the_two_lets_nobody_in(any_gateway: Gateway) -> None:

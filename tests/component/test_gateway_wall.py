@@ -242,6 +242,19 @@ def test_a_user_added_by_hand_has_the_default_scopes_where_that_is_left_to_peopl
         assert statuses(credential) == [401] * 4
 
 
+def test_a_client_of_some_models_may_do_nothing_on_plain_nginx_which_cannot_judge_them(
+    tmp_path: Path, upstream: Echo
+) -> None:
+    """One that stays on the host, unlisted, from the time of OpenResty."""
+    with gateway(tmp_path, "basic", upstream.address) as one:
+        one.allow({"alice": SCOPES, "bob": SCOPES, "*": SCOPES}, {"alice": ["tiny"]})
+        seen = {
+            name: {status(ask(one, name, method, path)) for method, path in [("GET", "/"), ("POST", "/api/chat")]}
+            for name in ("alice", "bob")
+        }
+        assert seen == {"alice": {403}, "bob": {200}}
+
+
 def test_a_password_as_htpasswd_s_writes_it_is_damage_for_openresty(tmp_path: Path, upstream: Echo) -> None:
     """Plain nginx takes it; the list of clients warns of it."""
     with gateway(tmp_path, "both", upstream.address) as one:

@@ -63,8 +63,7 @@ class Bench:
         wanted, problems = read_models(list(models), "models")
         assert problems == []
         retries = host.pop("retries", 5)
-        note = self.folder / "made.json"
-        made = Made(note.read_text() if note.exists() else "", note.write_bytes)
+        made = Made(str(self.folder / "made.json"))
         return Keeper(self.client, Host(notes=self.notes, **host), check, retries, made=made).keep(wanted, purge)
 
     def one(self, model: Any, **options: Any) -> Result:
@@ -436,6 +435,24 @@ def test_a_person_sees_how_far_a_download_is(bench: Bench) -> None:
     assert shown == sorted(shown)
     assert re.search(r"localhost: tiny:latest: downloaded, 521 kB in \d s", run.output)
     assert list((bench.folder / "run" / "async").glob("*")) == []
+
+
+def test_a_model_is_made_of_files_also_where_that_cannot_be_remembered_which_is_said(bench: Bench) -> None:
+    weights = bench.folder / "own.gguf"
+    weights.write_bytes(testmodels.weights("tiny-loop", encoded=False))
+    own = {"name": "own", "files": [str(weights)]}
+    run = Run(bench.folder / "run", "models", options(bench, own, made="/proc/made.json"))
+    assert run.end()["added"] == ["own:latest"]
+    reason = "It cannot be remembered of which files models were made, so the next run makes them again: "
+    assert reason + "/proc/made.json cannot be written: No such file or directory" in " ".join(run.output.split())
+    # A server that is not the first to use a note.
+    bench.one(own)
+    note = bench.folder / "made.json"
+    entries = json.loads(note.read_text())
+    note.write_text(json.dumps([*entries, {**entries[0], "layers": ["0" * 64]}]))
+    again = Run(bench.folder / "again", "models", options(bench, own, made=str(note)))
+    assert again.end()["unchanged"] == ["own:latest"]
+    assert "WARNING" not in again.output
 
 
 def test_a_killed_process_is_noticed_and_the_next_run_goes_on_from_there(bench: Bench) -> None:

@@ -69,7 +69,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         elif self.path.startswith("/drop"):
             self.close_connection = True
         elif self.path.startswith("/hang"):
-            self.server.pieces.get(timeout=20)
+            self.server.pieces.get(timeout=60)
         elif self.path.startswith("/accel"):
             self._answer(b"served", ("X-Accel-Redirect", "/healthz"), ("X-Accel-Buffering", "yes"))
         elif self.path in self.server.answers:
@@ -98,7 +98,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         self.rfile.readline()
 
     def _stream(self) -> None:
-        self._chunks(iter(lambda: self.server.pieces.get(timeout=20), None))
+        self._chunks(iter(lambda: self.server.pieces.get(timeout=60), None))
 
     def _repeat(self) -> None:
         def pieces() -> Iterator[bytes]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,9 +41,8 @@ def test_clients_lists_nobody_unless_asked_to(playbook: Playbook) -> None:
 
 
 def test_clients_writes_nothing_when_it_is_asked_to_list(playbook: Playbook) -> None:
-    finding = ["Refuse an inventory that names neither a server nor a gateway"]
-    finding += ["Without an inventory, deploy to this machine"]
-    assert tasks(playbook, "clients", "--tags", "list") == [*finding, LIST]
+    finding = "Refuse an inventory that names neither a server nor a gateway, and without one take this machine"
+    assert tasks(playbook, "clients", "--tags", "list") == [finding, LIST]
 
 
 def find(playbook: Playbook, *options: str) -> tuple[int, str]:
@@ -84,6 +84,13 @@ def test_an_inventory_that_gives_no_host_never_means_this_machine(playbook: Play
         assert (code, "meant: localhost" in said) == (2, False), said
 
 
+@pytest.mark.parametrize("start", ["*", "Without an inventory, deploy to this machine", "Refuse*", "de?ug"])
+def test_wherever_a_run_starts_a_mistyped_inventory_never_means_this_machine(playbook: Playbook, start: str) -> None:
+    _code, said = find(playbook, "-i", "nonexist", "--start-at-task", start)
+    assert "meant: localhost" not in said
+    assert "nonexist does not exist, so nothing is done" in said or "No matching task" in said
+
+
 @pytest.mark.parametrize("wrong", ["ollama_gateway", "ollama-gateways", "ollama_gatways", "Ollama_Gateways"])
 def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook: Playbook, wrong: str) -> None:
     inventory = playbook.folder / "hosts.yml"
@@ -95,13 +102,22 @@ def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook
     assert f"The group {wrong} means nothing here; is ollama_gateways meant? Only in {wrong}: llm." in said
 
 
+def test_where_our_groups_are_missing_their_last_word_is_a_near_miss(playbook: Playbook) -> None:
+    (playbook.folder / "hosts.ini").write_text("[servers]\nllm\n[Gateway]\ngate\n[db]\nother\n")
+    code, said = find(playbook, "-i", "hosts.ini")
+    assert code == 2, said
+    assert "The group servers means nothing here; is ollama_servers meant? Only in servers: llm." in said
+    assert "The group Gateway means nothing here; is ollama_gateways meant? Only in Gateway: gate." in said
+    assert "group db" not in said
+
+
 def test_groups_of_ones_own_are_nobodys_business(playbook: Playbook) -> None:
     """A part of the right group may have any name, and so may what is none of ours."""
     inventory = playbook.folder / "hosts.ini"
     local = "ansible_connection=local"
     inventory.write_text(
         f"[ollama_server]\nllm {local}\n[ollama_servers:children]\nollama_server\n[ollama]\nllm\nother\n"
-        f"[my_ollama_gateways]\nother {local}\n[ollama_gateways_of_ours]\nother\n"
+        f"[my_ollama_gateways]\nother {local}\n[ollama_gateways_of_ours]\nother\n[servers]\nother\n[gateways]\nother\n"
     )
     code, said = find(playbook, "-i", "hosts.ini")
     assert code == 0, said
@@ -112,6 +128,33 @@ def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
     names = tasks(playbook, "deploy")
     attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway")
     assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
+
+
+def test_the_expired_key_of_the_attack_is_no_warning(playbook: Playbook, tmp_path: Path) -> None:
+    """It is meant to be refused. Those of people are warned of."""
+    made = {"gatehouse.ollama.wall_clients": {"auth": "bearer"}, "register": "made"}
+    written = {"ansible.builtin.include_tasks": str(ROOT / "roles/ollama_gateway/tasks/wall_credentials.yml")}
+    names = {
+        "__ollama_gateway_wall_dir": str(tmp_path),
+        "__ollama_gateway_wall_list": "{{ made.clients }}",
+        "__ollama_gateway_group": str(os.getgid()),
+        "ollama_gateway_auth": "bearer",
+        "ansible_python_interpreter": sys.executable,
+    }
+    play = {"hosts": "localhost", "gather_facts": False, "vars": names, "tasks": [made, written]}
+    (playbook.folder / "play.yml").write_text(yaml.safe_dump([play]))
+    process = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "localhost,", "-c", "local"],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
+    assert "gatehouse-wall-expired.wall" in (tmp_path / "api_keys").read_text()
+    assert "expired on" not in process.stdout
 
 
 @pytest.mark.parametrize(
@@ -147,30 +190,58 @@ def test_clients_refuses_a_wrong_type_of_what_it_does_not_need_as_deploy_does(pl
 
 
 @pytest.mark.parametrize(
-    "wrong", ["ollama_gateway_auth=baerer", "ollama_gateway_port=many", "ollama_server_num_parallel=many"]
+    ("name", "wrong"),
+    [
+        ("deploy", "ollama_gateway_auth=baerer"),
+        ("deploy", "ollama_gateway_port=many"),
+        ("deploy", "ollama_server_num_parallel=many"),
+        ("uninstall", "ollama_gateway_port=many"),
+    ],
 )
-def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, wrong: str) -> None:
+def test_a_wrong_type_or_choice_costs_a_few_lines(playbook: Playbook, name: str, wrong: str) -> None:
     """And not the whole specification of the role."""
-    said = refusal(playbook, "deploy", wrong)
+    said = refusal(playbook, name, wrong)
     assert f"{wrong.partition('=')[0]}: it must be " in said
     assert len(said) < 300
 
 
-def test_uninstall_says_what_stays_and_warns_of_nothing_where_nothing_is(playbook: Playbook) -> None:
+def test_uninstall_says_what_stays_and_shows_no_task_of_a_deployment_where_nothing_is(playbook: Playbook) -> None:
+    said = checked(playbook, "uninstall")
+    assert "WARNING" not in said
+    # Without ansible.cfg, Ansible shows each task that it skips.
+    assert [one for one in ("credentials |", "files |", "service |", "server |") if one in said] == []
+    assert said.count("Docker and the images stay.") == 2
+    assert f"{playbook.folder}/.gatehouse/secrets" in said
+    assert f"{playbook.folder}/.gatehouse/ca" in said
+    assert "the models, in the volume gatehouse-ollama_ollama: ollama_server_purge_data=true" in said
+
+
+def test_verify_in_check_mode_says_that_nothing_was_verified(playbook: Playbook) -> None:
+    said = checked(playbook, "verify")
+    assert "Not verified: there is no gateway in /opt/gatehouse-nowhere/gateway on this host yet." in said
+    assert "Not verified: check mode looks for no way around the gateway." in said
+    deployed = playbook.folder / "deployed"
+    (deployed / "clients").mkdir(parents=True)
+    said = checked(playbook, "verify", ollama_gateway_dir=str(deployed))
+    assert "Not verified: check mode attacks no gateway." in said
+
+
+def checked(playbook: Playbook, name: str, **variables: str) -> str:
+    """What a playbook says in check mode on a machine from which everything was removed, in one line."""
     (playbook.folder / "hosts.yml").write_text(
         "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
     )
     connection = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
     folders = {f"ollama_{one}_dir": f"/opt/gatehouse-nowhere/{one}" for one in ("gateway", "server")}
-    variables = playbook.folder / "variables.json"
-    variables.write_text(json.dumps({**connection, **folders}))
+    given = playbook.folder / "variables.json"
+    given.write_text(json.dumps({**connection, **folders, **variables}))
     process = subprocess.run(
         [
-            *(sys.executable, "-m", "ansible", "playbook", ROOT / "playbooks/uninstall.yml", "--check"),
-            *("-i", "hosts.yml", "-e", f"@{variables}"),
+            *(sys.executable, "-m", "ansible", "playbook", ROOT / f"playbooks/{name}.yml", "--check"),
+            *("-i", "hosts.yml", "-e", f"@{given}"),
         ],
         cwd=playbook.folder,
-        # No Docker is found here: it looks like a host from which everything was removed.
+        # No Docker is found here.
         env={**playbook.environment(), "PATH": str(playbook.folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -178,11 +249,7 @@ def test_uninstall_says_what_stays_and_warns_of_nothing_where_nothing_is(playboo
         check=False,
     )
     assert process.returncode == 0, process.stdout
-    assert "WARNING" not in process.stdout
-    assert process.stdout.count("Docker and the images stay.") == 2
-    assert f"{playbook.folder}/.gatehouse/secrets" in process.stdout
-    assert f"{playbook.folder}/.gatehouse/ca" in process.stdout
-    assert "the models, in the volume gatehouse-ollama_ollama: ollama_server_purge_data=true" in process.stdout
+    return " ".join(process.stdout.split())
 
 
 def refusal(playbook: Playbook, name: str, variable: str) -> str:

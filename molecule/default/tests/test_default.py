@@ -168,3 +168,19 @@ def test_a_network_that_somebody_removed_is_mended_by_the_next_deploy(gate: Host
     assert done.returncode == 0, told(done)
     assert GATEWAY.status(key=KEY) == 200
     assert "tiny" in gate.check_output("docker exec gatehouse-ollama-ollama-1 ollama list"), "the models are gone"
+
+
+def test_containers_that_somebody_cut_off_are_mended_by_the_next_deploy_and_check_mode_says_so(gate: Host) -> None:
+    server, gateway = "gatehouse-ollama-ollama-1", "gatehouse-gateway-gateway-1"
+    gate.run_expect([0], f"docker network disconnect ollama {server}")
+    gate.run_expect([0], f"docker network disconnect gatehouse-gateway_default {gateway}")
+    looked = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify", "--check", "--diff")
+    assert looked.returncode == 0, told(looked)
+    assert {f"-{server}", f"-{gateway}"} <= set(looked.stdout.splitlines())
+    # By hand, and without the name by which the gateway finds it.
+    gate.run_expect([0], f"docker network connect ollama {server}")
+    done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
+    assert done.returncode == 0, told(done)
+    assert GATEWAY.status(key=KEY) == 200
+    again = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
+    assert "changed=0" in again.stdout.split("PLAY RECAP")[1], told(again)

@@ -182,6 +182,20 @@ def test_an_engine_that_does_not_start_with_the_new_options_runs_again_with_the_
     assert DISTRIBUTION.service("docker").is_running
 
 
+def test_what_a_killed_run_left_is_taken_back_by_the_next_and_the_third_changes_nothing() -> None:
+    before = DISTRIBUTION.file(DAEMON_JSON).content
+    DISTRIBUTION.check_output(f"ln {DAEMON_JSON} {DAEMON_JSON}.gatehouse-former")
+    bad = json.dumps({"storage-driver": "nosuch"})
+    DISTRIBUTION.check_output(f"echo '{bad}' > {DAEMON_JSON}.bad && mv {DAEMON_JSON}.bad {DAEMON_JSON}")
+    assert DISTRIBUTION.run("systemctl restart docker").rc != 0
+    code, said = converge("distribution")
+    assert code == 0, said
+    assert "driver not supported: nosuch" in said
+    assert DISTRIBUTION.service("docker").is_running
+    assert DISTRIBUTION.file(DAEMON_JSON).content == before
+    assert "changed=0" in converge("distribution")[1]
+
+
 class TestDaemonJson:
     """The running daemon and its file survive what cannot be used."""
 

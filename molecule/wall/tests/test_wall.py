@@ -219,7 +219,7 @@ def test_a_key_file_that_everybody_may_read_is_found(gate: Host) -> None:
 
 
 def test_an_authorization_that_is_passed_on_is_found(gate: Host) -> None:
-    with changed(gate, f"{FOLDER}/conf/proxy.conf", "/proxy_set_header Authorization/d", RELOAD):
+    with changed(gate, f"{FOLDER}/conf/proxy.conf", "/proxy_pass_request_headers/d", RELOAD):
         code, output = verify("ollama_gateway")
     assert code != 0
     assert "The wall has a hole (what is passed on)" in output

@@ -28,6 +28,8 @@ http {
             return 200 "Authorization: \$http_authorization
 Proxy-Authorization: \$http_proxy_authorization
 X-Api-Key: \$http_x_api_key
+Api-Key: \$http_api_key
+X-Unknown: \$http_x_unknown
 Cookie: \$http_cookie
 Origin: \$http_origin
 ";

@@ -76,6 +76,27 @@ def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: P
     assert [name for name in run.only[0]["files"] if name.startswith("admin/")] == ["admin/carol"]
 
 
+def test_a_client_of_some_models_that_stays_may_do_nothing_on_plain_nginx_and_the_play_says_so(
+    playbook: Playbook, tmp_path: Path
+) -> None:
+    path = tmp_path / "clients.json"
+    limited = {
+        "carol": {"models": ["tiny", "q*"], "scopes": ["admin"]},
+        "dave": {"models": [], "scopes": ["inference"]},
+    }
+    path.write_text(json.dumps({**limited, "erin": DEFAULT}))
+    run = playbook.run([rights(path, [ALICE], purge=False, engine=engine) for engine in ("openresty", "nginx")])
+    assert {name: entry for name, entry in json.loads(path.read_text()).items() if name in limited} == limited
+    assert "warnings" not in run.only[0]
+    first, second = run.only[1]["warnings"]
+    assert first.startswith("carol may do nothing on plain nginx, which reads no bodies and so cannot keep to a list")
+    assert "(tiny, q*)" in first
+    assert second.startswith("dave may do nothing")
+    names = set(run.only[1]["files"])
+    assert {name for name in names if name.rpartition("/")[2] in limited} == {"named/carol", "named/dave"}
+    assert {"any/erin", "inference/erin"} <= names
+
+
 def test_notes_for_people_are_written_where_they_are_given_and_others_stay_as_they_are(
     playbook: Playbook, tmp_path: Path
 ) -> None:

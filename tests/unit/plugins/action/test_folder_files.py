@@ -49,10 +49,22 @@ def test_the_difference_is_one_of_names_unless_more_is_asked_for(playbook: Playb
     playbook.run([folder_files(folder, {"gone": "x\n", "same": "same\n", "other": "before\n"})])
     wanted = {"same": "same\n", "other": "after\n", "new": "text of the new file\n"}
     said = playbook.run([folder_files(folder, wanted)], "--check", "--diff").output
-    assert [line for line in ("-gone", "+new", "-other", "+other (changed)") if line not in said.splitlines()] == []
+    expected = ["-2 files: gone, other", "+2 files: new, other (changed)"]
+    assert [line for line in expected if line not in said.splitlines()] == []
     assert [word for word in ("before\n", "+after", "text of the new file") if word in said] == []
     said = playbook.run([folder_files(folder, wanted)], "--check", "--diff", "-v").output
-    assert "+text of the new file" in said
+    expected = ["-gone", "+new", "-other", "+other (changed)", "+text of the new file"]
+    assert [line for line in expected if line not in said.splitlines()] == []
+
+
+def test_many_new_files_are_a_few_lines(playbook: Playbook, tmp_path: Path) -> None:
+    wanted = {f"gatehouse/module_{number}.lua": "x\n" for number in range(40)}
+    said = playbook.run([folder_files(tmp_path / "folder", wanted)], "--check", "--diff").output
+    lines = [line for line in said.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert lines[0].startswith("+40 files: gatehouse/module_0.lua, gatehouse/module_1.lua, ")
+    assert "gatehouse/module_39.lua" in said
+    assert len(lines) < 12
+    assert max(map(len, lines)) < 120
 
 
 def test_what_is_not_listed_goes_whatever_it_is(playbook: Playbook, tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, 
         read(text.encode())
 
 
+def test_the_difference_has_a_line_for_each_client() -> None:
+    clients, problems = read_clients([{"name": "bob"}, {"name": "alice", "models": ["tiny"]}], "clients", Rules())
+    assert problems == []
+    outcome = update(None, clients, purge=True)[0]
+    assert outcome.before == "no such file\n"
+    assert outcome.after.splitlines() == [
+        'alice: {"models": ["tiny"], "scopes": ["inference", "models_read"]}',
+        'bob: {"models": ["*"], "scopes": ["inference", "models_read"]}',
+    ]
+    assert json.loads(outcome.text).keys() == {"alice", "bob"}
+
+
 class TestCertificates:
     @staticmethod
     def file(**certificates: list[str]) -> bytes:

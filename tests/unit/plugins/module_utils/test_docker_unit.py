@@ -14,30 +14,19 @@ SHOWN = (
     "ExecStart={ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock "
     "; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }\n"
 )
-JOURNAL = """\
-docker.service: Referenced but unset environment variable evaluates to an empty string: DOCKER_OPTS
-time="2026-01-01T00:00:00Z" level=info msg="Starting up"
-failed to start daemon: invalid CIDR address: 1
-time="2026-01-01T00:00:02Z" level=info msg="Starting up"
-time="2026-01-01T00:00:02Z" level=warning msg="old kernel"
-failed to start daemon: invalid CIDR address: 1
-"""
 
 
 class Host:
-    """Stands for the AnsibleModule on a host where commands answer like this, by their second word."""
+    """Stands for the AnsibleModule on a host where systemd shows this."""
 
-    def __init__(self, **answers: tuple[int, str, str]) -> None:
-        self.answers = answers
-        self.called: list[str] = []
+    def __init__(self, shown: str = "") -> None:
+        self.shown = shown
 
     def get_bin_path(self, name: str, **_: Any) -> str:
         return name
 
     def run_command(self, args: list[str]) -> tuple[int, str, str]:
-        name = "journal" if args[0] == "journalctl" else args[1]
-        self.called.append(name)
-        return self.answers.get(name, (0, "", ""))
+        return 0, self.shown, ""
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +35,9 @@ def _no_drop_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_of_the_unit_decides() -> None:
-    command = _docker_unit.command(Host(show=(0, SHOWN, "")))
+    command = _docker_unit.command(Host(SHOWN))
     assert _docker_unit.flags(command) == {
-        "hosts": "-H fd://",
+        "host": "-H fd://",
         "containerd": "--containerd=/run/containerd/containerd.sock",
     }
 
@@ -62,15 +51,34 @@ def test_a_drop_in_that_is_there_before_docker_makes_room_for_the_key(tmp_path: 
     assert _docker_unit.contradictions({"hosts": []}, _docker_unit.command(Host()), "options") == []
 
 
+def test_a_command_of_several_lines_in_a_drop_in_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "hosts.conf").write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dockerd \\\n  '--mtu=1400'\n")
+    assert _docker_unit.contradictions({"mtu": 1500}, _docker_unit.command(Host()), "options")
+
+
 @pytest.mark.parametrize(
     ("flag", "key"),
     [
         ("--host=x", "hosts"),
-        ("--add-runtime nvidia=/x", "runtimes"),
+        ("-Hfd://", "hosts"),
+        ("-H=fd://", "hosts"),
+        ("-DH fd://", "hosts"),
+        ("-DH fd://", "debug"),
+        ("-DHfd://", "hosts"),
         ("--label a=b", "labels"),
+        ("--dns 1.1.1.1", "dns"),
+        ("--dns-opt ndots:1", "dns-opts"),
+        ("--dns-search a", "dns-search"),
+        ("--insecure-registry a", "insecure-registries"),
+        ("--authorization-plugin a", "authorization-plugins"),
+        ("--default-address-pool base=10.0.0.0/8,size=24", "default-address-pools"),
+        ("--node-generic-resource a=b", "node-generic-resources"),
+        ("--host-gateway-ip 10.0.0.1", "host-gateway-ip"),
+        ("--host-gateway-ip 10.0.0.1", "host-gateway-ips"),
         ("--iptables=false", "iptables"),
         ("--debug", "debug"),
         ("-D", "debug"),
+        ("-l warn", "log-level"),
     ],
 )
 def test_a_flag_contradicts_the_key_that_says_the_same(flag: str, key: str) -> None:
@@ -79,16 +87,22 @@ def test_a_flag_contradicts_the_key_that_says_the_same(flag: str, key: str) -> N
     assert flag in text
 
 
-def test_a_docker_that_starts_has_nothing_to_say() -> None:
-    host = Host()
-    assert _docker_unit.restart(host, "docker") == ""
-    assert host.called == ["reset-failed", "journal", "restart"]
+@pytest.mark.parametrize(
+    ("flag", "options"),
+    [
+        ("--add-runtime nvidia=/x", {"runtimes": {"nvidia": {"path": "/y"}}}),
+        ("--label a=b", {"log-opts": {"labels": "a"}}),
+        ("--http-proxy http://a", {"proxies": {"http-proxy": None}}),
+        ("-Hfd://", {"debug": True}),
+    ],
+)
+def test_what_docker_takes_from_both_is_no_contradiction(flag: str, options: dict[str, Any]) -> None:
+    assert _docker_unit.contradictions(options, f"dockerd {flag}", "options") == []
 
 
-def test_a_docker_that_does_not_start_says_why_once() -> None:
-    host = Host(restart=(1, "", "Job for docker.service failed"), journal=(0, JOURNAL, ""))
-    assert _docker_unit.restart(host, "docker") == "failed to start daemon: invalid CIDR address: 1"
-
-
-def test_without_a_journal_systemd_is_asked() -> None:
-    assert _docker_unit.restart(Host(restart=(1, "", "Job failed\n")), "docker") == "Job failed"
+def test_a_key_at_a_depth_contradicts_too_and_no_password_is_shown() -> None:
+    command = "dockerd --http-proxy http://me:pass/w@rd@proxy:3128"
+    (text,) = _docker_unit.contradictions({"proxies": {"http-proxy": "http://x"}}, command, "options")
+    assert text.startswith("options.proxies.http-proxy: ")
+    assert "--http-proxy http://***@proxy:3128, " in text
+    assert "rd@" not in text

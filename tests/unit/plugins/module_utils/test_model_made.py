@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class Server:
 
     timeout = 5
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "") -> None:
+        self.version = version
         self.models: dict[str, dict[str, Any]] = {}
         self.made = 0
 
@@ -41,7 +44,7 @@ class Server:
 
     def show(self, name: str) -> dict[str, Any]:
         model = self.models[name]
-        layers = [sha256(digest.partition(":")[2] + " anew") for digest in model["files"].values()]
+        layers = [sha256(digest.partition(":")[2] + " anew" + self.version) for digest in model["files"].values()]
         lines = [f"FROM /models/blobs/sha256-{layer}" for layer in layers]
         return {"modelfile": "\n".join(lines), "system": model.get("system", "")}
 
@@ -57,20 +60,21 @@ class Server:
 class Deploy:
     """One task after another on the same host, each in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.server = Server()
+    def __init__(self, folder: Path, server: Server | None = None) -> None:
+        self.server = server or Server()
         self.file = folder / "own.gguf"
         self.note = folder / "made.json"
         self.file.write_bytes(b"GGUF" + b"x" * 100)
+        self.problem = ""
 
     def run(self, check: bool = False, **options: Any) -> str:
         wanted, problems = read_models([{"name": "own", "files": [str(self.file)], **options}], "models")
         assert problems == []
-        text = self.note.read_text() if self.note.exists() else ""
-        made = Made(text, self.note.write_bytes)
+        made = Made(str(self.note))
         keeper = Keeper(self.server, Host(), check, made=made)
         (result,) = keeper.keep(wanted)
         assert result.error == ""
+        self.problem = made.problem
         return result.change
 
 
@@ -99,20 +103,95 @@ def test_another_file_or_setting_makes_it_anew_and_the_former_one_too(deploy: De
     assert deploy.run(system="Other.") == "updated"
 
 
-@pytest.mark.parametrize("text", [None, "", "[", "[" * 200_000, "{}", '[{"files": 1}]', "[1]", "null"])
-def test_without_the_note_it_is_made_once_more_and_is_no_change(deploy: Deploy, text: str | None) -> None:
+DAMAGED = [
+    b"",
+    b"[",
+    b"[" * 200_000,
+    b"{}",
+    b'[{"files": 1}]',
+    b'[{"files": [1], "layers": null}]',
+    b"[1]",
+    b"null",
+    b"1" * 5000,
+    b"\xff\x00",
+]
+
+
+@pytest.mark.parametrize("content", [None, *DAMAGED])
+def test_without_the_note_it_is_made_once_more_and_is_no_change(deploy: Deploy, content: bytes | None) -> None:
     deploy.run()
-    if text is None:
+    if content is None:
         deploy.note.unlink()
     else:
-        deploy.note.write_text(text)
+        deploy.note.write_bytes(content)
     assert deploy.run() == "unchanged"
+    assert deploy.run() == "unchanged"
+    assert deploy.server.made == 2
+    assert deploy.problem == ""
+
+
+def test_servers_that_make_different_layers_of_a_file_share_a_note(tmp_path: Path) -> None:
+    hosts = [Deploy(tmp_path, Server(version)) for version in ("0.31", "0.32")]
+    assert [one.run() for one in hosts] == ["added", "added"]
+    for _time in range(2):
+        assert [one.run(check=True) for one in hosts] == ["unchanged", "unchanged"]
+        assert [one.run() for one in hosts] == ["unchanged", "unchanged"]
+    assert [one.server.made for one in hosts] == [1, 1]
+
+
+def test_what_others_note_meanwhile_stays(tmp_path: Path) -> None:
+    first, second = Made(str(tmp_path / "made.json")), Made(str(tmp_path / "made.json"))
+    file, other, layers = frozenset({"f"}), frozenset({"g"}), frozenset({"l"})
+    assert not first.of(file, layers)
+    second.note(other, layers)
+    first.note(file, layers)
+    later = Made(str(tmp_path / "made.json"))
+    assert later.of(file, layers)
+    assert later.of(other, layers)
+
+
+@pytest.mark.parametrize(
+    ("note", "reason"), [("/proc/made.json", "No such file or directory"), ("folder", "Is a directory")]
+)
+def test_a_note_that_cannot_be_written_costs_that_the_model_is_made_again_and_says_why(
+    deploy: Deploy, note: str, reason: str
+) -> None:
+    deploy.note = deploy.note.parent / note
+    (deploy.file.parent / "folder").mkdir()
+    assert deploy.run() == "added"
+    assert deploy.problem == f"{deploy.note} cannot be written: {reason}"
     assert deploy.run() == "unchanged"
     assert deploy.server.made == 2
 
 
+def test_a_full_disk_costs_the_same_and_leaves_the_former_note(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy.run()
+    former = deploy.note.read_bytes()
+    deploy.file.write_bytes(b"GGUF" + b"y" * 100)
+
+    def chmod(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.chmod", chmod)
+    assert deploy.run() == "updated"
+    assert deploy.problem == f"{deploy.note} cannot be written: No space left on device"
+    assert deploy.note.read_bytes() == former
+    assert [one.name for one in deploy.note.parent.iterdir() if "made" in one.name] == ["made.json"]
+
+
+def test_what_is_no_file_is_not_waited_for_and_is_said_in_check_mode_too(deploy: Deploy) -> None:
+    deploy.run()
+    deploy.note.unlink()
+    os.mkfifo(deploy.note)
+    deploy.run(check=True)
+    assert deploy.problem == f"{deploy.note} cannot be read: it is no regular file"
+    assert deploy.run() == "unchanged"
+    assert deploy.problem == ""
+    assert deploy.run(check=True) == "unchanged"
+
+
 def test_of_two_files_that_become_the_same_layer_each_is_made_once(tmp_path: Path) -> None:
-    made = Made("", lambda _text: None)
+    made = Made(str(tmp_path / "made.json"))
     file, same, layers = frozenset({"f"}), frozenset({"g"}), frozenset({"l"})
     made.note(file, layers)
     made.note(same, layers)
@@ -123,11 +202,10 @@ def test_of_two_files_that_become_the_same_layer_each_is_made_once(tmp_path: Pat
     assert not made.of(frozenset({"h"}), layers)
 
 
-def test_a_server_that_tells_no_layer_leaves_no_note() -> None:
-    written: list[bytes] = []
-    made = Made("", written.append)
+def test_a_server_that_tells_no_layer_leaves_no_note(tmp_path: Path) -> None:
+    made = Made(str(tmp_path / "made.json"))
     made.note(frozenset({"f"}), frozenset())
-    assert written == []
+    assert list(tmp_path.iterdir()) == []
     assert not made.of(frozenset({"g"}), frozenset())
 
 
@@ -136,8 +214,7 @@ def test_check_mode_notes_nothing(deploy: Deploy) -> None:
     assert not deploy.note.exists()
 
 
-def test_a_server_that_keeps_files_as_they_are_needs_no_note() -> None:
-    written: list[bytes] = []
-    made = Made("", written.append)
+def test_a_server_that_keeps_files_as_they_are_needs_no_note(tmp_path: Path) -> None:
+    made = Made(str(tmp_path / "made.json"))
     made.note(frozenset("a"), frozenset("a"))
-    assert written == []
+    assert list(tmp_path.iterdir()) == []

@@ -175,6 +175,13 @@ def test_what_the_validation_refuses_is_not_written(run: Any, tmp_path: Path) ->
     assert run(path, {"debug": True}, validate="grep -q debug %s")["changed"]
 
 
+def test_no_password_in_what_the_engine_says_is_shown(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    result = run(path, {"debug": True}, validate="sh -c 'echo invalid mirror: http://me:secret@a >&2; exit 1'")
+    assert "http://***@a" in result["msg"]
+    assert "secret" not in result["msg"]
+
+
 def test_an_engine_that_cannot_validate_is_not_asked(run: Any, tmp_path: Path) -> None:
     script = tmp_path / "dockerd"
     script.write_text("#!/bin/sh\necho 'unknown flag: --validate' >&2\nexit 125\n")
@@ -209,6 +216,10 @@ def test_a_key_that_contradicts_the_unit_can_be_removed(run: Any, tmp_path: Path
     assert run(path, {"hosts": None})["changed"]
 
 
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing after it is done."""
+
+
 class TestRestart:
     """An engine that does not start with the new file runs again with the former one."""
 
@@ -223,13 +234,22 @@ class TestRestart:
         """What the file held whenever Docker was started; with `bip` it does not start."""
         found: list[bytes] = []
 
-        def restart(_: Any, service: str) -> str:
-            assert service == "docker"
+        def restart(_: Any, daemon_json: str) -> str:
+            assert daemon_json == str(path)
             found.append(path.read_bytes() if path.exists() else b"")
+            if b"killed" in found[-1]:
+                raise Killed
             return "failed to start daemon: bad bip" if b"bip" in found[-1] else ""
 
-        monkeypatch.setattr(module._docker_unit, "restart", restart)
+        monkeypatch.setattr(module._docker_start, "restart", restart)
+        monkeypatch.setattr(module._docker_start, "on_signals", lambda _: None)
         return found
+
+    @pytest.fixture(autouse=True)
+    def warnings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        said: list[str] = []
+        monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _, text: said.append(text))
+        return said
 
     def test_it_is_restarted_once_after_a_change_and_not_without(
         self, run: Any, path: Path, starts: list[bytes]
@@ -257,3 +277,87 @@ class TestRestart:
     def test_an_engine_that_did_not_run_before_is_told_about(self, run: Any, path: Path, starts: list[bytes]) -> None:
         path.write_text('{"bip": "2"}')
         assert "does not start with that either" in run(path, {"debug": True}, restart=True)["msg"]
+
+    def test_nothing_lies_beside_the_file_in_the_end(self, run: Any, path: Path, starts: list[bytes]) -> None:
+        for options in ({"debug": True}, {"debug": False}, {"bip": "1"}):
+            run(path, options, restart=True)
+            assert list(path.parent.glob(path.name + "*")) == [path]
+
+    def test_a_full_disk_changes_nothing(
+        self, run: Any, path: Path, starts: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        path.write_bytes(self.FORMER)
+        monkeypatch.setattr(module, "replace", full)
+        result = run(path, {"debug": False}, restart=True)
+        assert str(path) in result["msg"]
+        assert "No space left on device" in result["msg"]
+        assert starts == []
+        assert path.read_bytes() == self.FORMER
+        assert list(path.parent.glob(path.name + "*")) == [path]
+
+    def test_the_former_file_comes_back_without_room(self, run: Any, path: Path, starts: list[bytes]) -> None:
+        path.write_bytes(self.FORMER)
+        inode = path.stat().st_ino
+        run(path, {"bip": "1"}, restart=True)
+        assert path.stat().st_ino == inode
+
+    @pytest.fixture(params=[None, FORMER, b""], ids=["no file", "a file", "an empty file"])
+    def former(self, request: pytest.FixtureRequest, path: Path) -> bytes | None:
+        if request.param is not None:
+            path.write_bytes(request.param)
+        return request.param
+
+    def kill(self, run: Any, path: Path, options: dict[str, Any]) -> None:
+        """Kill a run while it restarts Docker; the file that it leaves is made to read like these options."""
+        arguments = {"path": str(path), "options": {**options, "labels": ["killed"]}, "restart": True}
+        with patch_module_args(arguments), pytest.raises(Killed):
+            module.main()
+        path.write_text(path.read_text().replace("killed", "k"))
+
+    def test_after_a_killed_run_the_next_one_restarts_docker_and_the_third_changes_nothing(
+        self, run: Any, path: Path, starts: list[bytes], former: bytes | None
+    ) -> None:
+        self.kill(run, path, {"debug": False})
+        wanted = {"debug": False, "labels": ["k"]}
+        before = len(starts)
+        assert run(path, wanted, restart=True, _ansible_check_mode=True)["changed"]
+        assert len(starts) == before
+        assert run(path, wanted, restart=True)["changed"]
+        assert starts[-1] == path.read_bytes()
+        assert json.loads(path.read_text()) == wanted
+        assert not run(path, wanted, restart=True)["changed"]
+        assert list(path.parent.glob(path.name + "*")) == [path]
+
+    def test_what_a_killed_run_broke_is_taken_back_before_the_next_one_goes_on(
+        self, run: Any, path: Path, starts: list[bytes], former: bytes | None, warnings: list[str]
+    ) -> None:
+        self.kill(run, path, {"bip": "1"})
+        result = run(path, {}, restart=True)
+        assert result["changed"]
+        assert "bad bip" in warnings[0]
+        assert (path.read_bytes() if path.exists() else None) == former
+        assert starts[-1] == (former or b"")
+        assert not run(path, {}, restart=True)["changed"]
+
+    def test_the_options_of_a_killed_run_are_refused_like_any_others(
+        self, run: Any, path: Path, starts: list[bytes], former: bytes | None
+    ) -> None:
+        self.kill(run, path, {"bip": "1"})
+        assert "bad bip" in run(path, {"bip": "1"}, restart=True)["msg"]
+        assert (path.read_bytes() if path.exists() else None) == former
+
+    def test_a_run_that_is_killed_while_it_puts_back_is_ended_by_the_next(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        path.write_text('{"labels": ["killed"]}')
+        arguments = {"path": str(path), "options": {"bip": "1", "labels": None}, "restart": True}
+        with patch_module_args(arguments), pytest.raises(Killed):
+            module.main()
+        path.write_text("{}")
+        before = len(starts)
+        assert run(path, {}, restart=True)["changed"]
+        assert starts[before:] == [b"{}"]
+        assert not run(path, {}, restart=True)["changed"]

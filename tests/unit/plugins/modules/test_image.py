@@ -35,10 +35,12 @@ class Host:
         self.params = {
             "archive": None,
             "archive_names": [],
+            "ask_version_of": [],
             "name_variable": "ollama_server_image",
             "archive_variable": "ollama_server_image_archive",
             **params,
         }
+        self.params.setdefault("names", [])
         self.called: list[str] = []
 
     def get_bin_path(self, name: str, **_: Any) -> str:
@@ -191,3 +193,24 @@ def test_an_archive_that_does_not_bring_what_it_lists_is_told(tmp_path: Path) ->
     write_archive(tmp_path / "x.tar", {"ollama/ollama:1.2.3": "a1"})
     with pytest.raises(module.ImageError, match=f"`docker load` brought no {OLLAMA}"):
         have(Host({}, names=[OLLAMA], archive=str(tmp_path / "x.tar")))
+
+
+def test_the_version_is_read_from_what_the_program_says_without_a_server() -> None:
+    said = "Warning: could not connect to a running Ollama instance\nWarning: client version is 0.32.15\n"
+    assert module.read_version(said) == "0.32.15"
+    assert module.read_version("ollama version is 0.17.1-rc2") == "0.17.1-rc2"
+    assert module.read_version("exec: not found") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [("client version is 0.32.15", ""), ("client version is 0.6.0", "older than"), ("not found", "does not tell")],
+)
+def test_an_image_whose_tag_does_not_tell_is_asked_for_its_version(said: str, problem: str) -> None:
+    host = Host({}, ask_version_of=["ours/llm:1"], minimum_version="0.17.1")
+    host._run = lambda *args: (0, said, "")  # type: ignore[attr-defined]
+    if problem:
+        with pytest.raises(module.BadInput, match=f"ours/llm:1.*{problem}"):
+            module.ask_versions(module.Images(host))
+    else:
+        assert module.ask_versions(module.Images(host)) == {"ours/llm:1": "0.32.15"}

@@ -1,22 +1,38 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which containers can never start again, for somebody removed their network."""
+"""Which containers can never start again, and which are cut off, for somebody removed or disconnected their network."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.modules import stale_containers as module
 
 OLD, NEW, OTHER = "a1", "b2", "c3"
+# Two networks; in the first the service has a name that it shares.
+COMPOSE = {
+    "services": {
+        "server": {"networks": {"clients": {"aliases": ["ollama"]}, "default": None}},
+        "hermit": {"network_mode": "none"},
+    },
+    "networks": {"clients": {"name": "net0", "external": True}, "default": {"name": "net1"}},
+}
 
 
-def container(name: str, running: bool, *networks: str) -> dict[str, Any]:
-    known = {f"net{number}": {"NetworkID": one} for number, one in enumerate(networks)}
-    return {"Name": "/" + name, "State": {"Running": running}, "NetworkSettings": {"Networks": known}}
+def container(name: str, running: bool, *networks: str, aliases: Any = ("ollama",), service: str = "server") -> Any:
+    known = {f"net{number}": {"NetworkID": one, "Aliases": aliases} for number, one in enumerate(networks)}
+    return {
+        "Name": "/" + name,
+        "Config": {"Labels": {"com.docker.compose.service": service}},
+        "State": {"Running": running},
+        "NetworkSettings": {"Networks": known},
+    }
 
 
 class Host:
@@ -25,7 +41,9 @@ class Host:
     def __init__(self, *containers: dict[str, Any], fails: bool = False) -> None:
         self.containers = containers
         self.fails = fails
-        self.params = {"project": "gatehouse-ollama"}
+
+    def get_bin_path(self, name: str) -> str:
+        return name
 
     def run_command(self, args: list[str]) -> tuple[int, str, str]:
         if self.fails:
@@ -33,26 +51,57 @@ class Host:
         answers = {
             "ps": "\n".join(one["Name"] for one in self.containers),
             "network": f"{NEW}\n{OTHER}\n",
-            "inspect": json.dumps(self.containers),
+            "container": json.dumps(self.containers),
+            "compose": json.dumps(COMPOSE),
         }
         return 0, answers[args[1]], ""
 
 
+Look = Callable[[Host], tuple[list[str], list[str]]]
+
+
+@pytest.fixture
+def stale(tmp_path: Path) -> Look:
+    (tmp_path / "compose.yaml").touch()
+    return lambda host: module.stale(Docker(host), "gatehouse-ollama", str(tmp_path))
+
+
 @pytest.mark.parametrize(
-    ("containers", "stale"),
+    ("containers", "dead"),
     [
         ([container("whole", False, NEW, OTHER)], []),
-        ([container("lost-one", False, NEW, OLD), container("whole", False, NEW)], ["lost-one"]),
-        ([container("runs", True, OLD)], []),
+        ([container("lost-one", False, NEW, OLD), container("whole", False, NEW, OTHER)], ["lost-one"]),
+        ([container("runs", True, OLD, NEW)], []),
         ([container("never-ran", False, "", NEW)], []),
         ([], []),
     ],
     ids=["all networks are there", "one of its networks is gone", "it runs", "it never ran", "there is none"],
 )
-def test_only_what_is_stopped_and_lost_a_network_is_removed(containers: list[dict[str, Any]], stale: list[str]) -> None:
-    assert module.stale(Host(*containers)) == stale
+def test_what_is_stopped_and_lost_a_network_cannot_start(
+    stale: Look, containers: list[dict[str, Any]], dead: list[str]
+) -> None:
+    assert stale(Host(*containers)) == (dead, [])
 
 
-def test_a_docker_that_does_not_answer_is_an_error() -> None:
-    with pytest.raises(module.DockerError, match="docker ps"):
-        module.stale(Host(fails=True))
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(
+    ("containers", "cut_off"),
+    [
+        ([container("whole", True, NEW, OTHER)], []),
+        ([container("cut", True, NEW), container("whole", True, NEW, OTHER)], ["cut"]),
+        ([container("alone", True)], ["alone"]),
+        ([container("nameless", True, NEW, OTHER, aliases=None)], ["nameless"]),
+        ([container("orphan", True, service="gone"), container("hermit", True, service="hermit")], []),
+    ],
+    ids=["it is in all", "it is not in one", "it is in none", "connected again by hand", "no service with networks"],
+)
+def test_what_is_not_in_a_network_of_its_service_by_its_names_is_cut_off(
+    stale: Look, containers: list[dict[str, Any]], cut_off: list[str], running: bool
+) -> None:
+    containers = [{**one, "State": {"Running": running}} for one in containers]
+    assert stale(Host(*containers)) == ([], cut_off)
+
+
+def test_a_docker_that_does_not_answer_is_an_error(stale: Look) -> None:
+    with pytest.raises(DockerError, match="docker ps"):
+        stale(Host(fails=True))

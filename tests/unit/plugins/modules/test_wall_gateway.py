@@ -36,10 +36,10 @@ class Host:
             return 0, "\n".join(self.left if "--all" in command else self.running), ""
         if command[1] == "network" and command[2] == "inspect":
             return 0, json.dumps(NETWORKS), ""
-        if command[1] == "inspect":
+        if command[1] == "container":
             networks = {"ollama": {"IPAddress": "10.0.0.2"}, "default": {"IPAddress": "172.18.0.3"}}
             found = {**container(self.folder), "Name": "/gateway-1", "NetworkSettings": {"Networks": networks}}
-            return 0, json.dumps([found]), ""
+            return 0, json.dumps([found] * len(command[3:])), ""
         return 0, "", ""
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypa
 
 def test_one_that_cannot_start_is_removed(host: Host) -> None:
     host.fails, host.left = "start", ["5678"]
-    assert host.run()["msg"] == "`docker start` fails: it is broken."
+    assert host.run()["msg"] == "`docker start gateway-wall` fails: it is broken."
     assert host.asked[-1] == "rm --force"
 
 

@@ -46,7 +46,9 @@ def test_loopback_of_another_machine_is_reached_through_ssh() -> None:
     other = Way("ansible.builtin.ssh", "192.0.2.1", "", "2222")
     tunnel = first_request(gateway(bind="::1", port=443), other, "")[1]
     assert tunnel == "ssh -f -N -L '8443:[::1]:443' -p 2222 -- 192.0.2.1"
-    assert first_request(gateway(), DOCKER, "")[0] == "To try it, on the host itself:"
+    said = first_request(gateway(), DOCKER, "--oauth2-bearer $(cat /s/alice.laptop)")
+    assert said[0] == "To try it, on the host itself, KEY being a key from above:"
+    assert said[1] == "curl -i --oauth2-bearer $KEY http://127.0.0.1:8880/api/version"
 
 
 def test_through_ssh_a_certificate_is_asked_for_by_a_name_that_it_has() -> None:
