@@ -93,6 +93,7 @@ class Rules:
     scheme: t.Optional[str] = None
     keys: bool = False
     allow_weak_secrets: bool = False
+    allow_weak_passwords: bool = True
 
 
 def read_clients(value: object, variable: str, rules: Rules) -> tuple[list[Client], list[str]]:
@@ -135,7 +136,9 @@ class _Reader:
             self._once(self._names, name, place, "the name is used by %s already; give each client a name of its own")
         password = entry.get("password")
         if self.rules.scheme is not None and present and "password" in entry:
-            problem = password_problem(password, self.rules.scheme)
+            problem = password_problem(
+                password, self.rules.scheme, None if self.rules.allow_weak_passwords else str(name)
+            )
             if problem:
                 self._problem(place, problem)
         keys = self._keys(entry, place, name, present) if self.rules.keys else []

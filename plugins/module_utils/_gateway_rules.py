@@ -129,7 +129,8 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
 def client_problems(values: t.Mapping[str, t.Any], controller: common.Controller) -> list[str]:
     """What is wrong with the clients, with orders about their keys, and with what is stored of those."""
     auth, scheme = values["auth"], values["password_scheme"]
-    rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=values["allow_weak_secrets"])
+    weak = values["allow_weak_secrets"]
+    rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=weak, allow_weak_passwords=weak)
     clients, problems = read_clients(values["clients"], PREFIX + "clients", rules)
     certificates = values["client_certificates"] if values["client_ca"] else "none"
     problems += auth_problems(clients, auth, values["engine"], certificates)

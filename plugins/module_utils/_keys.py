@@ -107,7 +107,7 @@ def secret_problem(secret: object, allow_weak: bool) -> str | None:
         return (
             "the secret is too weak: a key needs %d bits of randomness, which takes 22 characters of base64, 25 small "
             "letters and digits, 32 hexadecimal digits or 39 digits. Leave it out to have one generated, or allow weak "
-            "secrets" % BITS
+            "secrets (allow_weak_secrets)" % BITS
         )
     if len(secret) < SHORTEST:
         return "the secret is too short: even where weak secrets are allowed it needs %d characters" % SHORTEST

@@ -22,6 +22,8 @@ SCHEMES = ("sha512_crypt", "apr1", "bcrypt")
 # nginx pays the rounds on every request with a password, hence the modest defaults and upper ends.
 DEFAULT_ROUNDS = {"sha512_crypt": 5000, "bcrypt": 10}
 ROUNDS = {"sha512_crypt": (1000, 1000000), "bcrypt": (4, 16)}
+# Characters of a password that somebody chose: the least that NIST SP 800-63B, section 3.1.1.2, ever allows.
+SHORTEST = 8
 # libcrypt, which checks the password for nginx, takes no longer ones; bcrypt would ignore the rest unseen.
 MAXIMUM_BYTES = {"sha512_crypt": 511, "apr1": 511, "bcrypt": 72}
 
@@ -56,8 +58,8 @@ def choose_scheme(name: str, rounds: int | None = None) -> Scheme:
     return Scheme(name, rounds)
 
 
-def password_problem(password: object, scheme_name: str) -> str | None:
-    """What is wrong with a password, without quoting it; None if nothing is."""
+def password_problem(password: object, scheme_name: str, user: str | None = None) -> str | None:
+    """What is wrong with a password, without quoting it; None if nothing is. With `user` a weak one is wrong, too."""
     if password is None or password == "":
         return "the password is empty; give one, or leave the password out"
     if not isinstance(password, str):
@@ -71,6 +73,11 @@ def password_problem(password: object, scheme_name: str) -> str | None:
     limit = MAXIMUM_BYTES.get(scheme_name, min(MAXIMUM_BYTES.values()))
     if size > limit:
         return "the password has %d bytes, and %s takes %d at most" % (size, scheme_name, limit)
+    if user is not None and (len(password) < SHORTEST or password.lower() == user.lower()):
+        return (
+            "the password is too weak: it needs %d characters, and must not be the name. Give another one, or allow weak "
+            "secrets (allow_weak_secrets)" % SHORTEST
+        )
     return None
 
 

@@ -84,7 +84,7 @@ def test_an_added_key_is_served_at_once(tmp_path: Path) -> None:
 
 def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Path) -> None:
     assert GATEWAY.status(auth=("bob", PASSWORD)) == 200
-    write([CLIENTS[0], {**CLIENTS[1], "password": "another"}], tmp_path)
+    write([CLIENTS[0], {**CLIENTS[1], "password": "another-one"}], tmp_path)
     assert GATEWAY.status(auth=("bob", PASSWORD)) == 401
     assert GATEWAY.status(auth=("bob", "another")) == 200
 

@@ -354,6 +354,18 @@ def test_values_that_can_be_are_taken(changes: dict[str, Any], tmp_path: Path) -
     assert checked(tmp_path, **changes) == []
 
 
+@pytest.mark.parametrize(
+    ("password", "refused"), [("abcdefg", True), ("Alice-Liddell", True), ("abcdefgh", False), ("pässwörd", False)]
+)
+def test_a_weak_password_is_refused_unless_that_is_allowed(password: str, refused: bool, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"auth": "basic", "clients": [{"name": "alice-liddell", "password": password}]}
+    problems = checked(tmp_path, **changes)
+    assert [("too weak" in one, "alice-liddell" in one, password in one) for one in problems] == (
+        [(True, True, False)] if refused else []
+    )
+    assert checked(tmp_path, **changes, allow_weak_secrets=True) == []
+
+
 ORIGIN = "https://chat.example.com"
 EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
 ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
