@@ -75,8 +75,8 @@ def password_problem(password: object, scheme_name: str, user: str | None = None
         return "the password has %d bytes, and %s takes %d at most" % (size, scheme_name, limit)
     if user is not None and (len(password) < SHORTEST or password.lower() == user.lower()):
         return (
-            "the password is too weak: it needs %d characters, and must not be the name. Give another one, or allow weak "
-            "secrets (allow_weak_secrets)" % SHORTEST
+            "the password is too weak: it needs %d characters, and must not be the name. Give another one, or allow "
+            "weak secrets (allow_weak_secrets)" % SHORTEST
         )
     return None
 

@@ -204,7 +204,7 @@ def test_hosts_in_parallel_share_one_generated_key(playbook: Playbook, host: Pat
 def test_all_problems_of_the_gateway_are_reported_at_once(playbook: Playbook) -> None:
     clients = [
         {"name": "alice", "password": PASSWORD},
-        {"name": "Bob", "password": "x"},
+        {"name": "Bob", "password": "correct-horse-2"},
         {"name": "carol", "keys": [{"id": "a"}, {"id": "b", "secret": STRONG}], "pasword": "x"},
     ]
     run = playbook.run(

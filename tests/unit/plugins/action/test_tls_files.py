@@ -182,7 +182,7 @@ SERVED = {"tls": "provided", "tls_certificate": "x", "tls_private_key": "y"}
 
 
 def validate(**options: Any) -> dict[str, Any]:
-    clients = [{"name": "alice", "password": "x"}]
+    clients = [{"name": "alice", "password": "correct-horse-1"}]
     return check_input("ollama_gateway", auth="basic", clients=clients, **options)
 
 
