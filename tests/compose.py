@@ -19,12 +19,12 @@ ROLE = COLLECTIONS / "ansible_collections/gatehouse/ollama/roles/ollama_server"
 
 def describe(nodes: list[str], groups: list[int], **variables: Any) -> str:
     """The description; `nodes` and `groups` are what the host has for the servers, `variables` replace defaults."""
-    from ansible_collections.gatehouse.ollama.plugins.module_utils import _server_rules
+    from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import server
 
     loader = DataLoader()
     defaults = loader.load_from_file(str(ROLE / "defaults/main.yml"), trusted_as_template=True) | variables
-    prefix = len(_server_rules.PREFIX)
-    servers, problems = _server_rules.read({name[prefix:]: value for name, value in defaults.items()})
+    prefix = len(server.PREFIX)
+    servers, problems = server.read({name[prefix:]: value for name, value in defaults.items()})
     assert problems == []
     known = defaults | loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
     known["ansible_managed"] = "Ansible managed"

@@ -8,27 +8,37 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _api_keys, _keys
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
     Client,
     Key,
     Rules,
     present_keys,
     read_clients,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_life import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import file as key_file
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import OLD, Entry
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import (
+    GIVEN,
+    REVOKED,
+    KeyMemory,
+    recall,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.orders import (
+    Names,
+    Orders,
+    read_orders,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.rotation import (
     Known,
     Verdict,
     is_foreign,
     is_over,
     judge,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import OLD, Entry
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import GIVEN, REVOKED, KeyMemory, recall
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_orders import Names, Orders, read_orders
-from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
-from ansible_collections.gatehouse.ollama.plugins.module_utils._secret_store import SecretStore
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.store import SecretStore
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
     FILE_OPTIONS,
@@ -91,10 +101,10 @@ class ActionModule(HostFileAction):
         return lambda content: self._decide(content, job, arguments["purge"], arguments["return_secrets"])
 
     def _decide(self, content: bytes | None, job: Job, purge: bool, return_secrets: bool) -> tuple[Outcome, Dict]:
-        there = _api_keys.named(content)
+        there = key_file.named(content)
         verdicts = job.judge(there)
         # Also finds what is wrong with the file, before a key is generated.
-        outcome = _api_keys.update(content, job.clients, verdicts, purge, job.orders.now)
+        outcome = key_file.update(content, job.clients, verdicts, purge, job.orders.now)
         acting = [key for key in job.keys if verdicts[key.name].acts]
         generated = [key for key in acting if key.secret is None]
         if job.store and not self._task.check_mode:
@@ -105,7 +115,7 @@ class ActionModule(HostFileAction):
                 # From the store in any case: another process may have been first.
                 job.recall(acting)
                 verdicts = job.judge(there)
-                outcome = _api_keys.update(content, job.clients, verdicts, purge, job.orders.now)
+                outcome = key_file.update(content, job.clients, verdicts, purge, job.orders.now)
             memory.remember([key for key in job.keys if not verdicts[key.name].blocked], job.known)
             _forget(memory, job, outcome, there)
         result = _result(job, verdicts, there, generated)
@@ -142,8 +152,8 @@ def _forget(memory: KeyMemory, job: Job, outcome: Outcome, there: t.Mapping[str,
 def _result(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, Entry], generated: list[Key]) -> Dict:
     let_in = [key for key in job.keys if not verdicts[key.name].blocked]
     secrets = [(key.name, verdicts[key.name].secret) for key in let_in]
-    digests = {name: _keys.digest(secret) for name, secret in secrets if secret is not None}
-    old = _api_keys.superseded(let_in, verdicts, set(digests.values()), job.orders.now, there)
+    digests = {name: key_form.digest(secret) for name, secret in secrets if secret is not None}
+    old = key_file.superseded(let_in, verdicts, set(digests.values()), job.orders.now, there)
     extra: Dict = {
         "generated": [
             {"client": key.client, "id": key.id, "path": job.store.path(key.name)} for key in generated if job.store
@@ -151,7 +161,7 @@ def _result(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str, E
         "rotated": [key.name for key in let_in if _is_rotated(verdicts[key.name], there.get(key.name))],
         "revoked": [key.name for key in job.keys if verdicts[key.name].blocked],
         "ends": {entry.name: entry.expires for entry in old.values()},
-        "fingerprints": {name: _keys.fingerprint(digest) for name, digest in digests.items()},
+        "fingerprints": {name: key_form.fingerprint(digest) for name, digest in digests.items()},
     }
     warnings = _warnings(job, verdicts, there)
     if warnings:
@@ -169,8 +179,8 @@ def _warnings(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str,
         rotates = (key.rotated or key.name in job.orders.rotate) and not verdicts[key.name].blocked
         if rotates and is_foreign(job.known[key.name], verdicts[key.name], there.get(key.name)):
             text = "%s: the host's key (fingerprint %s) is not one that this controller wrote last: it ends at once"
-            warnings.append(text % (key.place, _keys.fingerprint(there[key.name].digest)))
-        if job.warn_of_expired and key.expires and _keys.is_past(key.expires):
+            warnings.append(text % (key.place, key_form.fingerprint(there[key.name].digest)))
+        if job.warn_of_expired and key.expires and key_form.is_past(key.expires):
             warnings.append("%s: the key expired on %s; the gateway refuses it" % (key.place, key.expires))
         if verdicts[key.name].idle:
             text = "%s: the host has this secret already, so there is nothing to rotate; give the key a new secret"

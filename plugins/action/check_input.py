@@ -9,23 +9,18 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.gatehouse.ollama.plugins.module_utils import (
-    _engine_rules,
-    _gateway_rules,
-    _runtime_rules,
-    _server_rules,
-)
-from ansible_collections.gatehouse.ollama.plugins.module_utils._common_rules import Controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._role_input import Variables, known_options, unknown
 
 RULES = {
-    "docker_engine": _engine_rules.check,
-    "nvidia_runtime": _runtime_rules.check,
-    "ollama_gateway": _gateway_rules.check,
-    "ollama_server": _server_rules.check,
+    "docker_engine": engine.check,
+    "nvidia_runtime": runtime.check,
+    "ollama_gateway": gateway.check,
+    "ollama_server": server.check,
 }
 
 

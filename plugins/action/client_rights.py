@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import limited, scope_files, update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import limited, scope_files, update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
     FILE_OPTIONS,

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.file import update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
+    SCHEMES,
+    Hasher,
+    choose_scheme,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._htpasswd import update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._passwords import SCHEMES, Hasher, choose_scheme
-from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
     FILE_OPTIONS,

@@ -7,11 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.former_folder import move
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import REVOKED
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import (
+    check,
+    check_file,
+    make,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._former_folder import move
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway_rules import PREFIX
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_memory import REVOKED
-from ansible_collections.gatehouse.ollama.plugins.module_utils._private_folder import check, check_file, make
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import PREFIX
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
 

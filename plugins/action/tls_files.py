@@ -9,7 +9,8 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleError, AnsibleFileNotFound
-from ansible_collections.gatehouse.ollama.plugins.module_utils._client_ca import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
     CLIENT_CA,
     CLIENT_CRL,
     ca_text,
@@ -17,13 +18,12 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._client_ca import
     read_client_ca,
     read_client_crl,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._pem import BEGIN, require_cryptography
-from ansible_collections.gatehouse.ollama.plugins.module_utils._server_certificate import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.gateway_certificate import (
     CERTIFICATE,
     PRIVATE_KEY,
     read_server,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import BEGIN, require_cryptography
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 
 VARIABLES = {

@@ -88,7 +88,7 @@ import stat
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import (
     DRI,
     KFD,
     NVIDIA_NODES,

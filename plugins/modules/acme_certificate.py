@@ -117,7 +117,7 @@ import time
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _acme
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import acme
 
 CHALLENGES = ".well-known/acme-challenge"
 
@@ -139,11 +139,11 @@ class Certbot:
         renewal = os.path.join(self.path, "config", "renewal", self.module.params["name"] + ".conf")
         now = datetime.datetime.now(datetime.timezone.utc)
         params = self.module.params
-        return _acme.why_due(
-            self.present(), _acme.issuer_of(read(renewal).decode()), params["directory"], params["names"], now
+        return acme.why_due(
+            self.present(), acme.issuer_of(read(renewal).decode()), params["directory"], params["names"], now
         )
 
-    def present(self) -> _acme.Certificate | None:
+    def present(self) -> acme.Certificate | None:
         """The certificate that is there."""
         certificate = os.path.join(self.live, "cert.pem")
         if not os.path.exists(certificate):
@@ -152,7 +152,7 @@ class Certbot:
         wanted = ["-noout", "-startdate", "-enddate", "-ext", "subjectAltName"]
         _rc, stdout, _stderr = self.module.run_command([openssl, "x509", "-in", certificate, *wanted])
         try:
-            return _acme.parse_certificate(stdout)
+            return acme.parse_certificate(stdout)
         except ValueError:
             return None
 
@@ -171,7 +171,7 @@ class Certbot:
             environment["REQUESTS_CA_BUNDLE"] = params["ca_file"]
         rc, stdout, stderr = self.module.run_command([params["program"], *self.arguments()], environ_update=environment)
         if rc != 0:
-            raise AcmeError(_acme.refusal(params["directory"], stdout, stderr))
+            raise AcmeError(acme.refusal(params["directory"], stdout, stderr))
 
     def arguments(self) -> list[str]:
         params = self.module.params

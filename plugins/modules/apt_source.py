@@ -103,9 +103,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _apt_sources
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._plain_file import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.plain import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._host import apt_sources
 
 KEYRINGS = "/etc/apt/keyrings"
 SOURCES = "/etc/apt/sources.list.d"
@@ -131,14 +131,14 @@ def describe(uri: str, suite: str, components: t.Sequence[str], key: str) -> str
 
 def is_ours(text: str, key: str) -> bool:
     """Whether this module wrote the description, of this or of another repository."""
-    entries = _apt_sources.read(".sources", text)
+    entries = apt_sources.read(".sources", text)
     return len(entries) == 1 and text == describe(entries[0].uri, entries[0].suite, entries[0].components, key)
 
 
-def described_elsewhere(parameters: dict[str, t.Any], source: str) -> list[_apt_sources.Entry]:
+def described_elsewhere(parameters: dict[str, t.Any], source: str) -> list[apt_sources.Entry]:
     """What the files of others say of the repository."""
     others = sorted({SOURCES_LIST, *glob.glob(SOURCES + "/*.list"), *glob.glob(SOURCES + "/*.sources")} - {source})
-    entries = [entry for path in others for entry in _apt_sources.read(path, read(path))]
+    entries = [entry for path in others for entry in apt_sources.read(path, read(path))]
     return [entry for entry in entries if entry.is_of(parameters["uri"], parameters["suite"])]
 
 
@@ -152,9 +152,9 @@ def use_what_is_there(module: AnsibleModule, source: str, key: str) -> None:
     entries = described_elsewhere(parameters, source)
     if not ours:
         entries += [
-            one for one in _apt_sources.read(source, before) if one.is_of(parameters["uri"], parameters["suite"])
+            one for one in apt_sources.read(source, before) if one.is_of(parameters["uri"], parameters["suite"])
         ]
-    there, in_the_way = _apt_sources.choose(entries, parameters["components"], key)
+    there, in_the_way = apt_sources.choose(entries, parameters["components"], key)
     if there:
         if ours and not module.check_mode:
             # Beside the other one it breaks apt.

@@ -192,8 +192,8 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _access_log, _clients_info
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients_table import table
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials import access_log, report
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.table import table
 
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     path=dict(type="path", required=True),
@@ -215,22 +215,22 @@ def read_file(folder: str, name: str) -> bytes:
 def look(options: dict[str, t.Any], now: datetime.datetime) -> tuple[dict[str, t.Any], list[str]]:
     """What the module returns, and its warnings. Raises OSError if a file cannot be read."""
     folder = options["path"]
-    problems = {name: _clients_info.Problems(name) for name in ("api_keys", "htpasswd", "clients.json")}
-    keys = _clients_info.read_keys(read_file(folder, "api_keys"), problems["api_keys"])
-    passwords = _clients_info.read_passwords(read_file(folder, "htpasswd"), problems["htpasswd"])
-    rights = _clients_info.read_rights(read_file(folder, "clients.json") or b"{}", problems["clients.json"])
+    problems = {name: report.Problems(name) for name in ("api_keys", "htpasswd", "clients.json")}
+    keys = report.read_keys(read_file(folder, "api_keys"), problems["api_keys"])
+    passwords = report.read_passwords(read_file(folder, "htpasswd"), problems["htpasswd"])
+    rights = report.read_rights(read_file(folder, "clients.json") or b"{}", problems["clients.json"])
     warnings = [text for one in problems.values() for text in one.texts()]
-    uses = _access_log.Uses()
+    uses = access_log.Uses()
     if options["log_command"]:
         try:
-            lines = _access_log.lines_of(options["log_command"], options["log_timeout"])
-            uses = _access_log.read(lines, _clients_info.creations(keys))
-        except _access_log.LogError as error:
+            lines = access_log.lines_of(options["log_command"], options["log_timeout"])
+            uses = access_log.read(lines, report.creations(keys))
+        except access_log.LogError as error:
             command = " ".join(options["log_command"])
             warnings.append("When credentials were used is unknown: `%s` %s." % (command, error))
-    log_since = _clients_info.told(uses.since)
-    moment = _clients_info.told(now) or ""
-    clients = _clients_info.describe(keys, passwords, rights, uses, moment, options["revoked"])
+    log_since = report.told(uses.since)
+    moment = report.told(now) or ""
+    clients = report.describe(keys, passwords, rights, uses, moment, options["revoked"])
     return dict(changed=False, clients=clients, log_since=log_since, table=table(clients, log_since)), warnings
 
 

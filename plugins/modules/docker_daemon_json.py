@@ -92,9 +92,10 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _docker_start, _docker_unit
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import start as docker_start
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import unit as docker_unit
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
 # Behind the name of the file: the former one, kept until Docker is seen running with its successor.
 FORMER = ".gatehouse-former"
@@ -185,7 +186,7 @@ def validate(module: AnsibleModule, path: str, text: str) -> None:
     command = [part.replace("%s", temporary) for part in shlex.split(module.params["validate"])]
     rc, stdout, stderr = module.run_command(command)
     if rc != 0 and "unknown flag: --validate" not in stderr:
-        said = _docker_unit.mask((stderr or stdout).replace(temporary, path).strip())
+        said = docker_unit.mask((stderr or stdout).replace(temporary, path).strip())
         raise DaemonJsonError(f"{path} was not changed, because Docker refuses what it would hold: {said}")
 
 
@@ -230,13 +231,13 @@ def forget(path: str) -> None:
 
 def start(module: AnsibleModule, path: str) -> str:
     """Restart Docker, with the former file if it does not run with this one; return why, empty if it does."""
-    _docker_start.on_signals(signal.default_int_handler)
-    said = _docker_start.restart(module, path)
+    docker_start.on_signals(signal.default_int_handler)
+    said = docker_start.restart(module, path)
     if not said:
         forget(path)
         return ""
     put_back(path)
-    still = _docker_start.restart(module, path)
+    still = docker_start.restart(module, path)
     if not still:
         forget(path)
     state = "It does not start with that either: %s" % still if still else "It runs again with that."
@@ -281,8 +282,8 @@ def main() -> None:
     )
     path = os.path.realpath(module.params["path"])
     try:
-        contradictions = _docker_unit.contradictions(
-            module.params["options"], _docker_unit.command(module), module.params["variable"]
+        contradictions = docker_unit.contradictions(
+            module.params["options"], docker_unit.command(module), module.params["variable"]
         )
         if contradictions:
             raise BadInput(contradictions)

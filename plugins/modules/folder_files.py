@@ -98,7 +98,7 @@ import textwrap
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
 _WIDTH = 110
 _PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)

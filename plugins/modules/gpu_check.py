@@ -66,15 +66,15 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError, ServerError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu_check import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.check import (
     choose,
     failure,
     find_loaded,
     telling_lines,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Place, client_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Place, client_of
 
 # Long enough to look, whatever else happens to the connection.
 KEEP = "2m"

@@ -96,9 +96,9 @@ import socket
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._addresses import is_address
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 
 # 127.0.0.1:8880->8080/tcp, [::1]:8880->8080/tcp, :::8000-8001->8000-8001/tcp
 PUBLISHED = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?:(\d+)(?:-(\d+))?->[\d-]+/tcp")

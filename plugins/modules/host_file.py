@@ -64,7 +64,7 @@ path:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._replace import replace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ installed:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._host_packages import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._host.packages import (
     QUERIES,
     UnsupportedHost,
     installed,

@@ -109,11 +109,15 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _image_archive, _pull_failure
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import image_archive, pull_failure
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.image_archive import (
+    Archive,
+    ArchiveError,
+    familiar,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._image_archive import Archive, ArchiveError, familiar
-from ansible_collections.gatehouse.ollama.plugins.module_utils._server_image import version_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.image import version_problem
 
 
 class ImageError(GatehouseError):
@@ -181,13 +185,13 @@ class Images:
             answer = self.docker.run("pull", "--quiet", name)
             if answer.rc != 0:
                 said = answer.error.rstrip(".")
-                why = _pull_failure.explain(name, said, self.module.params["archive_variable"])
+                why = pull_failure.explain(name, said, self.module.params["archive_variable"])
                 text = "%s: %s cannot be pulled (%s). In other words, %s. What runs was not touched."
                 raise ImageError(text % (self.module.params["name_variable"], name, said, why))
 
     def read_archive(self) -> Archive:
         try:
-            return _image_archive.read(self.archive or "")
+            return image_archive.read(self.archive or "")
         except FileNotFoundError:
             raise self.archive_refusal("%s is not there" % self.archive) from None
         except ArchiveError as error:
@@ -201,7 +205,7 @@ class Images:
     def archived(self) -> Archive:
         """What is in the archive; nothing if it is none yet."""
         with contextlib.suppress(FileNotFoundError, ArchiveError):
-            return _image_archive.read(self.archive or "")
+            return image_archive.read(self.archive or "")
         return Archive(frozenset(), False, frozenset())
 
     def save(self) -> None:

@@ -162,8 +162,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_model
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_task import TASK_OPTIONS, end_with, keep, returned
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_model
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.task import (
+    TASK_OPTIONS,
+    end_with,
+    keep,
+    returned,
+)
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     **TASK_OPTIONS,

@@ -122,9 +122,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_names import Key, Name
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted, read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_store import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import (
     Folder,
     Model,
     Plan,
@@ -133,7 +131,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._model_store impo
     plan,
     refuse_if_too_large,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Key, Name
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import Wanted, read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import (
     CONTAINER_OPTIONS,
     Container,
     NoServer,

@@ -109,7 +109,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import PLACE_OPTIONS, connect
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import PLACE_OPTIONS, connect
 
 
 def installed(entry: dict[str, t.Any]) -> dict[str, t.Any]:

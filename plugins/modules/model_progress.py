@@ -57,7 +57,7 @@ offset:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._notes import read
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.progress import read
 
 
 def main() -> None:

@@ -101,10 +101,15 @@ digests:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_task import TASK_OPTIONS, end_with, keep, returned
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import keeper
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.task import (
+    TASK_OPTIONS,
+    end_with,
+    keep,
+    returned,
+)
 
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     **TASK_OPTIONS,
@@ -128,14 +133,14 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         raise BadInput(problems)
     results = keep(module, wanted, module.params["purge"])
     answer = returned(results, module._diff)
-    for change in (_models.ADDED, _models.UPDATED, _models.REMOVED, _models.UNCHANGED, _models.UNKNOWN):
+    for change in (keeper.ADDED, keeper.UPDATED, keeper.REMOVED, keeper.UNCHANGED, keeper.UNKNOWN):
         answer[change] = [one.name for one in results if one.change == change and not one.error]
     answer["loaded"] = [one.name for one in results if one.loaded]
     answer["failed_models"] = {one.name: one.error for one in results if one.error}
     answer["digests"] = {one.name: one.digest for one in results}
-    failures = _models.failures(results)
+    failures = keeper.failures(results)
     if failures:
-        removed = any(one.change == _models.REMOVED for one in results)
+        removed = any(one.change == keeper.REMOVED for one in results)
         done = [one.name for one in results if not one.error]
         text = failure(failures, done, module.check_mode, module.params["purge"] and not removed)
         answer.update(failed=True, msg=text)

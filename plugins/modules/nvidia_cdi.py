@@ -51,10 +51,10 @@ path:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators import read_list
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._nvidia import SMI, gpus
-from ansible_collections.gatehouse.ollama.plugins.module_utils._plain_file import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.plain import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import read_list
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, gpus
 
 TOOL = "nvidia-ctk"
 

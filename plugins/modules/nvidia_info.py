@@ -65,7 +65,7 @@ gpus:
 import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._nvidia import SMI, DriverError, gpus
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, DriverError, gpus
 
 
 def main() -> None:

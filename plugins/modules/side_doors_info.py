@@ -70,12 +70,12 @@ import ipaddress
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _namespace
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, Endpoint
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Container, choose
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_doors import model
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Endpoint
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container, choose
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.doors import model
 
 # For a short answer of a server that may be busy.
 TIMEOUT = 30.0
@@ -117,7 +117,7 @@ def asked(server: Container) -> Client:
     return Client(
         Endpoint(server.address, server.port),
         timeout=TIMEOUT,
-        dial=lambda timeout: _namespace.connect(server.pid, server.address, server.port, timeout),
+        dial=lambda timeout: namespace.connect(server.pid, server.address, server.port, timeout),
         name="Ollama in the container %s" % server.name,
     )
 

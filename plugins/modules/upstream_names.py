@@ -50,9 +50,9 @@ unknown:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _upstreams
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import upstreams
 
 HOSTS = "/etc/hosts"
 
@@ -61,7 +61,7 @@ def unknown(module: AnsibleModule) -> t.List[str]:
     """Names that have no address in the gateway's container. The dot keeps search domains out, which nginx has not."""
     docker = Docker(module)
     running = docker.containers(module.params["project"], "--filter=label=com.docker.compose.service=gateway")
-    names = _upstreams.names(module.params["upstreams"]) if running else []
+    names = upstreams.names(module.params["upstreams"]) if running else []
     # 2 is getent's word for a name that is not there; with any other it could not ask.
     return [one for one in names if docker.run("exec", running[0]["Id"], "getent", "ahostsv4", one + ".").rc == 2]
 
@@ -69,7 +69,7 @@ def unknown(module: AnsibleModule) -> t.List[str]:
 def hosts_file() -> t.Dict[str, str]:
     try:
         with open(HOSTS, encoding="utf-8", errors="replace") as f:
-            return _upstreams.hosts_file(f.read())
+            return upstreams.hosts_file(f.read())
     except OSError:
         return {}
 
@@ -77,7 +77,7 @@ def hosts_file() -> t.Dict[str, str]:
 def look(module: AnsibleModule) -> t.List[str]:
     missing = unknown(module)
     hosts = hosts_file() if missing else {}
-    judged = [_upstreams.unknown(name, module.params["upstreams"], hosts) for name in missing]
+    judged = [upstreams.unknown(name, module.params["upstreams"], hosts) for name in missing]
     problems = [text for is_for_good, text in judged if is_for_good]
     if problems:
         raise BadInput(problems)

@@ -66,7 +66,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
 
 LOOK = "stat -c %u:%g /volume"
 # The volume itself last: it tells whether all was done.

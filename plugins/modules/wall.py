@@ -367,11 +367,11 @@ import typing as t
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer, read_url
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, notes, summary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import wall as _wall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole, notes, summary
 
 ROUTE_OPTIONS = dict(
     method=dict(type="str", required=True),

@@ -84,7 +84,7 @@ credentials:
 import datetime
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_clients import make_up
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients import make_up
 
 
 def main() -> None:

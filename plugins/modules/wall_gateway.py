@@ -92,8 +92,8 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_gateway import (
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.gateway import (
     CONFIGURATION,
     LABEL,
     create_command,

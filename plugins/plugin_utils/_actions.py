@@ -10,13 +10,13 @@ import contextlib
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.gatehouse.ollama.plugins.module_utils._durations import DEFAULT_GRACE
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     DamagedFile,
     GatehouseError,
     HostFileError,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import DEFAULT_GRACE
 
 Dict = dict[str, t.Any]
 

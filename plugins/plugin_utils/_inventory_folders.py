@@ -9,8 +9,11 @@ import os
 import typing as t
 
 from ansible.inventory.manager import IGNORED
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.former_folder import (
+    default_folder,
+    is_to_move,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._former_folder import default_folder, is_to_move
 
 
 def inventory_base(task_vars: t.Mapping[str, t.Any]) -> str:

@@ -111,7 +111,7 @@ class Gateway:
     def permit(self, rights: dict[str, dict[str, Any]]) -> None:
         """Write what the clients may do as the role does, for both engines."""
         # Rendering has made the collection known by now, which an import at the top would need.
-        from ansible_collections.gatehouse.ollama.plugins.module_utils._client_rights import scope_files
+        from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import scope_files
 
         self.write("clients.json", [json.dumps(rights)])
         root = self.folder / "clients" / "scopes"

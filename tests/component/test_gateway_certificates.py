@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._subjects import subject
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_clients import make_up
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Address
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.subject import subject
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients import make_up
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import Wall
 
 from tests.certificates import DAY, Authority, Issued, now
 from tests.component import rendering

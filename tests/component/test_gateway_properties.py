@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import read as read_keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
-from ansible_collections.gatehouse.ollama.plugins.module_utils._key_lines import read as read_keys
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from passlib.hash import apr_md5_crypt, sha512_crypt

@@ -22,19 +22,19 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _notes
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_made import Made
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_pull import Host
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models import Keeper, Result, diff
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama import Client, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import progress
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.keeper import Keeper, Result, diff
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.made import Made
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.pull import Host
 
 from tests.component.contract.standins import Registry, Standin, registry, standin, testmodels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Told(_notes.Notes):
+class Told(progress.Notes):
     """Notes that a test reads."""
 
     def __init__(self) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import Wall
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_clients import make_up
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import read_url
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Budget, Result
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients import make_up
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import Wall
 from passlib.hash import apr_md5_crypt
 
 from tests.component import rendering

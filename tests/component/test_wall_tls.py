@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_run import Result
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_table import hole, summary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole, summary
 
 from tests.certificates import DAY, Authority, now
 from tests.component import rendering

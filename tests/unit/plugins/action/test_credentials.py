@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 
 from tests.unit.conftest import Playbook, check_input
 
@@ -104,10 +104,10 @@ def test_files_are_written_once_with_their_owner_and_mode_and_the_second_run_cha
     ]
     created = next(word for word in (host / "api_keys").read_text().split() if word.startswith("created="))
     assert (host / "api_keys").read_text() == "".join(
-        f"alice.{key_id} sha256:{_keys.digest(value)} {created} last4={value[-4:]}\n"
+        f"alice.{key_id} sha256:{key_form.digest(value)} {created} last4={value[-4:]}\n"
         for key_id, value in (("laptop", STRONG), ("phone", secret))
     )
-    assert keys["fingerprints"]["alice.phone"] == _keys.digest(secret)[:8]
+    assert keys["fingerprints"]["alice.phone"] == key_form.digest(secret)[:8]
     assert {path.name for path in host.iterdir()} == {"htpasswd", "api_keys"}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 
 from tests.unit.conftest import Playbook, check_input
 
@@ -49,14 +49,14 @@ def begin(playbook: Playbook, host: Path, secret: str = "", hosts: int = 1) -> s
     folder = playbook.folder / "secrets"
     folder.mkdir(mode=0o700)
     if not secret:
-        secret = _keys.generate()
+        secret = key_form.generate()
         (folder / NAME).write_text(secret)
         (folder / NAME).chmod(0o600)
     for number in range(hosts):
         path = host / f"host{number}"
-        path.write_text(f"{NAME} sha256:{_keys.digest(secret)}\n")
+        path.write_text(f"{NAME} sha256:{key_form.digest(secret)}\n")
         path.chmod(0o640)
-    return _keys.digest(secret)
+    return key_form.digest(secret)
 
 
 def digests(path: Path) -> dict[str, str]:
@@ -66,7 +66,7 @@ def digests(path: Path) -> dict[str, str]:
 
 
 def stored(playbook: Playbook) -> str:
-    return _keys.digest((playbook.folder / "secrets" / NAME).read_text().strip())
+    return key_form.digest((playbook.folder / "secrets" / NAME).read_text().strip())
 
 
 def secrets(playbook: Playbook) -> list[str]:
@@ -148,7 +148,7 @@ def test_a_given_secret_is_rotated_to_on_all_hosts_with_one_end(playbook: Playbo
     assert f"({NAME}): the host has this secret already, so there is nothing to rotate" in run.output
     for name, (same, first, second) in run.results.items():
         assert (same["changed"], first["rotated"], second["changed"]) == (False, [NAME], False)
-        assert digests(host / name) == {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
+        assert digests(host / name) == {NAME: key_form.digest(OTHER), OLD: key_form.digest(STRONG)}
     assert len({results[1]["ends"][OLD] for results in run.results.values()}) == 1
 
 
@@ -191,19 +191,19 @@ def test_of_a_given_secret_the_digest_is_remembered_as_long_as_the_key_is_listed
     assert not (playbook.folder / "secrets").exists(), run.output
     playbook.run([api_keys(host, alice(secret=secret)) for secret in (STRONG, OTHER)])
     assert secrets(playbook) == [f"{NAME}~given"]
-    assert (playbook.folder / "secrets" / f"{NAME}~given").read_text() == f"sha256:{_keys.digest(OTHER)}\n"
+    assert (playbook.folder / "secrets" / f"{NAME}~given").read_text() == f"sha256:{key_form.digest(OTHER)}\n"
     playbook.run([api_keys(host, [])])
     assert secrets(playbook) == []
 
 
 def test_a_host_that_was_taken_over_plants_no_key_on_others_and_ends_none(playbook: Playbook, host: Path) -> None:
     """Neither by its line of a key that is rotated, nor by a line with the name of a key that it is not to have."""
-    planted = _keys.digest("planted-0123456789abcdefghijkl")
+    planted = key_form.digest("planted-0123456789abcdefghijkl")
     begin(playbook, host, STRONG, hosts=2)
     playbook.run([api_keys(host, alice(secret=STRONG))], hosts=2)
     (host / "host0").write_text(f"{NAME} sha256:{planted} expires=2020-01-01T00:00:00Z\n")
     run = playbook.run([api_keys(host, alice(secret=OTHER, state="rotated", grace="1h"))], hosts=2)
-    both = {NAME: _keys.digest(OTHER), OLD: _keys.digest(STRONG)}
+    both = {NAME: key_form.digest(OTHER), OLD: key_form.digest(STRONG)}
     assert [digests(host / name) for name in ("host0", "host1")] == [both, both], run.output
     said = f"({NAME}): the host's key (fingerprint {planted[:8]}) is not one that this controller wrote last: it ends"
     assert said in " ".join(run.output.split())
@@ -224,9 +224,9 @@ def test_secrets_are_returned_once_where_they_are_asked_for_and_printed_nowhere(
     assert (check["secrets"], second["secrets"]) == ([], [])
     for result in (first, rotated):
         ((client, key_id, secret),) = [(one["client"], one["id"], one["secret"]) for one in result["secrets"]]
-        assert (client, key_id, _keys.verify(secret)) == ("alice", "laptop", True)
+        assert (client, key_id, key_form.verify(secret)) == ("alice", "laptop", True)
         assert secret not in run.output
-    assert _keys.digest(rotated["secrets"][0]["secret"]) == stored(playbook)
+    assert key_form.digest(rotated["secrets"][0]["secret"]) == stored(playbook)
     assert "fingerprints" in run.output.split("TASK")[3], "a result without secrets is shown"
 
 

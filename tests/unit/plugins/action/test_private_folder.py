@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import is_read
 
 from tests.collection import ROOT
@@ -107,14 +107,16 @@ def test_no_key_becomes_a_host_of_any_inventory_and_no_word_of_it_is_printed(
         assert found == hosts
         lower = printed.lower()
         assert [
-            word for word in (*secrets, _keys.PREFIX, "planted", "alice", "warning", "ca.key") if word.lower() in lower
+            word
+            for word in (*secrets, key_form.PREFIX, "planted", "alice", "warning", "ca.key")
+            if word.lower() in lower
         ] == []
 
 
 def test_folders_of_a_former_version_are_moved_and_in_check_mode_used_where_they_are(
     playbook: Playbook, inventory: Path
 ) -> None:
-    secret = _keys.generate()
+    secret = key_form.generate()
     for folder, name, text in (("secrets", "alice.laptop", secret), ("ca", "ca.key", "key"), ("ca", "ca.pem", "pem")):
         (inventory / folder).mkdir(mode=0o700, exist_ok=True)
         (inventory / folder / name).write_text(text)
@@ -129,7 +131,7 @@ def test_folders_of_a_former_version_are_moved_and_in_check_mode_used_where_they
     said = run(playbook, tasks, *limit)
     for folder in ("secrets", "ca"):
         assert f"{inventory / folder} was moved to {inventory / '.gatehouse' / folder}" in said
-    assert _keys.digest(secret) in (playbook.folder / "gate.keys").read_text()
+    assert key_form.digest(secret) in (playbook.folder / "gate.keys").read_text()
     assert sorted(path.name for path in inventory.iterdir()) == [".gatehouse", "hosts.yml"]
     again = run(playbook, tasks, *limit)
     assert ("changed=0" in again, "moved" in again) == (True, False)
@@ -139,7 +141,7 @@ def test_keys_of_hosts_of_the_command_line_leave_the_folder_none(playbook: Playb
     """So Ansible calls the folder of such a host, and former versions took it for a name."""
     old = playbook.folder / "None" / "secrets"
     old.mkdir(parents=True, mode=0o700)
-    (old / "alice.laptop").write_text(_keys.generate())
+    (old / "alice.laptop").write_text(key_form.generate())
     said = run(playbook, [private_folder()], "-i", "here,", "-e", "ansible_connection=local")
     assert f"{old} was moved to {playbook.folder / '.gatehouse' / 'secrets'}" in said
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._accelerators import Missing
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import Missing
 from ansible_collections.gatehouse.ollama.plugins.modules import accelerator_info as plugin
 
 LIST = "GPU 0: NVIDIA L4 (UUID: GPU-aaaa1111-0000-4000-8000-000000000000)\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.plugins.loader import action_loader, fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.gatehouse.ollama.plugins.module_utils._clients import CLIENT_KEYS, KEY_KEYS
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import CLIENT_KEYS, KEY_KEYS
 
 MODULES = ["htpasswd", "api_keys"]
 

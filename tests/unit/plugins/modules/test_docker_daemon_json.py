@@ -21,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def end(self: basic.AnsibleModule, **result: Any) -> None:
         raise Ended(result)
 
-    monkeypatch.setattr(module._docker_unit, "command", lambda _: "/usr/bin/dockerd -H fd:// --containerd=/x $OPTS")
+    monkeypatch.setattr(module.docker_unit, "command", lambda _: "/usr/bin/dockerd -H fd:// --containerd=/x $OPTS")
     monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
     monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
 
@@ -241,8 +241,8 @@ class TestRestart:
                 raise Killed
             return "failed to start daemon: bad bip" if b"bip" in found[-1] else ""
 
-        monkeypatch.setattr(module._docker_start, "restart", restart)
-        monkeypatch.setattr(module._docker_start, "on_signals", lambda _: None)
+        monkeypatch.setattr(module.docker_start, "restart", restart)
+        monkeypatch.setattr(module.docker_start, "on_signals", lambda _: None)
         return found
 
     @pytest.fixture(autouse=True)

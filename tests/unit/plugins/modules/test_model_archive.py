@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_options import Wanted, read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._model_store import Folder, Store, StoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._ollama_place import Container
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import Folder, Store, StoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import Wanted, read_models
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container
 from ansible_collections.gatehouse.ollama.plugins.modules import model_archive as module
 
-from tests.unit.plugins.module_utils.test_model_store import blob, put
+from tests.unit.plugins.module_utils._models.test_archive import blob, put
 
 
 class Module:

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils import _wall_doors
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall_http import Answer
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import doors
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer
 from ansible_collections.gatehouse.ollama.plugins.modules import side_doors_info as module
 
 CONTAINER: dict[str, Any] = {
@@ -71,7 +71,7 @@ def test_a_server_is_known_again_by_what_it_told(monkeypatch: pytest.MonkeyPatch
     running = {"Id": "1", "Name": "/ollama", "State": {"Running": True, "Pid": 7}, "Config": {"Labels": labels}}
     other = {**running, "Config": {"Labels": {"com.docker.compose.service": "egress"}}}
     (found,) = module.identities([running, other])
-    server = _wall_doors.Server(found["version"], frozenset(found["models"]))
+    server = doors.Server(found["version"], frozenset(found["models"]))
     for models, known in (
         ([tiny], "proven"),
         ([{**tiny, "digest": "b" * 64}, tiny], "proven"),
@@ -79,4 +79,4 @@ def test_a_server_is_known_again_by_what_it_told(monkeypatch: pytest.MonkeyPatch
         ([], "not"),
     ):
         listed = Answer(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps({"models": models}, separators=(",", ":")).encode())
-        assert _wall_doors.compare("0.32.15", listed, [server]) == known
+        assert doors.compare("0.32.15", listed, [server]) == known

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker_cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.modules import stale_containers as module
 
 OLD, NEW, OTHER = "a1", "b2", "c3"

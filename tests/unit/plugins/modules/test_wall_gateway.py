@@ -12,7 +12,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import wall_gateway as module
 
-from tests.unit.plugins.module_utils.test_wall_gateway import container
+from tests.unit.plugins.module_utils._wall.test_gateway import container
 from tests.unit.plugins.modules.ended import Ended
 
 NETWORKS = [{"Name": "ollama", "Internal": True}, {"Name": "default", "Internal": False}]

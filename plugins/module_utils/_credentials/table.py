@@ -1,0 +1,91 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clients of a gateway, for people to read. Pure functions.
+
+No cell has a blank: callbacks that print YAML fold long lines at single ones.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.report import UNKNOWN_SCHEME
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.columns import aligned
+
+HEADER = (
+    *("client", "credential", "fingerprint", "last4", "scopes", "models"),
+    *("created", "expires", "last-use", "state"),
+)
+UNKNOWN = "-"
+# A client with more of them than this shall not make every line of the table long.
+_SHOWN = 4
+
+
+def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> list[str]:
+    """A line for each credential, in the form of what the module returns, then what they are in numbers."""
+    rows = [
+        (*row[:-1], row[-1] + ",added-by-hand") if client["by_hand"] else row
+        for client in clients
+        for row in _rows(client, log_since is not None)
+    ]
+    keys = sum(len(client["api_keys"]) for client in clients)
+    passwords = sum(client["password"] is not None for client in clients)
+    certificates = sum(len(client["certificates"]) for client in clients)
+    numbers = ", ".join(
+        [
+            *(_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")),
+            *([_count(certificates, "certificate")] if certificates else []),
+        ]
+    )
+    log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
+    return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
+
+
+def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, ...]]:
+    rights = (_some(client["scopes"]), "all" if "*" in client["models"] else _some(client["models"]))
+    never = "never" if logged else UNKNOWN
+    password = client["password"]
+    if password:
+        used = _moment(password["last_use"], never)
+        state = UNKNOWN if password["scheme"] == UNKNOWN_SCHEME else "valid"
+        yield (client["name"], "password", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, state)
+    for key in client["api_keys"]:
+        yield (
+            client["name"],
+            key["id"],
+            key["fingerprint"] or UNKNOWN,
+            key["last4"] or UNKNOWN,
+            *rights,
+            _moment(key["created"]),
+            _moment(key["expires"]),
+            _moment(key["last_use"], never),
+            key["state"].replace(" ", "-"),
+        )
+    for certificate in client["certificates"]:
+        # The log does not tell which one it was.
+        name = "certificate:" + _unbroken(certificate["subject"])
+        yield (client["name"], name, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, UNKNOWN, certificate["state"])
+    if not password and not client["api_keys"] and not client["certificates"]:
+        used = _moment(client["last_use"], never)
+        yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
+
+
+def _unbroken(subject: str) -> str:
+    """The same subject without blanks, as RFC 4514, section 2.4 allows."""
+    return re.sub(b"[^!-~]", lambda sign: b"\\%02X" % sign[0][0], subject.encode("utf-8", "replace")).decode()
+
+
+def _some(items: t.Sequence[str]) -> str:
+    more = ["+%d" % (len(items) - _SHOWN)] if len(items) > _SHOWN else []
+    return ",".join([*items[:_SHOWN], *more]) or "none"
+
+
+def _moment(text: str | None, unknown: str = UNKNOWN) -> str:
+    """2027-01-01T00:00:00Z to the minute."""
+    return text[:16] + "Z" if text else unknown
+
+
+def _count(number: int, noun: str) -> str:
+    return "%d %s%s" % (number, noun, "" if number == 1 else "s")

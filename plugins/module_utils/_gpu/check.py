@@ -1,0 +1,80 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a model in the memory of a GPU, and if not, what did its server see? Pure functions."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import key_of
+
+Dict = t.Dict[str, t.Any]
+
+VARIABLE = "ollama_server_require_gpu"
+# What Ollama logs about GPUs when it starts, and what libraries say that find none.
+_TELLING = re.compile(r"inference compute|GPU|vram|nvml|cuda|rocm|amdgpu|vulkan|/dev/(kfd|dri|nvidia)", re.IGNORECASE)
+# This one has every word in it.
+_NOISE = re.compile(r'msg="server config"|\[GIN\]|Listening on')
+_MOST_LINES = 12
+
+
+class Residence(t.NamedTuple):
+    """Where a loaded model is, in bytes."""
+
+    size: int
+    on_gpu: int
+
+    @property
+    def complete(self) -> bool:
+        return 0 < self.size <= self.on_gpu
+
+
+def choose(tags: t.List[Dict], wanted: str) -> t.Optional[Dict]:
+    """The wanted model, or the smallest if none is wanted, of those that the server itself runs."""
+    local = [one for one in tags if not one.get("remote_host") and not one.get("remote_model")]
+    if wanted:
+        return next((one for one in local if key_of(str(one["name"])) == key_of(wanted)), None)
+    return min(local, key=lambda one: (int(one.get("size") or 0), str(one["name"])), default=None)
+
+
+def find_loaded(running: t.List[Dict], model: Dict) -> t.Optional[Residence]:
+    """Where the model is, None if it is not loaded."""
+    for one in running:
+        if one.get("digest") == model.get("digest") or key_of(str(one.get("name"))) == key_of(str(model["name"])):
+            return Residence(int(one.get("size") or 0), int(one.get("size_vram") or 0))
+    return None
+
+
+def telling_lines(log: str) -> t.List[str]:
+    """The lines of a server's log that tell about GPUs."""
+    lines = [line.strip() for line in log.splitlines() if _TELLING.search(line) and not _NOISE.search(line)]
+    return lines[-_MOST_LINES:]
+
+
+def shown_size(count: int) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return "%.1f %s" % (count / float(unit), name)
+    return "%d bytes" % count
+
+
+def failure(service: str, model: str, found: t.Optional[Residence], seen: t.Dict[str, t.List[str]]) -> str:
+    """Why this is no proof, with what the container saw."""
+    if found is None:
+        told = "%s: %s was loaded, and is not in memory any more" % (service, model)
+    else:
+        told = (
+            "%s: of %s, which takes %s, only %s are in the memory of a GPU (size_vram); the CPU computes the rest"
+            % (
+                service,
+                model,
+                shown_size(found.size),
+                shown_size(found.on_gpu),
+            )
+        )
+    lines = ["%s: %s. What its container saw:" % (VARIABLE, told)]
+    for what, said in seen.items():
+        lines += ["  %s:" % what, *("    " + line for line in said or ["nothing"])]
+    return "\n".join(lines)

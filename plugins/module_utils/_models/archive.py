@@ -1,0 +1,301 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder in which Ollama keeps models, and copies of models from one such folder to another.
+
+A model is a manifest, `manifests/<host>/<namespace>/<model>/<tag>`, which names blobs, `blobs/sha256-<64 digits>`; the
+digest that Ollama shows of a model is the SHA-256 of its manifest. Whoever can write to such a folder could have put
+links into it. None is ever followed, since root reads and writes here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import names as model_names
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Key, Name
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_BLOCK = 1 << 20
+# No description of a model comes near.
+_MOST_BYTES = 4 << 20
+# Left on the disk beside what is copied.
+_RESERVE = 64 << 20
+
+
+class StoreError(GatehouseError):
+    """A folder of models is not what it should be; the text names the file."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    digest: str
+    size: int
+
+    @property
+    def file(self) -> str:
+        return self.digest.replace(":", "-")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as its manifest describes it."""
+
+    name: Name
+    manifest: bytes
+    blobs: t.Tuple[Blob, ...]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.manifest).hexdigest()
+
+    @property
+    def size(self) -> int:
+        return sum(blob.size for blob in self.blobs)
+
+
+def read_manifest(name: Name, content: bytes) -> Model:
+    """The model that a manifest describes. Raises StoreError."""
+    try:
+        parts = json.loads(content)
+        blobs = tuple(_blob(part) for part in [parts["config"], *parts["layers"]])
+    except (ValueError, KeyError, TypeError):
+        raise StoreError("the manifest of %s is damaged" % name.short) from None
+    return Model(name, content, blobs)
+
+
+def _blob(part: t.Dict[str, t.Any]) -> Blob:
+    if not _DIGEST.match(part["digest"]) or part["size"] < 0:
+        raise ValueError(part)
+    return Blob(str(part["digest"]), int(part["size"]))
+
+
+class Folder:
+    """An open folder. What is in it is reached through it and by no link, whoever renames what meanwhile."""
+
+    def __init__(self, path: str, descriptor: int, owner: t.Tuple[int, int]) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        # Whose the things are that are made in it.
+        self._owner = owner
+
+    @classmethod
+    @contextlib.contextmanager
+    def at(cls, path: str) -> t.Iterator[Folder]:
+        """The folder at a path that the user names; links on the way there are the user's. Raises StoreError."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise StoreError("%s: %s" % (path, error.strerror)) from None
+        try:
+            there = os.fstat(descriptor)
+            yield cls(path, descriptor, (there.st_uid, there.st_gid))
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def within(self, *names: str, make: bool = False) -> t.Iterator[t.Optional[Folder]]:
+        """A folder further down; None if it is not there and not to be made."""
+        folder: t.Optional[Folder] = self
+        with contextlib.ExitStack() as opened:
+            for name in names:
+                if folder is not None:
+                    folder = folder._child(name, make)
+                    if folder is not None:
+                        opened.callback(os.close, folder._descriptor)
+            yield folder
+
+    def _child(self, name: str, make: bool) -> t.Optional[Folder]:
+        path = os.path.join(self.path, name)
+        with self._told(path):
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=self._descriptor)
+                    self._hand_over(name)
+            try:
+                descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self._descriptor)
+            except FileNotFoundError:
+                return None
+        return Folder(path, descriptor, self._owner)
+
+    def names(self) -> t.List[str]:
+        with self._told(self.path):
+            return sorted(os.listdir(self._descriptor))
+
+    def size(self, name: str) -> t.Optional[int]:
+        """The bytes of a file, None if there is none."""
+        try:
+            there = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return there.st_size if stat.S_ISREG(there.st_mode) else None
+
+    def free(self) -> int:
+        """The bytes that its disk has left for its owner."""
+        disk = os.fstatvfs(self._descriptor)
+        return disk.f_bavail * disk.f_frsize
+
+    def read(self, name: str) -> t.Iterator[bytes]:
+        """The content of a file, in blocks."""
+        path = os.path.join(self.path, name)
+        with self._told(path):
+            # A pipe in the place of a file would wait for ever.
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StoreError("%s: it is no file" % path)
+                while True:
+                    block = file.read(_BLOCK)
+                    if not block:
+                        return
+                    yield block
+
+    def write(self, name: str, content: t.Iterable[bytes]) -> None:
+        """Make this the content of a file, by renaming: if `content` raises, nothing is there that was not before."""
+        new = ".%s.%d" % (name, os.getpid())
+        with self._told(os.path.join(self.path, name)):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=self._descriptor)
+            descriptor = os.open(new, flags, 0o644, dir_fd=self._descriptor)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    for block in content:
+                        file.write(block)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.fchmod(file.fileno(), 0o644)
+                self._hand_over(new)
+                os.rename(new, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(new, dir_fd=self._descriptor)
+
+    def _hand_over(self, name: str) -> None:
+        if os.geteuid() == 0:
+            os.chown(name, *self._owner, dir_fd=self._descriptor, follow_symlinks=False)
+
+    @contextlib.contextmanager
+    def _told(self, path: str) -> t.Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise StoreError("%s: it is a link or no folder, where Ollama has none" % path) from None
+            raise StoreError("%s: %s" % (path, error.strerror)) from None
+
+
+class Store:
+    """The models in a folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def models(self) -> t.List[Model]:
+        return [self._read(name, path) for name, path in self._names(("manifests",))]
+
+    def find(self, name: Name) -> t.Optional[Model]:
+        """The model of that name, in whatever spelling it is here."""
+        for here, path in self._names(("manifests",)):
+            if here.key == name.key:
+                return self._read(here, path)
+        return None
+
+    def has(self, blob: Blob) -> bool:
+        """Whether a blob is there, by its size. What it holds was checked when it came."""
+        with self.folder.within("blobs") as blobs:
+            return blobs is not None and blobs.size(blob.file) == blob.size
+
+    def missing(self, model: Model) -> t.List[Blob]:
+        return [blob for blob in dict.fromkeys(model.blobs) if not self.has(blob)]
+
+    def take(self, model: Model, source: Store) -> None:
+        """Copy a model from another store. Every blob is checked on the way; the manifest comes last."""
+        with source.folder.within("blobs") as there, self.folder.within("blobs", make=True) as here:
+            for blob in self.missing(model):
+                if there is None or here is None or there.size(blob.file) is None:
+                    raise StoreError("%s: %s of %s is missing" % (source.folder.path, blob.file, model.name.short))
+                here.write(blob.file, _checked(there.read(blob.file), blob, there.path))
+        name = self._spelling(model.name)
+        with self.folder.within("manifests", name.host, name.namespace, name.model, make=True) as folder:
+            if folder is not None:
+                folder.write(name.tag, [model.manifest])
+
+    def _spelling(self, name: Name) -> Name:
+        """A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone."""
+        return next((here for here, _path in self._names(("manifests",)) if here.key == name.key), name)
+
+    def _names(self, path: t.Tuple[str, ...]) -> t.Iterator[t.Tuple[Name, t.Tuple[str, ...]]]:
+        with self.folder.within(*path) as folder:
+            # What begins with a dot was left by a copy that was broken off, or is not Ollama's.
+            names = [one for one in folder.names() if not one.startswith(".")] if folder is not None else []
+        for one in names:
+            if len(path) < 4:
+                yield from self._names((*path, one))
+                continue
+            name = model_names.parse("%s/%s/%s:%s" % (*path[1:], one))
+            if name is not None:
+                yield name, (*path, one)
+
+    def _read(self, name: Name, path: t.Tuple[str, ...]) -> Model:
+        content = b""
+        with self.folder.within(*path[:-1]) as folder:
+            for block in folder.read(path[-1]) if folder is not None else ():
+                content += block
+                if len(content) > _MOST_BYTES:
+                    raise StoreError("%s: it is no manifest" % os.path.join(self.folder.path, *path))
+        return read_manifest(name, content)
+
+
+def _checked(content: t.Iterable[bytes], blob: Blob, place: str) -> t.Iterator[bytes]:
+    """The content, and at its end StoreError unless it is what the digest says."""
+    found = hashlib.sha256()
+    for block in content:
+        found.update(block)
+        yield block
+    if "sha256:" + found.hexdigest() != blob.digest:
+        raise StoreError("%s/%s is damaged: its SHA-256 is %s" % (place, blob.file, found.hexdigest()))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be copied. `old` is the digest that a model has at the target, empty if it is not there."""
+
+    model: Model
+    old: str
+    blobs: t.Tuple[Blob, ...]
+
+    @property
+    def needed(self) -> bool:
+        return self.old != self.model.digest or bool(self.blobs)
+
+
+def plan(models: t.Sequence[Model], target: t.Optional[Store]) -> t.List[Plan]:
+    """What a copy of these models would bring to the target. None is a target that is not there yet."""
+    plans = []
+    coming: t.Set[Blob] = set()
+    there: t.Dict[Key, Model] = {one.name.key: one for one in target.models()} if target else {}
+    for model in models:
+        missing = target.missing(model) if target else list(dict.fromkeys(model.blobs))
+        old = there.get(model.name.key)
+        plans.append(Plan(model, old.digest if old else "", tuple(blob for blob in missing if blob not in coming)))
+        coming.update(missing)
+    return plans
+
+
+def refuse_if_too_large(plans: t.Sequence[Plan], folder: Folder) -> None:
+    """Raise StoreError if the disk of the folder cannot take what is planned."""
+    needed = sum(blob.size for one in plans for blob in one.blobs)
+    free = folder.free()
+    if needed and needed + _RESERVE > free:
+        message = "%s: %.1f GB are to be copied there, and %.1f GB are free; make room, or name fewer models"
+        raise StoreError(message % (folder.path, needed / 1e9, free / 1e9))

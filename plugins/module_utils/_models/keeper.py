@@ -1,0 +1,392 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a server have the models that are wanted, one after another: a server downloads the layers of one at a time.
+
+One that fails hides no other: all are tried, and each keeps its own error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
+    GatehouseError,
+    ServerError,
+    ServerUnreachable,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import progress
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import recipe as model_recipe
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.made import Made
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Key, Name, key_of, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import Recipe, Wanted, ordered
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.pull import RETRIES, Host, Meter, follow, pull
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.recipe import Look
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.registry import Registries
+
+Dict = t.Dict[str, t.Any]
+
+ADDED, UPDATED, REMOVED, UNCHANGED, UNKNOWN = "added", "updated", "removed", "unchanged", "unknown"
+_BLOCK = 1 << 20
+_SHORT = 12
+# A model that is to stay for good expires in some centuries.
+_FOR_GOOD_YEARS = 50
+
+
+class ModelProblem(GatehouseError):
+    """A model cannot become what it should be."""
+
+
+@dataclass
+class Result:
+    """What became of a model, or would become of it. `before` and `after` are lines for a diff."""
+
+    name: str
+    change: str = UNCHANGED
+    old: str = ""
+    digest: str = ""
+    loaded: bool = False
+    error: str = ""
+    before: t.List[str] = field(default_factory=list)
+    after: t.List[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return self.change in (ADDED, UPDATED, REMOVED) or self.loaded
+
+
+class Keeper:
+    """Keeps the models of one server. Without a client there is no server yet, and all is to be done."""
+
+    def __init__(
+        self,
+        client: Client | None,
+        host: Host,
+        check: bool,
+        retries: int = RETRIES,
+        registries: Registries | None = None,
+        made: Made | None = None,
+    ) -> None:
+        self._client = client
+        self._host = host
+        self._check = check
+        self._retries = retries
+        self._registries = registries or Registries()
+        self._made = made or Made()
+        self._installed: t.Dict[Key, Dict] = {}
+        self._looks: t.Dict[Key, Look] = {}
+        # What would be another one by then, in check mode.
+        self._moved: t.Set[Key] = set()
+        self._list()
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            raise ModelProblem("there is no server yet")
+        return self._client
+
+    def keep(self, wanted: t.Sequence[Wanted], purge: bool = False) -> t.List[Result]:
+        """The results, in the order in which the models were taken."""
+        results: t.List[Result] = []
+        gone = ""
+        for one in ordered(wanted):
+            result = Result(one.name.short, old=self._digest(one.name), digest=self._digest(one.name))
+            results.append(result)
+            if gone:
+                result.error = "not tried: %s" % gone
+                continue
+            try:
+                self._keep(one, result)
+                if one.keep_alive is not None and one.state != "absent":
+                    self._load(one, result)
+            except (GatehouseError, OSError) as error:
+                result.error = _words(error)
+                if result.digest == result.old:
+                    result.change = UNCHANGED
+                gone = self._gone() if isinstance(error, ServerUnreachable) else ""
+        # What was there stays until all that should be there is.
+        if purge and not any(one.error for one in results):
+            results += self._purge(wanted)
+        return results
+
+    def _keep(self, one: Wanted, result: Result) -> None:
+        if one.state == "absent":
+            self._remove(one.name, result)
+        elif one.source is not None:
+            self._copy(one, one.source, result)
+        elif one.recipe is not None:
+            self._make(one, one.recipe, result)
+        else:
+            self._download(one, result)
+        if result.change in (ADDED, UPDATED):
+            self._moved.add(one.name.key)
+            self._looks.pop(one.name.key, None)
+
+    def _download(self, one: Wanted, result: Result) -> None:
+        have = result.old
+        there: t.Optional[t.Set[str]] = None
+        if have and one.state == "present" and (one.digest is None or have.startswith(one.digest)):
+            return
+        if have and one.state == "latest":
+            there = self._registries.digests(one.name, one.insecure)
+            if there is not None and have in there:
+                return
+            if there is None and self._check:
+                result.change = UNKNOWN
+                return
+        expected = one.digest or next(iter(there or ()), "")
+        self._differs(result, expected[:_SHORT] or "what the registry has")
+        if self._check:
+            return
+        started = self._host.clock()
+        pull(self.client, one.name, self._host, one.insecure, self._retries)
+        self._changed(one.name, result)
+        if one.digest is not None and not result.digest.startswith(one.digest):
+            raise ModelProblem(
+                "digest: its registry has %s under this name, and not %s, which is pinned. That was downloaded; pin "
+                "it, or name the tag that you mean" % (result.digest[:_SHORT], one.digest[:_SHORT])
+            )
+        if result.changed:
+            seconds = self._host.clock() - started
+            amount = progress.size(self._installed[one.name.key].get("size") or 0)
+            self._host.notes.event("%s: downloaded, %s in %d s" % (one.name.short, amount, seconds))
+
+    def _copy(self, one: Wanted, source: Name, result: Result) -> None:
+        there = self._base(source)
+        if result.old and result.old == there and source.key not in self._moved:
+            return
+        self._differs(result, there[:_SHORT] or "that of %s" % source.short)
+        if not self._check:
+            self.client.copy(self._spelled(source), self._spelled(one.name))
+            self._changed(one.name, result)
+
+    def _make(self, one: Wanted, recipe: Recipe, result: Result) -> None:
+        files = self._files(recipe)
+        base: t.Optional[Look] = None
+        unknown_base = False
+        if recipe.base is not None:
+            unknown_base = not self._base(recipe.base) or (self._check and recipe.base.key in self._moved)
+            base = None if unknown_base else self._look(recipe.base)
+        now = self._look(one.name) if result.old else None
+        wanted = frozenset(files.values())
+        if now is not None and files and self._made.of(wanted, now.weights):
+            now = replace(now, weights=wanted)
+        if not unknown_base:
+            wish = model_recipe.wished(recipe, base, files.values(), now)
+            if now == wish:
+                return
+            result.after = wish.lines()
+        else:
+            result.after = ["made anew from %s" % (recipe.base.short if recipe.base else "")]
+        result.before = now.lines() if now else []
+        result.change = UPDATED if result.old else ADDED
+        if self._check:
+            return
+        self._upload(files)
+        names = {_base_name(path): "sha256:" + digest for path, digest in files.items()}
+        stream = self.client.create(self._spelled(one.name), model_recipe.request(recipe, names))
+        follow(stream, Meter(), one.name.short, self._host, self.client.timeout)
+        self._changed(one.name, result)
+        if files:
+            layers = model_recipe.look(self.client.show(self._spelled(one.name))).weights
+            self._made.note(wanted, layers)
+        if result.changed:
+            self._host.notes.event("%s: made" % one.name.short)
+
+    def _base(self, name: Name) -> str:
+        """The digest of a model that another one needs; it is downloaded if it is missing. Empty in check mode then."""
+        if not self._digest(name) and not self._check:
+            pull(self.client, name, self._host, retries=self._retries)
+            self._list()
+        return self._digest(name)
+
+    def _files(self, recipe: Recipe) -> t.Dict[str, str]:
+        """The digests of the files, by path. Raises ModelProblem."""
+        found = {}
+        for path in recipe.files:
+            try:
+                found[path] = self._digest_of_file(path)
+            except OSError as error:
+                raise ModelProblem("files: %s cannot be read: %s" % (path, error.strerror)) from None
+        return found
+
+    def _digest_of_file(self, path: str) -> str:
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            total = os.fstat(file.fileno()).st_size
+            done = 0
+            for block in iter(lambda: file.read(_BLOCK), b""):
+                if not done and not block.startswith(b"GGUF"):
+                    raise ModelProblem("files: %s is no GGUF file; convert it to one first" % path)
+                digest.update(block)
+                done += len(block)
+                self._host.notes.now("%s: read, %d %% of %s" % (path, 100 * done // total, progress.size(total)))
+            if not done:
+                raise ModelProblem("files: %s is empty" % path)
+        return digest.hexdigest()
+
+    def _upload(self, files: t.Mapping[str, str]) -> None:
+        for path, hexadecimal in files.items():
+            digest = "sha256:" + hexadecimal
+            if self.client.head_blob(digest):
+                continue
+            total = os.stat(path).st_size
+
+            def sent(count: int, path: str = path, total: int = total) -> None:
+                self._host.notes.now("%s: sent, %d %% of %s" % (path, 100 * count // total, progress.size(total)))
+
+            self.client.upload_blob(digest, path, sent)
+
+    def _remove(self, name: Name, result: Result) -> None:
+        if not result.old:
+            return
+        if not self._check:
+            self.client.delete(self._spelled(name))
+        result.change, result.digest = REMOVED, ""
+        result.before = ["digest: %s" % result.old[:_SHORT]]
+        self._installed.pop(name.key, None)
+
+    def _purge(self, wanted: t.Sequence[Wanted]) -> t.List[Result]:
+        """Remove the rest, but for what a wanted model is made from: it would be downloaded again to compare with."""
+        needed = {one.name.key for one in wanted} | {one.base.key for one in wanted if one.base is not None}
+        results = []
+        for key, entry in sorted(self._installed.items()):
+            if key in needed:
+                continue
+            name = parse(str(entry["name"]))
+            if name is None:
+                continue
+            result = Result(name.short, old=self._digest(name))
+            results.append(result)
+            try:
+                self._remove(name, result)
+            except GatehouseError as error:
+                result.error = _words(error)
+        return results
+
+    def _load(self, one: Wanted, result: Result) -> None:
+        running = {} if self._client is None else {_key(entry): entry for entry in self._client.ps()}
+        entry = running.get(one.name.key)
+        if entry is not None and entry.get("digest") not in (None, result.digest):
+            entry = None
+        if one.keep_alive == 0:
+            right = entry is None
+        else:
+            right = entry is not None and (not _for_good(one.keep_alive) or _stays(str(entry.get("expires_at"))))
+        if right and not (self._check and one.name.key in self._moved):
+            return
+        if not self._check and one.keep_alive is not None:
+            self._host.notes.now("%s: loading" % one.name.short)
+            self.client.load(self._spelled(one.name), one.keep_alive)
+        result.loaded = True
+        then = "for good" if _for_good(one.keep_alive) else "no" if one.keep_alive == 0 else str(one.keep_alive)
+        result.before.append("loaded: %s" % ("no" if entry is None else "until %s" % entry.get("expires_at")))
+        result.after.append("loaded: %s" % then)
+
+    def _look(self, name: Name) -> Look:
+        if name.key not in self._looks:
+            self._looks[name.key] = model_recipe.look(self.client.show(self._spelled(name)))
+        return self._looks[name.key]
+
+    def _differs(self, result: Result, after: str) -> None:
+        result.change = UPDATED if result.old else ADDED
+        result.before = ["digest: %s" % result.old[:_SHORT]] if result.old else []
+        result.after = ["digest: %s" % after]
+
+    def _changed(self, name: Name, result: Result) -> None:
+        """Look what became of the model."""
+        self._list()
+        result.digest = self._digest(name)
+        if result.digest == result.old:
+            result.change, result.before, result.after = UNCHANGED, [], []
+        elif result.after and result.after[0].startswith("digest: "):
+            result.after = ["digest: %s" % result.digest[:_SHORT]]
+
+    def _list(self) -> None:
+        if self._client is not None:
+            self._installed = {_key(entry): entry for entry in self._client.tags()}
+
+    def _digest(self, name: Name) -> str:
+        return str(self._installed.get(name.key, {}).get("digest") or "")
+
+    def _spelled(self, name: Name) -> str:
+        """The name as the server has it, if it has it."""
+        return str(self._installed.get(name.key, {}).get("name") or name.short)
+
+    def _gone(self) -> str:
+        """Why no other model needs to be tried; empty if the server is there."""
+        try:
+            self.client.version()
+        except ServerError as error:
+            return str(error)
+        return ""
+
+
+def free_space(folder: str | None) -> t.Callable[[], t.Optional[int]]:
+    """Tells the bytes that are free where a folder is, or will be."""
+
+    def free() -> t.Optional[int]:
+        path = folder
+        while path:
+            try:
+                found = os.statvfs(path)
+            except FileNotFoundError:
+                path = os.path.dirname(path) if path != "/" else ""
+                continue
+            except OSError:
+                return None
+            return found.f_bavail * found.f_frsize
+        return None
+
+    return free
+
+
+def diff(results: t.Sequence[Result]) -> Dict:
+    """What changes, for --diff."""
+    before, after = [], []
+    for one in results:
+        if not one.changed:
+            continue
+        if one.change != ADDED:
+            before += [one.name, *("  " + line for line in one.before)]
+        if one.change != REMOVED:
+            after += [one.name, *("  " + line for line in one.after)]
+    return {
+        "before_header": "models",
+        "after_header": "models",
+        "before": "".join(line + "\n" for line in before),
+        "after": "".join(line + "\n" for line in after),
+    }
+
+
+def failures(results: t.Sequence[Result]) -> t.List[str]:
+    return ["%s: %s" % (one.name, one.error) for one in results if one.error]
+
+
+def _key(entry: Dict) -> Key:
+    return key_of(str(entry.get("name") or entry.get("model") or ""))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return "%s: %s" % (error.filename, error.strerror)
+    return str(error)
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _for_good(keep_alive: t.Union[int, str, None]) -> bool:
+    return str(keep_alive).startswith("-")
+
+
+def _stays(expires: str) -> bool:
+    year = re.match(r"([0-9]+)-", expires)
+    return bool(year) and int(expires.partition("-")[0]) > time.gmtime().tm_year + _FOR_GOOD_YEARS

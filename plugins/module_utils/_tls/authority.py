@@ -1,0 +1,102 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The CAs of client certificates and their revocation lists, judged as nginx will use them. Pure functions.
+
+nginx has OpenSSL verify up to a self-signed root, and with ssl_crl sets X509_V_FLAG_CRL_CHECK and
+X509_V_FLAG_CRL_CHECK_ALL: for each certificate of the chain, the root included, a list of its issuer must be there and
+in time. If one is not, nobody with a certificate comes in.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
+    describe,
+    extension,
+    issued_by,
+    moment,
+    pem,
+    time_problems,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls, wrap
+
+# _tls/pem says what is missing.
+try:
+    from cryptography.hazmat.primitives import serialization
+except ImportError:
+    serialization = None  # type: ignore[assignment]
+
+CLIENT_CA = "ollama_gateway_client_ca"
+CLIENT_CRL = "ollama_gateway_client_crl"
+
+
+def read_client_ca(data: bytes, now: datetime.datetime) -> tuple[list[t.Any], list[str]]:
+    """The CAs of client certificates, and the problems."""
+    found, problems = read_certificates(data, CLIENT_CA)
+    texts = []
+    for one in found:
+        if not _may(one, "key_cert_sign", ca=True):
+            texts.append("%s is not that of a CA" % describe(one))
+        elif not any(issued_by(one, other) for other in found):
+            # By default OpenSSL trusts no chain that ends before a root.
+            texts.append("the issuer of %s, %s, is missing; add it" % (describe(one), one.issuer.rfc4514_string()))
+        texts += time_problems(one, now)
+    return found, problems + ["%s: %s" % (CLIENT_CA, text) for text in texts]
+
+
+def read_client_crl(
+    data: bytes, authorities: t.Sequence[t.Any], now: datetime.datetime
+) -> tuple[list[t.Any], list[str]]:
+    """The revocation lists, and the problems."""
+    found, problems = read_crls(data, CLIENT_CRL)
+    if not found:
+        return [], problems
+    texts = []
+    for one in found:
+        if not any(_signed(one, authority) for authority in authorities):
+            texts.append("the list of %s is not signed by any CA of %s" % (_issuer(one), CLIENT_CA))
+        elif one.last_update_utc > now:
+            texts.append("the list of %s is not valid before %s" % (_issuer(one), moment(one.last_update_utc)))
+        elif one.next_update_utc is not None and one.next_update_utc < now:
+            text = "the list of %s had to be renewed by %s, and with it nginx would refuse every client certificate"
+            texts.append(text % (_issuer(one), moment(one.next_update_utc)))
+    for authority in authorities:
+        if not any(_signed(one, authority) for one in found):
+            text = (
+                "there is no list of the CA of %s, and without one nginx would refuse every client certificate below it"
+            )
+            texts.append(text % describe(authority))
+        elif not _may(authority, "crl_sign"):
+            texts.append("%s may not sign revocation lists, by its key usage" % describe(authority))
+    return found, problems + ["%s: %s" % (CLIENT_CRL, text) for text in texts]
+
+
+def ca_text(found: t.Iterable[t.Any]) -> str:
+    return "".join(pem(one) for one in found)
+
+
+def crl_text(found: t.Iterable[t.Any]) -> str:
+    return "".join(wrap("X509 CRL", one.public_bytes(serialization.Encoding.DER)) for one in found)
+
+
+def _may(one: t.Any, use: str, ca: bool = False) -> bool:
+    """Whether a CA may use its key so; without key usage it may."""
+    constraints = extension(one, "BasicConstraints")
+    if ca and (constraints is None or not constraints.ca):
+        return False
+    usage = extension(one, "KeyUsage")
+    return usage is None or bool(getattr(usage, use))
+
+
+def _signed(crl: t.Any, authority: t.Any) -> bool:
+    try:
+        return bool(crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key()))
+    except Exception:  # a kind of key or signature that cryptography does not know
+        return False
+
+
+def _issuer(crl: t.Any) -> str:
+    return str(crl.issuer.rfc4514_string())

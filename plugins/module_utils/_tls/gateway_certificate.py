@@ -1,0 +1,140 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gateway's own certificate, its chain and its private key. Pure functions; `now` knows its time zone.
+
+Problems begin with their variable. None quotes anything of the private key.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
+    describe,
+    issued_by,
+    leaf_problems,
+    moment,
+    names_of,
+    pem,
+    public_bytes,
+    self_signed,
+    time_problems,
+    uncovered,
+    weak_problems,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key, wrap
+
+# _tls/pem says what is missing.
+try:
+    from cryptography.hazmat.primitives import hashes, serialization
+except ImportError:
+    hashes = None  # type: ignore[assignment]
+
+CERTIFICATE = "ollama_gateway_tls_certificate"
+PRIVATE_KEY = "ollama_gateway_tls_private_key"
+SERVER_NAMES = "ollama_gateway_server_names"
+SOON = 30
+
+
+@dataclass(frozen=True)
+class Server:
+    """A certificate with its chain, the leaf first, and its key."""
+
+    key: t.Any = field(repr=False)
+    chain: t.Tuple[t.Any, ...]
+
+    @property
+    def pem(self) -> str:
+        """The private key in PKCS #8, then the chain. A secret."""
+        der, pkcs8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
+        key = self.key.private_bytes(der, pkcs8, serialization.NoEncryption())
+        return wrap("PRIVATE KEY", key) + "".join(pem(one) for one in self.chain)
+
+    @property
+    def names(self) -> list[str]:
+        return names_of(self.chain[0])
+
+    @property
+    def not_after(self) -> str:
+        return moment(self.chain[0].not_valid_after_utc)
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.chain[0].fingerprint(hashes.SHA256()).hex())
+
+
+def read_server(
+    certificate: bytes, private_key: bytes, names: t.Sequence[str], now: datetime.datetime, required_days: int = 0
+) -> tuple[Server | None, list[str], list[str]]:
+    """What the gateway serves, the problems, and warnings. It is None if there are problems."""
+    found, problems = read_certificates(certificate, CERTIFICATE)
+    key, more = read_private_key(private_key, PRIVATE_KEY)
+    problems += more
+    if not found:
+        return None, problems, []
+    leaf = found[0]
+    chain = [leaf]
+    warnings: list[str] = []
+    if key is not None:
+        fitting = [one for one in found if public_bytes(one.public_key()) == public_bytes(key.public_key())]
+        if fitting:
+            # Of several for one key, the one that was renewed last.
+            leaf = max(fitting, key=lambda one: one.not_valid_after_utc)
+            chain, more, warnings = put_in_order(leaf, found)
+            problems += more
+        else:
+            which = "the certificate" if len(found) == 1 else "any of the %d certificates" % len(found)
+            problems.append("%s: it does not belong to %s of %s" % (PRIVATE_KEY, which, CERTIFICATE))
+    texts = leaf_problems(leaf)
+    for one in chain:
+        texts += [*time_problems(one, now), *weak_problems(one)]
+    problems += ["%s: %s" % (CERTIFICATE, text) for text in texts]
+    missing = uncovered(names, leaf)
+    if missing and names_of(leaf):
+        text = "%s: the certificate is not for %s, but for %s; leave out the name or get a certificate for it"
+        problems.append(text % (SERVER_NAMES, ", ".join(missing), ", ".join(names_of(leaf))))
+    if problems:
+        return None, problems, warnings
+    return Server(key, tuple(chain)), [], warnings + _soon(chain, now, max(SOON, required_days))
+
+
+def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], list[str], list[str]]:
+    """The chain from the leaf on without its root, problems with what is not of it, warnings of what was put right."""
+    rest: list[t.Any] = []
+    for one in given:
+        if one != leaf and one not in rest:
+            rest.append(one)
+    chain, roots = [leaf], []
+    while True:
+        issuers = [one for one in rest if not self_signed(chain[-1]) and issued_by(chain[-1], one)]
+        if not issuers:
+            break
+        # An issuer may be there twice: as a root, and signed by an older root, for clients that know only that.
+        roots += [one for one in issuers if self_signed(one)]
+        others = [one for one in issuers if not self_signed(one)]
+        rest = [one for one in rest if one not in roots and one not in others[:1]]
+        if not others:
+            break
+        chain.append(others[0])
+    text = "%s: %s is not part of the chain that begins at the private key's own; remove it"
+    problems = [text % (CERTIFICATE, describe(one)) for one in rest]
+    warnings = []
+    if [one for one in given if one not in roots] != chain and not problems:
+        warnings.append("%s: the order of its certificates was repaired: the server's own comes first" % CERTIFICATE)
+    for root in roots:
+        text = "%s: the chain was repaired: %s is a root, which clients have themselves, and is left out"
+        warnings.append(text % (CERTIFICATE, describe(root)))
+    return chain, problems, warnings
+
+
+def _soon(chain: t.Iterable[t.Any], now: datetime.datetime, days: int) -> list[str]:
+    warnings = []
+    for one in chain:
+        left = one.not_valid_after_utc - now
+        if left < datetime.timedelta(days=days):
+            text = "%s: %s expires on %s, in %d days"
+            warnings.append(text % (CERTIFICATE, describe(one), moment(one.not_valid_after_utc), left.days))
+    return warnings

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients that live as long as an attack: one for each scope, one of some models only, an expired and a revoked one."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import SCOPES
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODELS
+
+PREFIX = "gatehouse-wall-"
+# Who is refused would be able to do everything.
+_ENDED = {"expired": "admin", "revoked": "admin"}
+_KEY_ID = "wall"
+# Who may do everything but with some models only; on plain nginx, which does not limit models, there is none.
+_LIMITED = "limited"
+
+Entry = t.Dict[str, t.Any]
+
+
+def make_up(
+    kinds: t.Sequence[str],
+    now: datetime.datetime,
+    life: datetime.timedelta,
+    certificates: str = "none",
+    limits_models: bool = True,
+) -> dict[str, list[Entry]]:
+    """The clients, those that stay when one is revoked, and the credentials; `kinds` are basic, bearer or both.
+
+    Where all requests need certificates no credential is valid: none of these clients has one.
+    """
+    clients: list[Entry] = []
+    credentials: list[Entry] = []
+    scopes = {**{scope: [scope] for scope in SCOPES}, **{name: [scope] for name, scope in _ENDED.items()}}
+    if limits_models:
+        scopes[_LIMITED] = [scope for scope in SCOPES if scope != "admin"]
+    for name, granted in scopes.items():
+        client = PREFIX + name
+        models = list(MODELS) if name == _LIMITED else []
+        entry: Entry = dict(name=client, scopes=granted, **(dict(models=models) if models else {}))
+        about = dict(name=name, scopes=granted, valid=name not in _ENDED and certificates != "all", models=models)
+        if "bearer" in kinds:
+            expires = now - datetime.timedelta(minutes=1) if name == "expired" else now + life
+            key = secrets.token_urlsafe(32)
+            entry["keys"] = [dict(id=_KEY_ID, secret=key, expires=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))]
+            credentials.append(dict(about, kind="bearer", value=key))
+        # Passwords do not expire.
+        if "basic" in kinds and name != "expired":
+            entry["password"] = secrets.token_urlsafe(32)
+            credentials.append(dict(about, kind="basic", value="%s:%s" % (client, entry["password"])))
+        if "keys" in entry or "password" in entry:
+            clients.append(entry)
+    kept = [client for client in clients if client["name"] != PREFIX + "revoked"]
+    return dict(clients=clients, kept=kept, credentials=credentials)

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs attacks, class by class, within a budget of requests, of requests a second and of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import Attack, got
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer
+
+_WORKERS = 4
+
+
+class OutOfBudget(GatehouseError):
+    """There are more attacks than were allowed, or they take longer."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one attack; `route` and `column` say where it stands in the table, if it does."""
+
+    kind: str
+    name: str
+    held: bool
+    sent: str
+    came_back: str
+    expected: str
+    route: str = ""
+    column: str = ""
+    # What is to be said of it though it is no hole.
+    note: str = ""
+    # What the table says of it.
+    got: str = ""
+
+
+class Budget:
+    """`requests` at most in all, `rate` of them a second, within `seconds` from now on."""
+
+    def __init__(self, requests: int, rate: float, seconds: float) -> None:
+        self._left = requests
+        self._pause = 1.0 / rate
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._next = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> None:
+        """Refuse before any of `count` requests is made, if they are too many."""
+        if count > self._left:
+            text = "%d more attacks are to be made and max_requests allows %d; raise max_requests"
+            raise OutOfBudget(text % (count, self._left))
+        self._left -= count
+
+    def wait(self) -> None:
+        """Wait for the turn of the next request."""
+        with self._lock:
+            turn = max(self._next, time.monotonic())
+            self._next = turn + self._pause
+        if turn > self._deadline:
+            text = "the attacks took longer than the timeout of %g seconds; raise timeout "
+            text += "(of the role: ollama_gateway_verify_timeout) or rate"
+            raise OutOfBudget(text % self._seconds)
+        time.sleep(max(0.0, turn - time.monotonic()))
+
+
+def run(
+    attacks: t.Iterable[Attack],
+    send: t.Callable[[Attack], Answer],
+    budget: Budget,
+    secrets: t.Sequence[bytes] = (),
+) -> t.Iterator[Result]:
+    """The results, in order, up to the end of the first class in which one did not hold. Raises OutOfBudget."""
+    for group in _by_kind(attacks):
+        budget.take(len(group))
+        results = list(_attack_all(group, send, budget, secrets))
+        yield from results
+        if not all(result.held for result in results):
+            return
+
+
+def _by_kind(attacks: t.Iterable[Attack]) -> list[list[Attack]]:
+    groups: dict[str, list[Attack]] = {}
+    for attack in attacks:
+        groups.setdefault(attack.kind, []).append(attack)
+    return list(groups.values())
+
+
+def _attack_all(
+    group: t.Sequence[Attack], send: t.Callable[[Attack], Answer], budget: Budget, secrets: t.Sequence[bytes]
+) -> t.Iterator[Result]:
+    def one(attack: Attack) -> Result:
+        budget.wait()
+        answer = send(attack)
+        held = attack.expects.holds(answer)
+        return Result(
+            attack.kind,
+            attack.name,
+            held,
+            attack.request.shown,
+            answer.shown(secrets),
+            attack.expects.text,
+            attack.route,
+            attack.column,
+            got=got(answer, attack.expects, held),
+        )
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        yield from pool.map(one, group)

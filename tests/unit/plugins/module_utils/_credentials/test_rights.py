@@ -1,0 +1,146 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of what clients may do: what is sound, and what is damage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import read, scope_files, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+
+RIGHTS = {"models": ["*"], "scopes": ["inference"]}
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {},
+        {"owner": "bob@example.com"},
+        {"comment": "", "keys": {}},
+        {"certificates": []},
+        {"certificates": ["CN=bob", "CN=bob,O=Example"]},
+        {"owner": "Bob", "comment": "pilot", "keys": {"laptop": {"comment": "red"}}},
+    ],
+)
+def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str, Any]) -> None:
+    assert read(json.dumps({"bob": {**RIGHTS, **notes}}).encode()) == {"bob": {**RIGHTS, **notes}}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"scopes": ["root"]},
+        {"scopes": "inference"},
+        {"models": [1]},
+        {"owner": 7},
+        {"comment": None},
+        {"keys": []},
+        {"keys": {"k": "text"}},
+        {"keys": {"k": {}}},
+        {"keys": {"k": {"comment": ["text"]}}},
+        {"keys": {"k": {"comment": "text", "more": 1}}},
+        {"notes": "text"},
+        {"certificates": None},
+        {"certificates": "CN=bob"},
+        {"certificates": [1]},
+        {"certificates": [""]},
+    ],
+)
+def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, Any]) -> None:
+    text = json.dumps({"alice": RIGHTS}).rstrip("}") + "},\n" + json.dumps({"bob": {**RIGHTS, **members}}).lstrip("{")
+    with pytest.raises(DamagedFile, match=r"^line 2: a client must have scopes and models, each a list of names; its"):
+        read(text.encode())
+
+
+def test_the_difference_has_a_line_for_each_client() -> None:
+    clients, problems = read_clients([{"name": "bob"}, {"name": "alice", "models": ["tiny"]}], "clients", Rules())
+    assert problems == []
+    outcome = update(None, clients, purge=True)[0]
+    assert outcome.before == "no such file\n"
+    assert outcome.after.splitlines() == [
+        'alice: {"models": ["tiny"], "scopes": ["inference", "models_read"]}',
+        'bob: {"models": ["*"], "scopes": ["inference", "models_read"]}',
+    ]
+    assert json.loads(outcome.text).keys() == {"alice", "bob"}
+
+
+class TestCertificates:
+    @staticmethod
+    def file(**certificates: list[str]) -> bytes:
+        rights = {name: {**RIGHTS, "certificates": subjects} for name, subjects in certificates.items()}
+        return json.dumps(rights, indent=1).encode()
+
+    @staticmethod
+    def clients(*entries: dict[str, Any]) -> list[Client]:
+        clients, problems = read_clients(list(entries), "clients", Rules(keys=True))
+        assert problems == []
+        return clients
+
+    def test_they_are_written_once_and_removed_when_they_are_gone(self) -> None:
+        certified = self.clients({"name": "bob", "certificates": ["O=Example", "cn=bob"]})
+        first, rights = update(None, certified, purge=True)
+        assert rights["bob"]["certificates"] == ["O=Example", "CN=bob"]
+        assert "CN=bob" in first.after
+        assert update(first.text.encode(), certified, purge=True)[0].changed is False
+        last, rights = update(first.text.encode(), self.clients({"name": "bob"}), purge=True)
+        assert last.updated == ["bob"]
+        assert "certificates" not in rights["bob"]
+        assert "CN=bob" in last.before
+        assert "CN=bob" not in last.after
+
+    def test_a_file_in_which_two_clients_have_the_same_is_damaged(self) -> None:
+        with pytest.raises(DamagedFile, match=r"^line 14: a certificate of this client is that of another one too"):
+            read(self.file(alice=["CN=a", "CN=b"], bob=["CN=b"]))
+
+    def test_a_client_that_stays_keeps_its_own(self) -> None:
+        content = self.file(alice=["CN=a"])
+        bob = {"name": "bob", "certificates": ["CN=a"]}
+        with pytest.raises(DamagedFile, match=r"^line 2: a certificate of this client is to be that of another one"):
+            update(content, self.clients(bob), purge=False)
+        for clients, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
+            rights = update(content, self.clients(*clients), purge)[1]
+            assert [name for name in rights if "certificates" in rights[name]] == ["bob"]
+        handed_over = self.clients({"name": "alice", "certificates": ["CN=b"]}, bob)
+        assert update(content, handed_over, purge=False)[1]["alice"]["certificates"] == ["CN=b"]
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\x9b31m", "a\u202eb"])
+def test_a_name_that_steers_a_terminal_is_damage(name: str) -> None:
+    with pytest.raises(DamagedFile, match="a client has a name with characters that cannot be printed"):
+        read(json.dumps({name: {"models": [], "scopes": []}}, ensure_ascii=False).encode())
+
+
+class TestOthers:
+    """Whose lines people add to the files of passwords and keys by hand."""
+
+    ALICE: ClassVar[dict[str, Any]] = {"name": "alice"}
+    GONE: ClassVar[dict[str, Any]] = {"name": "bob", "state": "absent"}
+
+    @staticmethod
+    def rights(content: bytes | None, *entries: dict[str, Any], purge: bool) -> dict[str, Any]:
+        clients, _problems = read_clients(list(entries), "clients", Rules(keys=True))
+        return update(content, clients, purge)[1]
+
+    def test_they_have_the_default_scopes_where_people_may_add_them(self) -> None:
+        rights = self.rights(None, self.ALICE, purge=False)
+        assert rights["*"] == {"models": ["*"], "scopes": ["inference", "models_read"]}
+        assert {"any/*", "inference/*", "models_read/*"} == {name for name in scope_files(rights) if name.endswith("*")}
+
+    def test_they_may_do_nothing_where_the_inventory_alone_decides(self) -> None:
+        before = json.dumps(self.rights(None, self.ALICE, purge=False)).encode()
+        assert set(self.rights(before, self.ALICE, purge=True)) == {"alice"}
+
+    def test_a_client_that_is_to_be_gone_is_none_of_them_while_its_line_is_there(self) -> None:
+        before = json.dumps({"bob": {"models": ["a"], "scopes": ["inference"]}}).encode()
+        clients, _problems = read_clients([self.ALICE, self.GONE], "clients", Rules(keys=True))
+        outcome, rights = update(before, clients, purge=False)
+        assert rights["bob"] == {"models": ["*"], "scopes": [], "absent": True}
+        assert [name for name in scope_files(rights) if name.endswith("bob")] == ["named/bob"]
+        assert outcome.removed == ["bob"]
+        again, _rights = update(outcome.text.encode(), clients, purge=False)
+        assert (again.changed, again.removed) == (False, [])
