@@ -24,9 +24,9 @@ ARROWS = {
     "_docker": ["_errors"],
     "_tls": ["_errors"],
     "_credentials": ["_errors", "_files", "_text", "_tls"],
-    "_models": ["_docker", "_errors", "_files"],
+    "_models": ["_docker", "_errors"],
     "_gpu": ["_errors", "_models"],
-    "_rules": ["_credentials", "_models", "_text"],
+    "_rules": ["_credentials", "_errors", "_models", "_text"],
     "_wall": ["_credentials", "_errors", "_text"],
 }
 
