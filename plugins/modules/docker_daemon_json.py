@@ -39,7 +39,8 @@ options:
         is put back, Docker is started again, and the module fails with what Docker said.
       - Until then the former file lies beside the new one as C(daemon.json.gatehouse-former), a link to C(/dev/null) if
         there was none. Where a run was killed, the next one finds it there, restarts Docker, and puts it back if Docker
-        does not run.
+        does not run. What it replaces then, which may be somebody's work since, is kept as
+        C(daemon.json.gatehouse-refused).
     type: bool
     default: false
   variable:
@@ -87,6 +88,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import tempfile
 import typing as t
@@ -99,6 +101,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace im
 
 # Behind the name of the file: the former one, kept until Docker is seen running with its successor.
 FORMER = ".gatehouse-former"
+# What Docker did not run with, and somebody may have written since an earlier run was killed.
+REFUSED = ".gatehouse-refused"
 
 
 class DaemonJsonError(GatehouseError):
@@ -203,9 +207,17 @@ def keep(path: str) -> None:
     if is_unfinished(path):
         return
     if os.path.exists(path):
-        os.link(path, path + FORMER)
+        second_name(path, path + FORMER)
     else:
         os.symlink(os.devnull, path + FORMER)
+
+
+def second_name(path: str, other: str) -> None:
+    try:
+        os.link(path, other)
+    except PermissionError:
+        # Some file systems know no second names.
+        shutil.copy2(path, other)
 
 
 def is_unfinished(path: str) -> bool:
@@ -221,7 +233,15 @@ def put_back(path: str) -> None:
         return
     os.replace(path + FORMER, path)
     with contextlib.suppress(OSError):
-        os.link(path, path + FORMER)
+        second_name(path, path + FORMER)
+
+
+def set_aside(path: str) -> None:
+    """Keep what may be replaced."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path + REFUSED)
+    with contextlib.suppress(FileNotFoundError):
+        second_name(path, path + REFUSED)
 
 
 def forget(path: str) -> None:
@@ -264,9 +284,15 @@ def change(module: AnsibleModule, path: str, text: str) -> None:
 
 def finish(module: AnsibleModule, path: str) -> None:
     """Bring to an end what a run began that was killed."""
+    parse(path, read(path))
+    set_aside(path)
     said = start(module, path)
     if said:
-        module.warn("An earlier run changed %s and was killed. Docker does not start with that: %s" % (path, said))
+        text = "An earlier run changed %s and was killed. Docker does not start with that: %s It is kept as %s."
+        module.warn(text % (path, said, path + REFUSED))
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path + REFUSED)
 
 
 def main() -> None:
@@ -288,7 +314,9 @@ def main() -> None:
         if contradictions:
             raise BadInput(contradictions)
         unfinished = module.params["restart"] and is_unfinished(path)
-        if unfinished and not module.check_mode:
+        if unfinished and module.check_mode:
+            module.warn("An earlier run changed %s and was killed. The next one restarts Docker." % path)
+        elif unfinished:
             finish(module, path)
         current = parse(path, read(path))
         merged = merge(current, module.params["options"])

@@ -101,7 +101,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
 _WIDTH = 110
-_PATH = re.compile(r"(?![.])[\w.-]+(/(?![.])[\w.-]+)*\Z", re.ASCII)
+# A star alone is a name, too: that of whoever is not named.
+_PART = r"(\*|(?![.])[\w.-]+)"
+_PATH = re.compile(_PART + "(/" + _PART + r")*\Z", re.ASCII)
 
 
 def problem(path: str, files: dict[t.Any, t.Any] | None) -> str | None:

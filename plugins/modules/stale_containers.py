@@ -75,6 +75,9 @@ def cannot_start(container: Dict, networks: t.Container[str]) -> bool:
 
 def is_cut_off(container: Dict, compose: Dict) -> bool:
     """Whether it is not in all networks of its service, or not by all names that it is to have there."""
+    if container["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+        # Somebody's `docker compose run`: Compose would not make it anew.
+        return False
     there = container["NetworkSettings"]["Networks"]
     service = compose["services"].get(container["Config"]["Labels"].get("com.docker.compose.service"), {})
     for key, options in (service.get("networks") or {}).items():

@@ -10,6 +10,15 @@ local function file(scopes)
 end
 
 describe("what a client may do", function()
+    it("lets whom the file does not name use the models of the others, and no more", function()
+        local clients = assert(rights.parse('{"alice": {"scopes": ["inference"], "models": ["*"]}, '
+            .. '"*": {"scopes": ["inference"], "models": ["tiny"]}}'))
+        local may = clients:models("somebody")
+        assert.is_true(may("tiny"))
+        assert.is_false(may("other"))
+        assert.is_nil(clients:models("alice"))
+    end)
+
     it("is what its scopes say", function()
         local clients = file('["inference"]')
         assert.is_true(clients:allows("alice", "inference"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.client import playbook
@@ -15,7 +16,10 @@ from tests.scenario import Scenario
 NEIGHBOUR = Scenario(Path(__file__).parents[1]).variables("neighbour")
 
 
-def test_what_a_bare_host_would_get_takes_fewer_than_250_lines(tmp_path: Path) -> None:
+def test_what_a_bare_host_would_get_takes_fewer_than_250_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the ansible.cfg of a clone has it.
+    monkeypatch.setenv("ANSIBLE_DISPLAY_SKIPPED_HOSTS", "false")
+    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", "yaml")
     variables = {
         **{name: value for name, value in NEIGHBOUR.items() if name.startswith(("ansible_", "docker_"))},
         "ollama_gateway_auth": "both",

@@ -14,6 +14,7 @@ passwords or keys by hand, where that is left to people. Without it they may do 
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
@@ -36,6 +37,9 @@ _OF_OTHERS = {"models": list(ALL_MODELS), "scopes": list(DEFAULT_SCOPES)}
 _OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
 # Beside the scopes, in the same form: whoever has a file here is none of the others. The last to go, by its name.
 _NAMED = "named"
+
+# The names that nginx lets a request have, which are those that clients can have. Others may be there by hand.
+_ASKED_FOR = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 
 _MEMBERS = {"absent", "models", "scopes", "certificates", "owner", "comment", "keys"}
 
@@ -81,8 +85,8 @@ def read(content: bytes) -> Rights:
             raise DamagedFile(1, "a client has a name with characters that cannot be printed")
         if not _is_sound(entry):
             reason = (
-                "a client must have scopes and models, each a list of names; its certificates are a list of subjects, "
-                "its owner and all comments are texts"
+                "a client must have scopes and models, each a list of names, that of models with one at least; its "
+                "certificates are a list of subjects, its owner and all comments are texts"
             )
             raise DamagedFile(_line(content, name), reason)
     for name in _disputed(rights):
@@ -106,7 +110,7 @@ def _disputed(rights: Rights) -> t.Iterator[str]:
 
 def limited(rights: Rights) -> list[str]:
     """Whose requests have to be judged by the model that they name, which plain nginx cannot."""
-    return [name for name in sorted(rights) if not _has_all_models(rights[name])]
+    return [name for name in sorted(rights) if not rights[name].get("absent") and not _has_all_models(rights[name])]
 
 
 def scope_files(rights: Rights) -> dict[str, str]:
@@ -114,8 +118,10 @@ def scope_files(rights: Rights) -> dict[str, str]:
 
     Who may use some models only has none, and so may do nothing there.
     """
-    may = {f"{need}/{name}": "" for need in NEEDS for name in sorted(rights) if _allows(rights[name], need)}
-    return {**may, **{f"{_NAMED}/{name}": "" for name in sorted(rights) if name != OTHERS}}
+    named = sorted(filter(_ASKED_FOR.match, rights))
+    others = [OTHERS] if OTHERS in rights else []
+    may = {f"{need}/{name}": "" for need in NEEDS for name in others + named if _allows(rights[name], need)}
+    return {**may, **{f"{_NAMED}/{name}": "" for name in named}}
 
 
 def _allows(entry: t.Mapping[str, t.Any], need: str) -> bool:
@@ -151,7 +157,7 @@ def _is_sound(entry: object) -> bool:
     if not _are_texts(certificates) or "" in certificates:
         return False
     texts = _are_texts(notes) and _are_texts(entry["models"]) and _are_texts(entry["scopes"])
-    return texts and set(entry["scopes"]) <= set(SCOPES)
+    return texts and bool(entry["models"]) and set(entry["scopes"]) <= set(SCOPES)
 
 
 def _are_texts(items: object) -> bool:

@@ -24,7 +24,7 @@ _THROW_AWAY = (
 )
 
 # What it says of a container, an image or a volume that is not there, and of a network.
-_GONE = re.compile(r"no such|not found", re.IGNORECASE)
+_GONE = re.compile(r"no such (container|object|image|network|volume)\b|(network|volume) \S+ not found", re.IGNORECASE)
 
 
 class DockerError(GatehouseError):

@@ -342,6 +342,37 @@ class TestRestart:
         assert starts[-1] == (former or b"")
         assert not run(path, {}, restart=True)["changed"]
 
+    def test_what_somebody_wrote_after_a_killed_run_is_kept_where_docker_does_not_run_with_it(
+        self, run: Any, path: Path, starts: list[bytes], former: bytes | None, warnings: list[str]
+    ) -> None:
+        self.kill(run, path, {"debug": False})
+        path.write_text('{"bip": "by hand"}')
+        run(path, {"debug": True}, restart=True)
+        refused = path.with_name("daemon.json.gatehouse-refused")
+        assert refused.read_text() == '{"bip": "by hand"}'
+        assert str(refused) in warnings[0]
+
+    def test_after_a_killed_run_a_damaged_file_is_left_alone_like_any_other(
+        self, run: Any, path: Path, starts: list[bytes], former: bytes | None
+    ) -> None:
+        self.kill(run, path, {"debug": False})
+        path.write_text('{"debug": true,}')
+        before = len(starts)
+        assert "not valid JSON" in run(path, {"debug": True}, restart=True)["msg"]
+        assert path.read_text() == '{"debug": true,}'
+        assert len(starts) == before
+
+    def test_the_former_file_is_kept_where_the_file_system_knows_no_second_names(
+        self, run: Any, path: Path, starts: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(module.os, "link", refuse)
+        path.write_bytes(self.FORMER)
+        assert "bad bip" in run(path, {"bip": "1"}, restart=True)["msg"]
+        assert path.read_bytes() == self.FORMER
+
     def test_the_options_of_a_killed_run_are_refused_like_any_others(
         self, run: Any, path: Path, starts: list[bytes], former: bytes | None
     ) -> None:

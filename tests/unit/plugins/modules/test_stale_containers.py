@@ -25,11 +25,13 @@ COMPOSE = {
 }
 
 
-def container(name: str, running: bool, *networks: str, aliases: Any = ("ollama",), service: str = "server") -> Any:
+def container(
+    name: str, running: bool, *networks: str, aliases: Any = ("ollama",), service: str = "server", **labels: str
+) -> Any:
     known = {f"net{number}": {"NetworkID": one, "Aliases": aliases} for number, one in enumerate(networks)}
     return {
         "Name": "/" + name,
-        "Config": {"Labels": {"com.docker.compose.service": service}},
+        "Config": {"Labels": {"com.docker.compose.service": service, **labels}},
         "State": {"Running": running},
         "NetworkSettings": {"Networks": known},
     }
@@ -92,8 +94,12 @@ def test_what_is_stopped_and_lost_a_network_cannot_start(
         ([container("alone", True)], ["alone"]),
         ([container("nameless", True, NEW, OTHER, aliases=None)], ["nameless"]),
         ([container("orphan", True, service="gone"), container("hermit", True, service="hermit")], []),
+        ([container("by-hand", True, **{"com.docker.compose.oneoff": "True"})], []),
     ],
-    ids=["it is in all", "it is not in one", "it is in none", "connected again by hand", "no service with networks"],
+    ids=[
+        *("it is in all", "it is not in one", "it is in none", "connected again by hand", "no service with networks"),
+        "of docker compose run",
+    ],
 )
 def test_what_is_not_in_a_network_of_its_service_by_its_names_is_cut_off(
     stale: Look, containers: list[dict[str, Any]], cut_off: list[str], running: bool

@@ -33,7 +33,7 @@ end
 
 -- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
 function methods:models(client)
-    return self.matchers[client]
+    return self.matchers[self.scopes[client] == nil and OTHERS or client]
 end
 
 -- Returns the name of the client that has a certificate with this subject, as OpenSSL writes it by RFC 2253; or nil.

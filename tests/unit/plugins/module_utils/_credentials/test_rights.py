@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import read, scope_files, update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.modules.folder_files import problem
 
 RIGHTS = {"models": ["*"], "scopes": ["inference"]}
 
@@ -37,6 +38,7 @@ def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str,
         {"scopes": ["root"]},
         {"scopes": "inference"},
         {"models": [1]},
+        {"models": []},
         {"owner": 7},
         {"comment": None},
         {"keys": []},
@@ -53,7 +55,7 @@ def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str,
 )
 def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, Any]) -> None:
     text = json.dumps({"alice": RIGHTS}).rstrip("}") + "},\n" + json.dumps({"bob": {**RIGHTS, **members}}).lstrip("{")
-    with pytest.raises(DamagedFile, match=r"^line 2: a client must have scopes and models, each a list of names; its"):
+    with pytest.raises(DamagedFile, match=r"^line 2: a client must have scopes and models, each a list of names, that"):
         read(text.encode())
 
 
@@ -130,6 +132,14 @@ class TestOthers:
         rights = self.rights(None, self.ALICE, purge=False)
         assert rights["*"] == {"models": ["*"], "scopes": ["inference", "models_read"]}
         assert {"any/*", "inference/*", "models_read/*"} == {name for name in scope_files(rights) if name.endswith("*")}
+
+    def test_the_files_of_plain_nginx_are_such_that_can_be_written_whoever_is_there_by_hand(self) -> None:
+        """Of a name that no request can have there is none."""
+        entry = {"models": ["*"], "scopes": ["inference"]}
+        rights = update(json.dumps({"Zoe@example.org": entry, "../up": entry, "bob": entry}).encode(), [], False)[1]
+        files = scope_files(rights)
+        assert problem("/opt/gatehouse/gateway/clients/scopes", files) is None
+        assert {name.partition("/")[2] for name in files} == {"*", "bob"}
 
     def test_they_may_do_nothing_where_the_inventory_alone_decides(self) -> None:
         before = json.dumps(self.rights(None, self.ALICE, purge=False)).encode()

@@ -43,9 +43,18 @@ def test_one_that_is_gone_meanwhile_is_left_out(said: str) -> None:
     assert Docker(Host((1, "[]\n", said))).inspect("container", "b") == []
 
 
-def test_an_engine_that_is_down_is_not_taken_for_one_that_has_nothing() -> None:
-    with pytest.raises(DockerError, match="`docker volume inspect` fails: Cannot connect"):
-        Docker(Host((1, "[]\n", "Cannot connect to the Docker daemon"))).inspect("volume", "models")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Cannot connect to the Docker daemon",
+        "failed to connect to the docker API at unix:///run/docker.sock: connect: no such file or directory",
+        "error during connect: dial tcp: lookup nothere.invalid: no such host",
+        "context not found: open /root/.docker/contexts/meta/x/meta.json: no such file or directory",
+    ],
+)
+def test_an_engine_that_does_not_answer_is_not_taken_for_one_that_has_nothing(said: str) -> None:
+    with pytest.raises(DockerError, match="`docker volume inspect` fails"):
+        Docker(Host((1, "[]\n", said))).inspect("volume", "models")
 
 
 def test_without_a_container_of_the_project_nothing_is_inspected() -> None:
