@@ -10,6 +10,7 @@ module: accelerator_info
 short_description: Find the GPUs of a host and what containers need for them
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Finds for each server which device nodes its container gets, and which groups may use them.
   - Fails where the host lacks what a server needs, and says what that is, all at once.
   - Changes nothing.

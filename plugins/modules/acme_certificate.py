@@ -11,6 +11,7 @@ module: acme_certificate
 short_description: Get a certificate from an ACME server with certbot
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Asks an ACME server (RFC 8555) for a certificate, with certbot in folders of its own, and installs it. The challenge
     is HTTP-01; whoever answers on port 80 takes the answer from O(webroot).
   - Nothing is asked for while the certificate that is there is from the same directory, for the same names, and has

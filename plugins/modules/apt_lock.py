@@ -11,6 +11,7 @@ module: apt_lock
 short_description: Wait until nobody else installs packages with apt
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Waits for the programs that hold the locks of dpkg and apt, such as the upgrades of a host's first boot, and says
     which they are. Fails where one holds a lock for longer than O(timeout).
   - Takes no lock and changes nothing.

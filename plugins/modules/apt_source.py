@@ -11,6 +11,7 @@ module: apt_source
 short_description: Make a signed apt repository known
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Fetches the key of a repository into C(/etc/apt/keyrings) and describes the repository, trusted by that key alone,
     in C(/etc/apt/sources.list.d).
   - A key that comes over plain HTTP could be anybody's who is on the way. It is refused, unless O(key) is given.

@@ -9,6 +9,7 @@ module: check_input
 short_description: Check the variables of a role before anything changes
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - For the roles of this collection, each of which has it as its first task. Runs on the controller alone and changes
     nothing.
   - Takes the variables that the argument specification of the role names from those of the task. A value means the same

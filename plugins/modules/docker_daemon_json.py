@@ -10,6 +10,7 @@ module: docker_daemon_json
 short_description: Merge options into Docker's daemon.json
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Merges options into the configuration file of the Docker daemon. What others wrote there stays.
   - Dictionaries are merged key by key at every depth.
   - Of lists, the entries that are not there yet are appended, so that the registry mirrors of several writers live

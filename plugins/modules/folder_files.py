@@ -11,6 +11,7 @@ module: folder_files
 short_description: Make a folder hold these files and no others
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Writes the files that differ, each by renaming, and removes all others, so that nothing of an older version stays
     behind.
   - One task, and one round trip, for any number of files.

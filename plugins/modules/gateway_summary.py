@@ -9,6 +9,7 @@ module: gateway_summary
 short_description: Say where a gateway is, and how to send it a first request
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Prints lines for people to read, with one of curl to paste into a shell of the controller. It goes through
     C(ssh -L) where the gateway listens on loopback of another machine, and trusts the CA where there is one.
   - No secret is in it. A generated key is read from its file, and C(curl) asks for a password.

@@ -10,6 +10,7 @@ module: gpu_check
 short_description: Prove that Ollama computes on a GPU
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Loads a model on each server of a Compose project and looks whether all of it is in the memory of GPUs, as the
     server tells by C(size_vram) of C(/api/ps). Without a GPU, Ollama computes on the CPU and says nothing.
   - Where it is not, fails with what the container saw - the lines of its log about GPUs, C(nvidia-smi -L) inside it,

@@ -10,6 +10,7 @@ module: host_check
 short_description: Check that a host can run a Compose project
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Fails with a clear error where Docker is missing or down, where Compose v2 is missing, or where a port that a
     Compose project is going to publish is taken by something else than this project.
   - Changes nothing.

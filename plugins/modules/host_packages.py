@@ -11,6 +11,7 @@ module: host_packages
 short_description: Learn which distribution a host runs and what is installed
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Returns the distribution of the host, its package manager, and all installed packages with their versions.
   - Fails on a distribution for which the roles of this collection know no packages.
 extends_documentation_fragment:

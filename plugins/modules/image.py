@@ -11,6 +11,7 @@ module: image
 short_description: Have images on the host, from their registry or from a file
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Fetches images that are missing, from an archive on the host or from their registry; or writes them into an archive,
     which another host takes in without a network.
   - An image that is there stays as it is, also where an archive has another of that name. Tags are taken for fixed.

@@ -9,6 +9,7 @@ module: inventory_groups
 short_description: Refuse an inventory that does not say whose hosts are meant, and without one take this machine
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Fails if an inventory was named, with C(-i) or otherwise, that does not exist or gives no host. Without any, it puts
     the controller into O(groups), as C(localhost).
   - Fails if a group has nearly the name of one of O(groups), and hosts that are not in that. They would be left out.

@@ -11,6 +11,7 @@ module: model_progress
 short_description: Read the notes of a task that goes on
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Reads what a running M(gatehouse.ollama.models) or M(gatehouse.ollama.model) noted of its progress, and looks
     whether its process still lives. Their action plugins use it, to show the progress.
 extends_documentation_fragment:

@@ -11,6 +11,7 @@ module: nvidia_cdi
 short_description: Describe NVIDIA GPUs for the Container Device Interface
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Writes what C(nvidia-ctk cdi generate) says, so that containers can be given devices such as V(nvidia.com/gpu=0).
   - The first line of the file says which driver, toolkit and GPUs it was made for. It is made anew when one of them is
     another one, and only then.

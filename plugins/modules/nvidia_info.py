@@ -11,6 +11,7 @@ module: nvidia_info
 short_description: Learn which NVIDIA GPUs a host has, and whether their driver will do
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Asks the driver for its version and its GPUs, with C(nvidia-smi).
   - Fails where there is no driver, where it does not work, sees no GPU or is too old, and says what was seen.
 extends_documentation_fragment:

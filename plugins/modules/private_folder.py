@@ -9,6 +9,7 @@ module: private_folder
 short_description: Take care of a folder with secrets on the controller
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Refuses a folder that Ansible reads as a part of the inventory, for each file in it would become a host whose name
     is a key. Names that begin with a dot are never read.
   - Moves the folders C(secrets) and C(ca) beside the inventory, where they once were, to C(.gatehouse) there, if

@@ -11,6 +11,7 @@ module: side_doors_info
 short_description: List where the servers of a Compose project could be reached past their gateway
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Lists the addresses of the host and of the project's containers with the port of the server and with every port that
     the project publishes, and by what the servers can be known again. Whether one of them answers there is a question
     for M(gatehouse.ollama.wall).

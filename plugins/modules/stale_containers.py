@@ -11,6 +11,7 @@ module: stale_containers
 short_description: Remove containers that lost a network
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Removes the containers of a Compose project that are stopped and belong to a Docker network that somebody removed.
     They cannot start any more, also where there is a new network of that name.
   - Stops and removes those that are not in a network of the Compose file, or not by its names there, since somebody

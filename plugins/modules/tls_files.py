@@ -9,6 +9,7 @@ module: tls_files
 short_description: Check certificates and make of them what a gateway reads
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Reads a certificate with its private key, and the CAs and revocation lists of client certificates. All problems are
     reported in one message, one a line. Each begins with its variable, such as C(ollama_gateway_tls_certificate).
   - Refused is what nginx could not use and what clients would not trust, such as a key that does not belong to the

@@ -11,6 +11,7 @@ module: upstream_names
 short_description: Ask whether a running gateway can find its servers
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Looks up the names of servers in the gateway's container, where Docker's DNS answers.
   - Fails where a name has no address there and stands in the host's C(/etc/hosts), which the gateway does not read. Any
     other name without an address is a warning, for its container may not have been started yet.

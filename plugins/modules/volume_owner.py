@@ -10,6 +10,7 @@ module: volume_owner
 short_description: Hand a Docker volume over to a user
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Makes everything in a Docker volume belong to one user and the group with the same number, so that a container that
     runs as this user can write there. A volume that is not there yet is created.
   - A short-lived container without a network does it, which may do nothing but change owners. The volume itself comes

@@ -11,6 +11,7 @@ module: wall_clients
 short_description: Make up short-lived clients for an attack on a gateway
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Makes up a client for each scope, one that may use some models only, one whose keys have expired, and one that is to
     be removed before the attack, with random secrets. It writes nothing. They are meant for a gateway that
     M(gatehouse.ollama.wall_gateway) runs.

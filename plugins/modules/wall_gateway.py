@@ -11,6 +11,7 @@ module: wall_gateway
 short_description: Run a throw-away gateway beside a running one, to be attacked
 version_added: 0.1.0
 description:
+  - Internal to the roles of this collection, its options may change with any release.
   - Runs a container from the image of the running gateway's container, with its program, user, limits and networks, and
     with the very same folders of configuration, modules and certificates, read-only. Only the clients are others. So
     whatever is in the way of an attack on it is in the way at the running gateway.
