@@ -86,6 +86,7 @@ path:
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -296,6 +297,53 @@ def finish(module: AnsibleModule, path: str) -> None:
         os.unlink(path + REFUSED)
 
 
+@contextlib.contextmanager
+def alone(folder: str) -> t.Iterator[None]:
+    """Wait for another run that changes a file in this folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
+    """Bring the file to what it is to hold; return the result of the module."""
+    contradictions = docker_unit.contradictions(
+        module.params["options"], docker_unit.command(module), module.params["variable"]
+    )
+    if contradictions:
+        raise BadInput(contradictions)
+    unfinished = module.params["restart"] and is_unfinished(path)
+    if unfinished and module.check_mode:
+        module.warn("An earlier run changed %s and was killed. The next one restarts Docker." % path)
+    elif unfinished:
+        finish(module, path)
+    current = parse(path, read(path))
+    merged = merge(current, module.params["options"])
+    changed = merged != current
+    if changed:
+        validate(module, path, as_text(merged))
+    if changed and not module.check_mode:
+        change(module, path, as_text(merged))
+    stay = kept(current, merged)
+    return {
+        "changed": changed or unfinished,
+        "path": path,
+        "diff": {
+            "before_header": path,
+            "after_header": f"{path} (these keys stay: {', '.join(stay)})" if stay else path,
+            "before": as_text(differing(current, merged)),
+            "after": as_text(differing(merged, current)),
+        },
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -309,38 +357,13 @@ def main() -> None:
     )
     path = os.path.realpath(module.params["path"])
     try:
-        contradictions = docker_unit.contradictions(
-            module.params["options"], docker_unit.command(module), module.params["variable"]
-        )
-        if contradictions:
-            raise BadInput(contradictions)
-        unfinished = module.params["restart"] and is_unfinished(path)
-        if unfinished and module.check_mode:
-            module.warn("An earlier run changed %s and was killed. The next one restarts Docker." % path)
-        elif unfinished:
-            finish(module, path)
-        current = parse(path, read(path))
-        merged = merge(current, module.params["options"])
-        changed = merged != current
-        if changed:
-            validate(module, path, as_text(merged))
-        if changed and not module.check_mode:
-            change(module, path, as_text(merged))
+        with alone(os.path.dirname(path)):
+            result = bring(module, path)
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     except OSError as e:
         module.fail_json(msg=f"{path} cannot be written: {e}. It is as it was.")
-    stay = kept(current, merged)
-    module.exit_json(
-        changed=changed or unfinished,
-        path=path,
-        diff={
-            "before_header": path,
-            "after_header": f"{path} (these keys stay: {', '.join(stay)})" if stay else path,
-            "before": as_text(differing(current, merged)),
-            "after": as_text(differing(merged, current)),
-        },
-    )
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +216,22 @@ def test_a_key_that_contradicts_the_unit_can_be_removed(run: Any, tmp_path: Path
     path = tmp_path / "daemon.json"
     path.write_text('{"hosts": ["tcp://0.0.0.0:2375"]}')
     assert run(path, {"hosts": None})["changed"]
+
+
+def test_two_runs_at_once_go_one_after_the_other(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_run(*_: Any) -> None:
+        folder = os.open(tmp_path, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            seen.append(True)
+        finally:
+            os.close(folder)
+
+    seen: list[bool] = []
+    monkeypatch.setattr(module, "change", other_run)
+    assert run(tmp_path / "daemon.json", {"debug": True})["changed"]
+    assert seen == [True]
 
 
 class Killed(BaseException):
