@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bodies, credentials, load, modules, servers, streams
+from tests.bench import bodies, credentials, deploys, load, modules, servers, streams
 from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
@@ -190,6 +190,8 @@ def main() -> None:
             figures += measure_anew(folder, here.upstream)
         print("bench: htpasswd_vs_loop", flush=True)
         figures.append(modules.htpasswd_vs_loop())
+        print("bench: noop_deploy", flush=True)
+        figures += deploys.noop()
         told = {figure.name: figure.report() for figure in figures}
         told |= {"machine": machine(), "versions": versions(here)}
     RESULT.parent.mkdir(exist_ok=True)

@@ -30,9 +30,9 @@ HIDDEN = ".gatehouse"
 USER, KEY_ID, PORT = "alice", "laptop", 8880
 
 
-def password() -> str:
+def password(folder: Path = FOLDER) -> str:
     """The password of the demo's user, made once and kept beside the generated key."""
-    file = FOLDER / HIDDEN / "password"
+    file = folder / HIDDEN / "password"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(mode=0o600)
@@ -40,17 +40,17 @@ def password() -> str:
     return file.read_text()
 
 
-def write_inventory(address: str) -> Path:
-    """An inventory of the demo host; the lab's variables say where such a host finds packages and images."""
+def write_inventory(address: str, host: str = HOST, folder: Path = FOLDER) -> Path:
+    """An inventory of a host like the demo's; the lab's variables say where such a host finds packages and images."""
     variables: dict[str, Any] = {
         **yaml.safe_load((ROOT / "molecule/shared/lab.yml").read_text()),
-        "ansible_host": HOST,
+        "ansible_host": host,
         "lab_address": address,
         "ollama_gateway_auth": "both",
         "ollama_gateway_bind": "0.0.0.0",
         "ollama_gateway_port": PORT,
         "ollama_gateway_tls": "self_signed",
-        "ollama_gateway_server_names": [address, HOST],
+        "ollama_gateway_server_names": [address, host],
         "ollama_gateway_clients": [
             {
                 "name": USER,
@@ -60,9 +60,9 @@ def write_inventory(address: str) -> Path:
         ],
         "ollama_server_models": ["tiny"],
     }
-    group = {"hosts": {HOST: None}}
+    group = {"hosts": {host: None}}
     inventory = {"all": {"vars": variables, "children": {"ollama_servers": group, "ollama_gateways": group}}}
-    file = FOLDER / "inventory.yml"
+    file = folder / "inventory.yml"
     file.write_text("---\n" + yaml.safe_dump(inventory, sort_keys=False))
     return file
 
