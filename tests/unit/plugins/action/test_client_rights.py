@@ -82,7 +82,7 @@ def test_a_client_of_some_models_that_stays_may_do_nothing_on_plain_nginx_and_th
     path = tmp_path / "clients.json"
     limited = {
         "carol": {"models": ["tiny", "q*"], "scopes": ["admin"]},
-        "dave": {"models": [], "scopes": ["inference"]},
+        "dave": {"models": ["other"], "scopes": ["inference"]},
     }
     path.write_text(json.dumps({**limited, "erin": DEFAULT}))
     run = playbook.run([rights(path, [ALICE], purge=False, engine=engine) for engine in ("openresty", "nginx")])
