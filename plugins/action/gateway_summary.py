@@ -48,8 +48,10 @@ class ActionModule(CredentialsAction):
         export = ["KEY=<one of the keys that you gave>"] if "$KEY" in credential else []
         keys = arguments["auth"] != "basic"
         request = first_request(gateway, way, credential)
+        others = [name for name in gateway.names if name != gateway.main_name]
         lines = [
             "Gateway: %s" % url(gateway, way),
+            *(["It goes by these names, too: %s" % ", ".join(others)] if others else []),
             *(["CA for clients, on this controller: %s" % gateway.ca_file] if gateway.ca_file else []),
             "Clients: %s" % (", ".join(names) or "none yet, list them in ollama_gateway_clients"),
             *(["Generated keys, on this controller: %s/<client>.<key id>" % secrets_dir] if keys else []),

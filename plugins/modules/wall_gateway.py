@@ -145,7 +145,8 @@ class ThrowAway:
         if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
             text = (
                 "The running gateway does not run what is on disk: a file in %s was changed after its workers began."
-                " What is on disk would be attacked. `docker exec %s bash -c 'kill -HUP 1'` makes it count"
+                " What is on disk would be attacked. Unless somebody changed it on purpose, the playbook"
+                " gatehouse.ollama.deploy puts it back; `docker exec %s bash -c 'kill -HUP 1'` makes it count"
             )
             raise ThrowAwayError(text % (" or ".join(folders), found["Name"].lstrip("/")))
         return found

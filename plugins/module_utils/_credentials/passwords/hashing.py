@@ -76,7 +76,7 @@ def password_problem(password: object, scheme_name: str, user: str | None = None
     if user is not None and (len(password) < SHORTEST or password.lower() == user.lower()):
         return (
             "the password is too weak: it needs %d characters, and must not be the name. Give another one, or allow "
-            "weak secrets (allow_weak_secrets)" % SHORTEST
+            "weak secrets (ollama_gateway_allow_weak_secrets)" % SHORTEST
         )
     return None
 
