@@ -16,10 +16,12 @@ import pytest
 from tests.unit.conftest import Playbook
 
 HOLD = """
-import fcntl, sys, time
+import fcntl, os, sys, time
 with open(sys.argv[1], "w") as f:
     fcntl.lockf(f, fcntl.LOCK_EX)
     print("held", flush=True)
+    while not os.path.exists(sys.argv[1] + ".begun"):
+        time.sleep(0.1)
     time.sleep(float(sys.argv[2]))
 """
 
@@ -33,7 +35,7 @@ def lock(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hold(lock: Path) -> Iterator[Callable[[float], int]]:
-    """Hold the lock for so many seconds in a process called unattended-upgrade; returns its number."""
+    """Hold the lock for so many seconds after `begun`, in a process called unattended-upgrade; returns its number."""
     processes: list[subprocess.Popen[str]] = []
 
     def call(seconds: float) -> int:
@@ -50,6 +52,11 @@ def hold(lock: Path) -> Iterator[Callable[[float], int]]:
         process.communicate()
 
 
+def begun(lock: Path) -> dict[str, Any]:
+    """The task from which on the lock is held for some more seconds. Ansible takes as long as it needs to get there."""
+    return {"ansible.builtin.file": {"path": str(lock) + ".begun", "state": "touch"}, "delegate_to": "localhost"}
+
+
 def task(lock: Path, timeout: int, **more: Any) -> dict[str, Any]:
     return {"gatehouse.ollama.apt_lock": {"locks": [str(lock), str(lock) + ".none"], "timeout": timeout}, **more}
 
@@ -63,10 +70,10 @@ def test_nobody_is_waited_for_where_nobody_has_a_lock(playbook: Playbook, lock: 
 def test_who_is_waited_for_is_said_and_then_the_play_goes_on(
     playbook: Playbook, lock: Path, hold: Callable[[float], int]
 ) -> None:
-    process = hold(6)
-    run = playbook.run([task(lock, 60)])
-    assert not run.only[0].get("failed", False)
-    assert run.only[0]["holder"] == ""
+    process = hold(10)
+    run = playbook.run([begun(lock), task(lock, 60)])
+    assert not run.only[1].get("failed", False)
+    assert run.only[1]["holder"] == ""
     assert "host0: waits for" in run.output
     assert f"(process {process})" in run.output
 
