@@ -40,8 +40,9 @@ MODELS = (MODEL, _PARAMETERS[":model"])
 ALLOWED = "what is allowed"
 
 # Ollama is written in Go, whose HTTP server answers a header with a control character with 400, before anything else
-# happens. nginx does not look. So even a request that wrongly gets through to a route that acts does nothing.
-_HARMLESS = Header("X-Gatehouse-Wall", b"\x01")
+# happens. nginx does not look, and passes this one on. So even a request that wrongly gets through to a route that acts
+# does nothing.
+_HARMLESS = Header("OpenAI-Beta", b"\x01")
 
 _ACTING = ("models", "account")
 

@@ -122,7 +122,7 @@ class TestAttacks:
         acting = {route.name for route in ROUTES if route.kind in ("models", "account")}
         sent = [attack.request.raw for attack in EVERY_ATTACK if attack.route in acting]
         assert len(sent) > 100
-        assert [raw for raw in sent if b"\r\nX-Gatehouse-Wall: \x01\r\n" not in raw] == []
+        assert [raw for raw in sent if b"\r\nOpenAI-Beta: \x01\r\n" not in raw] == []
         changing = [a for a in EVERY_ATTACK if not a.route and b"/api/" in a.request.raw[:40]]
         assert {a.request.raw.split(b" ")[0] for a in changing if b"/api/tags" not in a.request.raw} <= {
             b"GET",
