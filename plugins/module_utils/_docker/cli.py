@@ -76,9 +76,13 @@ class Docker:
         return found
 
     def containers(self, project: str, *options: str) -> t.List[Dict]:
-        """Those of a Compose project that run, or that the options of `docker ps` choose. Raises DockerError."""
+        """What `docker inspect` says of those that `ids` names. Raises DockerError."""
+        return self.inspect("container", *self.ids(project, *options))
+
+    def ids(self, project: str, *options: str) -> t.List[str]:
+        """The containers of a Compose project that run, or that options of `docker ps` choose. Raises DockerError."""
         label = "label=com.docker.compose.project=%s" % project
-        return self.inspect("container", *self.read("ps", "--quiet", "--no-trunc", "--filter", label, *options).split())
+        return self.read("ps", "--quiet", "--no-trunc", "--filter", label, *options).split()
 
     def throw_away(self, image: str, program: str, *arguments: str, options: t.Sequence[str] = ()) -> Answer:
         """What a program of an image says in a container that may do nothing but what `options` add."""

@@ -88,11 +88,12 @@ def test_the_summary_has_lines_to_paste_and_no_secret(playbook: Playbook) -> Non
     options = {
         "clients": "{{ clients }}",
         **{"auth": "both", "secrets_dir": f"/{FOLDER}", "scheme": "http", "bind": "127.0.0.1", "port": 8880},
-        **{"main_name": "127.0.0.1", "host": "llm.example.com", "user": "admin"},
+        **{"main_name": "127.0.0.1", "names": ["127.0.0.1", "llm"], "host": "llm.example.com", "user": "admin"},
     }
     run = playbook.run([{"gatehouse.ollama.gateway_summary": options}], "-vvv", clients=clients)
     assert run.only[0]["lines"] == [
         "Gateway: http://127.0.0.1:8880",
+        "It goes by these names, too: llm",
         "Clients: alice",
         f"Generated keys, on this controller: /{FOLDER}/<client>.<key id>",
         "To try it, from here:",
