@@ -31,6 +31,7 @@ def main() -> int:
     create.add_argument("--address", help="in 10.213.0.0/24; default: the next free one from .10 on")
     create.add_argument("--packages", action="store_true", help="as for up")
     create.add_argument("--acme", action="store_true", help="as for up")
+    create.add_argument("--docker", action="store_true", help="with Docker installed")
     create.add_argument("--gpus", type=int, default=0, help="so many stand-ins for NVIDIA GPUs")
     create.add_argument("--driver", default=gpus.DRIVER, help="version of their driver; default: %(default)s")
     destroy = host.add_parser("destroy", help="remove a host and its data")
@@ -63,7 +64,14 @@ def _run(arguments: argparse.Namespace) -> int:
         _status()
     elif arguments.action == "create":
         client = lab.up(packages=arguments.packages, acme=arguments.acme)
-        address, made = hosts.create(client, arguments.name, arguments.address, arguments.gpus, arguments.driver)
+        address, made = hosts.create(
+            client,
+            arguments.name,
+            arguments.address,
+            has_docker=arguments.docker,
+            gpu_count=arguments.gpus,
+            driver=arguments.driver,
+        )
         print(f"{'created' if made else 'present'} {arguments.name} {address}")
     elif not engine.running():
         print(f"absent {arguments.name}")

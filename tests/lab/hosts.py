@@ -18,11 +18,18 @@ from tests.lab.base import FIRST_HOST_ADDRESS, LABEL, NETWORK, SUBNET, LabError,
 
 
 def create(
-    client: docker.DockerClient, name: str, address: str | None = None, gpu_count: int = 0, driver: str = gpus.DRIVER
+    client: docker.DockerClient,
+    name: str,
+    address: str | None = None,
+    *,
+    has_docker: bool = False,
+    gpu_count: int = 0,
+    driver: str = gpus.DRIVER,
 ) -> tuple[str, bool]:
     """A host that has booted; returns its address, and whether it was made now. A running one is left as it is.
 
-    With `gpu_count` it has so many stand-ins for NVIDIA GPUs, of that driver version.
+    With `has_docker` Docker is installed there. With `gpu_count` it has so many stand-ins for NVIDIA GPUs, of that driver
+    version.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise LabError(f"{name!r} is no host name: small letters, digits and hyphens only")
@@ -30,7 +37,7 @@ def create(
         container = _get(client, name)
         made = container is None
         if container is None:
-            container = _start(client, name, _free_address(client, address))
+            container = _start(client, name, _free_address(client, address), "docker_host" if has_docker else "host")
         elif container.status != "running":
             container.start()
     has = _address(container)
@@ -88,8 +95,8 @@ def _free_address(client: docker.DockerClient, wanted: str | None) -> str:
     return wanted or free[0]
 
 
-def _start(client: docker.DockerClient, name: str, address: str) -> Container:
-    image = images.build(client, "host")
+def _start(client: docker.DockerClient, name: str, address: str, kind: str) -> Container:
+    image = images.build(client, kind)
     volume = _volume(name)
     with suppress(NotFound):
         # What an engine left behind under this name is no part of a fresh host.

@@ -25,6 +25,8 @@ CONTENT_LABEL = "gatehouse.lab.content"
 SUITE = "trixie"
 # The gateway needs nginx 1.27.4 or newer, as the official images have; Debian 13 has 1.26.
 SUITES = {"nginx": "forky", "openresty": "forky"}
+# Images that stand on another one of the lab's instead of Debian.
+BASES = {"docker_host": "host"}
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 IMAGES_DIR = Path(__file__).resolve().parent / "images"
 # Settings of the machine's apt without which its mirror may not be usable.
@@ -53,7 +55,11 @@ def official_name(service: str) -> str:
 def build(client: docker.DockerClient, name: str) -> str:
     """The lab's image `name`, built unless one of the same content is there; returns its tag."""
     suite = SUITES.get(name, SUITE)
-    base = _base(client, suite)
+    if name in BASES:
+        base_tag = build(client, BASES[name])
+        base = str(_content(client, base_tag))
+    else:
+        base_tag, base = _base_tag(suite), _base(client, suite)
     tag = f"gatehouse-lab/{name}:{suite}"
     files = _context(name)
     digest = hashlib.sha256(base.encode())
@@ -67,7 +73,7 @@ def build(client: docker.DockerClient, name: str) -> str:
             fileobj=_tar(files),
             custom_context=True,
             tag=tag,
-            buildargs={"BASE": _base_tag(suite)},
+            buildargs={"BASE": base_tag},
             labels={CONTENT_LABEL: digest.hexdigest()},
             rm=True,
             forcerm=True,
