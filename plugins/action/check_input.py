@@ -9,12 +9,14 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import revoked, settle
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._role_input import Variables, known_options, unknown
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._tls_input import read_certificates
 
 RULES = {
     "docker_engine": engine.check,
@@ -48,8 +50,43 @@ class ActionModule(CredentialsAction):
         problems = unknown(role, task_vars, options) + variables.problems(found.problems)
         if problems:
             raise BadInput(problems)
+        result = dict(found.result)
+        if role == "ollama_gateway" and values["state"] == "present":
+            result.update(self._certificates(values), **self._private_folders(values, task_vars))
         # It may hold secrets, such as a proxy's password in the environment of a server.
-        return {"changed": False, **found.result, "_ansible_no_log": bool(found.result)}
+        return {"changed": False, **result, "_ansible_no_log": bool(result)}
+
+    def _private_folders(self, values: Dict, task_vars: Dict) -> Dict:
+        """Where the keys are that were generated, and the CA, after those of a former version were moved."""
+        kinds = ["secrets", "ca"] if values["tls"] == "self_signed" else ["secrets"]
+        found: Dict = {"changed": False}
+        for kind in kinds:
+            path = values[f"{kind}_dir"]
+            try:
+                folder = settle(path, kind, task_vars, self.controller_path, self._task.check_mode)
+            except SecretStoreError as error:
+                raise SecretStoreError(f"{gateway.PREFIX}{kind}_dir: {error}") from None
+            if folder.warning:
+                self._display.warning(folder.warning)
+                found["changed"] = True
+            found[f"{kind}_dir"] = folder.path
+        return {**found, "revoked": revoked(found["secrets_dir"])}
+
+    def _certificates(self, values: Dict) -> Dict:
+        """What the certificates that are given come to; those of the gateway itself with tls provided."""
+        own = values["tls"] == "provided"
+        given = {
+            "certificate": values["tls_certificate"] if own else "",
+            "private_key": values["tls_private_key"] if own else "",
+            "client_ca": values["client_ca"],
+            "client_crl": values["client_crl"],
+        }
+        if not any(given.values()):
+            return {}
+        found = read_certificates(self._loader, given, values["server_names"])
+        for warning in found.warnings:
+            self._display.warning(warning)
+        return {name: found.result[name] for name in ("names", "client_ca", "client_crl")}
 
     def _read(self, path: str) -> str | None:
         try:

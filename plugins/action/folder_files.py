@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
@@ -14,17 +13,18 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import D
 
 
 class ActionModule(ActionBase):
-    """Reads the folder `src` of the controller, and leaves the rest to the module."""
+    """Reads those of `folders` that are on the controller, and leaves the rest to the module."""
 
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: Dict | None = None) -> Dict:
         result: Dict = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        files = arguments.get("files")
+        folders = arguments.get("folders")
         try:
-            if "src" in arguments:
-                arguments["files"] = {**self._taken(arguments.pop("src")), **_dictionary(files)}
+            if isinstance(folders, dict):
+                read = {name: self._taken(one) for name, one in folders.items() if isinstance(one, str)}
+                arguments["folders"] = {**folders, **read}
         except ValueError as error:
             return {**result, "failed": True, "msg": str(error)}
         answer: Dict = self._execute_module(
@@ -32,22 +32,16 @@ class ActionModule(ActionBase):
         )
         return {**result, **answer}
 
-    def _taken(self, src: str) -> dict[str, str]:
+    def _taken(self, source: str) -> dict[str, str]:
         """The files of a folder of the controller; raises ValueError where there are none, so that nothing is lost."""
         try:
-            folder = Path(self._find_needle("files", src)) if src else None
+            folder = Path(self._find_needle("files", source)) if source else None
             taken = _texts(folder) if folder and folder.is_dir() else {}
         except (AnsibleError, OSError, UnicodeDecodeError) as error:
-            raise ValueError("src: %s cannot be read: %s" % (src, error)) from None
+            raise ValueError("folders: %s cannot be read: %s" % (source, error)) from None
         if not taken:
-            raise ValueError("src: %s must be a folder of the controller with files" % (src or "it"))
+            raise ValueError("folders: %s must be a folder of the controller with files" % (source or "it"))
         return taken
-
-
-def _dictionary(files: t.Any) -> dict[str, t.Any]:
-    if files is not None and not isinstance(files, dict):
-        raise ValueError("files: with src, it must be a dictionary")
-    return files or {}
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -4,119 +4,27 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 import typing as t
 
-from ansible.errors import AnsibleError, AnsibleFileNotFound
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
-    CLIENT_CA,
-    CLIENT_CRL,
-    ca_text,
-    crl_text,
-    read_client_ca,
-    read_client_crl,
-)
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.gateway_certificate import (
-    CERTIFICATE,
-    PRIVATE_KEY,
-    read_server,
-)
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import BEGIN, require_cryptography
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
-
-VARIABLES = {
-    "certificate": CERTIFICATE,
-    "private_key": PRIVATE_KEY,
-    "client_ca": CLIENT_CA,
-    "client_crl": CLIENT_CRL,
-}
-# A text that is taken for a path may be a key without its BEGIN. Base64 has no dot, and few file names have none.
-_QUOTABLE = re.compile(r"(?=.*\.)[\w.~/ -]+\Z")
-_LONGEST = 1 << 24
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._tls_input import VARIABLES, read_certificates
 
 
 class ActionModule(CredentialsAction):
     TRANSFERS_FILES = False
     _requires_connection = False
     ARGUMENTS: t.ClassVar[Dict] = {
-        "certificate": {"type": "str", "default": ""},
-        "private_key": {"type": "str", "default": ""},
+        **{name: {"type": "str", "default": ""} for name in VARIABLES},
         "names": {"type": "list", "elements": "str", "default": []},
-        "client_ca": {"type": "str", "default": ""},
-        "client_crl": {"type": "str", "default": ""},
         "required_days": {"type": "int", "default": 0},
         "check_only": {"type": "bool", "default": False},
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
-        require_cryptography()
-        now = datetime.datetime.now(datetime.timezone.utc)
-        found, problems = self._contents(arguments)
-        server, warnings = None, []
-        for one, other in (("certificate", "private_key"), ("private_key", "certificate"), ("client_crl", "client_ca")):
-            if arguments[one] and not arguments[other]:
-                problems.append("%s: it is needed with %s" % (VARIABLES[other], VARIABLES[one]))
-        if "certificate" in found and "private_key" in found:
-            days = arguments["required_days"]
-            server, more, warnings = read_server(
-                found["certificate"], found["private_key"], arguments["names"], now, days
-            )
-            problems += more
-        authorities, lists = [], []
-        if "client_ca" in found:
-            authorities, more = read_client_ca(found["client_ca"], now)
-            problems += more
-        if "client_crl" in found and authorities:
-            lists, more = read_client_crl(found["client_crl"], authorities, now)
-            problems += more
-        if problems:
-            raise BadInput(problems)
-        result: Dict = {
-            "changed": False,
-            "names": arguments["names"] or (server.names if server else []),
-            "not_after": server.not_after if server else "",
-            "fingerprint": server.fingerprint if server else "",
-            "client_ca": ca_text(authorities),
-            "client_crl": crl_text(lists),
-        }
-        if server and not arguments["check_only"]:
-            result["pem"] = server.pem
-        if warnings:
-            result["warnings"] = warnings
+        found = read_certificates(self._loader, arguments, arguments["names"], arguments["required_days"])
+        result = {"changed": False, **found.result}
+        if found.pem and not arguments["check_only"]:
+            result["pem"] = found.pem
+        if found.warnings:
+            result["warnings"] = found.warnings
         return result
-
-    def _contents(self, arguments: Dict) -> tuple[dict[str, bytes], list[str]]:
-        """What was given as PEM or in a file, by the option, and the problems."""
-        found = {}
-        problems = []
-        for option, variable in VARIABLES.items():
-            value = arguments[option]
-            if not value:
-                continue
-            try:
-                found[option] = value.encode("utf-8", "replace") if BEGIN in value else self._file(value)
-            except (AnsibleFileNotFound, ValueError):
-                text = (
-                    "%s: %s; it must be PEM or a path on the controller, and a relative one begins at the playbook's "
-                )
-                problems.append((text + "folder") % (variable, self._missing(value)))
-            except (AnsibleError, OSError):
-                text = "%s: %s cannot be read, or not be decrypted with the vault passwords of this run"
-                problems.append(text % (variable, self.controller_path(value)))
-        return found, problems
-
-    def _file(self, value: str) -> bytes:
-        """The content of a file on the controller, decrypted if it is of ansible-vault."""
-        real = self._loader.get_real_file(self.controller_path(value))
-        try:
-            with open(real, "rb") as f:
-                return f.read(_LONGEST)
-        finally:
-            self._loader.cleanup_tmp_file(real)
-
-    def _missing(self, value: str) -> str:
-        if _QUOTABLE.match(value):
-            return "there is no file %s" % self.controller_path(value)
-        return "it is neither PEM nor the path of a file that is there"

@@ -10,8 +10,7 @@ short_description: Check the variables of a role before anything changes
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - For the roles of this collection, each of which has it as its first task. Runs on the controller alone and changes
-    nothing.
+  - For the roles of this collection, each of which has it as its first task. Runs on the controller alone.
   - Takes the variables that the argument specification of the role names from those of the task. A value means the same
     from YAML, from the command line, from an INI inventory and from the environment.
   - Fails with all that is wrong, a line each that begins with the variable, such as C(ollama_server_instances[1]
@@ -20,8 +19,19 @@ description:
   - A mistyped variable would otherwise be ignored, and so would one whose beginning is mistyped, such as
     C(ollama_gatway_bind), which is an error too.
   - Of what is to be removed only where it is has to be right.
-extends_documentation_fragment:
-  - gatehouse.ollama.changes_nothing
+  - Looks at the files of the controller that the variables of a gateway name, too, once those are right. It refuses
+    what M(gatehouse.ollama.tls_files) and M(gatehouse.ollama.private_folder) refuse, and like the second one it moves
+    folders of a former version, with a warning. Beside that it changes nothing.
+attributes:
+  check_mode:
+    description: Checks the same in check mode, and moves nothing.
+    support: full
+  diff_mode:
+    description: There is nothing to show, or else secrets.
+    support: none
+  idempotent:
+    description: Moves a folder once.
+    support: full
 options:
   role:
     description: Name of the calling role, which its public variables begin with.
@@ -75,4 +85,30 @@ model_services:
   type: list
   elements: str
   returned: for C(ollama_server)
+secrets_dir:
+  description: The folder of the generated keys in this run; in check mode the former one, if that is yet to be moved.
+  type: str
+  returned: for C(ollama_gateway)
+ca_dir:
+  description: The same of the CA.
+  type: str
+  returned: for C(ollama_gateway) that signs its certificate itself
+revoked:
+  description: Names of the keys that are remembered as revoked.
+  type: list
+  elements: str
+  returned: for C(ollama_gateway)
+names:
+  description: The names of the gateway, from the variables or else of the certificate that is given.
+  type: list
+  elements: str
+  returned: for C(ollama_gateway) with certificates that are given
+client_ca:
+  description: The CAs of client certificates as PEM, empty if none were given.
+  type: str
+  returned: for C(ollama_gateway) with certificates that are given
+client_crl:
+  description: Their revocation lists as PEM, empty if none were given.
+  type: str
+  returned: for C(ollama_gateway) with certificates that are given
 """

@@ -27,14 +27,15 @@ options:
     required: true
   files:
     description:
-      - The content of each file by its path below O(path), with slashes. Folders are made as needed. It or O(src) is
-        needed.
+      - The content of each file by its path below O(path), with slashes. Folders are made as needed. It or O(folders)
+        is needed.
     type: dict
-  src:
+  folders:
     description:
-      - A folder on the controller with files, all of which are to be there too, as text in UTF-8. A relative path is
-        looked for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
-    type: str
+      - Several folders right below O(path) by their names, where the rest of O(path) is somebody else's. Each is a
+        dictionary as O(files) is, or the path of a folder on the controller, all files of which are to be there, as
+        text in UTF-8. A relative path is looked for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
+    type: dict
   mode:
     description: Mode of folders and files, in the symbolic form that tells the two apart, such as V(u=rwX,g=rX,o=).
     type: raw
@@ -107,12 +108,12 @@ _PART = r"(\*|(?![.])[\w.-]+)"
 _PATH = re.compile(_PART + "(/" + _PART + r")*\Z", re.ASCII)
 
 
-def problem(path: str, files: dict[t.Any, t.Any] | None) -> str | None:
+def problem(path: str, files: t.Any) -> str | None:
     """What makes these no files with a content, or no folder to put them into, if so."""
-    if files is None:
-        return "files: it or src is needed"
     if os.path.normpath(path).count("/") < 2 or os.path.islink(path):
         return "path: %s is not a folder of its own, below another one and no link" % path
+    if not isinstance(files, dict):
+        return "folders: %s must be a dictionary of files, or a folder of the controller" % path
     for name, content in files.items():
         if not isinstance(name, str) or not _PATH.match(name):
             return "files: %s is no path of letters, digits, dots, dashes and slashes below the folder" % (name,)
@@ -231,38 +232,69 @@ class UnloggedModule(AnsibleModule):
         pass
 
 
+class Change(t.NamedTuple):
+    """What comes, changes and goes in a folder."""
+
+    changed: bool
+    added: list[str]
+    updated: list[str]
+    removed: list[str]
+    diff: list[dict[str, str]]
+
+
+def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
+    """Make the folder hold these files and no others. Raises OSError."""
+    wanted = {name: content.encode("utf-8") for name, content in files.items()}
+    folder, folders = Folder(module, path), folders_of(wanted)
+    there, folders_there = there_below(path, wanted)
+    removed = sorted(name for name in there if name not in wanted)
+    gone = sorted(folders_there - folders, reverse=True)
+    differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
+    changed = bool(removed or gone or differ) or not os.path.isdir(path)
+    if changed and not module.check_mode:
+        folder.remove(removed, gone)
+        folder.write(differ)
+    changed |= folder.set_attributes(["", *sorted(folders), *sorted(wanted)])
+    added = [name for name in differ if name not in there]
+    updated = [name for name in differ if name in there]
+    diff = diffs(path, there, wanted, whole=module._verbosity > 0) if module._diff else []
+    return Change(changed, added, updated, removed, diff)
+
+
 def main() -> None:
     options = {
         "path": {"type": "path", "required": True},
         "files": {"type": "dict"},
-        # Read on the controller, by the action of the same name.
-        "src": {"type": "str"},
+        # Those of the controller are read there, by the action of the same name.
+        "folders": {"type": "dict"},
     }
-    module = UnloggedModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True)
+    module = UnloggedModule(
+        argument_spec=options,
+        add_file_common_args=True,
+        required_one_of=[("files", "folders")],
+        mutually_exclusive=[("files", "folders")],
+        supports_check_mode=True,
+    )
     path, files = module.params["path"], module.params["files"]
-    wrong = problem(path, files)
-    if wrong:
-        module.fail_json(msg=wrong)
-    wanted = {name: content.encode("utf-8") for name, content in files.items()}
-    folder, folders = Folder(module, path), folders_of(wanted)
+    several: dict[str, t.Any] = {"": files} if files is not None else module.params["folders"]
+    for name, one in several.items():
+        if name and not re.match(_PART + r"\Z", str(name), re.ASCII):
+            module.fail_json(msg="folders: %s is no name of a folder" % name)
+        wrong = problem(os.path.join(path, name) if name else path, one)
+        if wrong:
+            module.fail_json(msg=wrong)
+    changes = {}
     try:
-        there, folders_there = there_below(path, wanted)
-        removed = sorted(name for name in there if name not in wanted)
-        gone = sorted(folders_there - folders, reverse=True)
-        differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
-        changed = bool(removed or gone or differ) or not os.path.isdir(path)
-        if changed and not module.check_mode:
-            folder.remove(removed, gone)
-            folder.write(differ)
+        for name, one in several.items():
+            changes[name] = change(module, os.path.join(path, name) if name else path, one)
     except OSError as error:
         module.fail_json(msg="path: %s cannot be read or written: %s" % (error.filename or path, error.strerror))
-    changed |= folder.set_attributes(["", *sorted(folders), *sorted(wanted)])
     module.exit_json(
-        changed=changed,
-        added=[name for name in differ if name not in there],
-        updated=[name for name in differ if name in there],
-        removed=removed,
-        **({"diff": diffs(path, there, wanted, whole=module._verbosity > 0)} if module._diff else {}),
+        changed=any(one.changed for one in changes.values()),
+        added=[os.path.join(name, file) for name, one in changes.items() for file in one.added],
+        updated=[os.path.join(name, file) for name, one in changes.items() for file in one.updated],
+        removed=[os.path.join(name, file) for name, one in changes.items() for file in one.removed],
+        **({"diff": [part for one in changes.values() for part in one.diff]} if module._diff else {}),
     )
 
 

@@ -38,6 +38,9 @@ options:
         description: A TCP port.
         type: int
         required: true
+      variable:
+        description: The variable to name in errors about the port, if it is another one than O(port_variable).
+        type: str
   address_variable:
     description: The variable to name in errors about an address. If left out, O(port_variable) is named.
     type: str
@@ -197,8 +200,8 @@ class HostCheck:
         columns = '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
-    def port(self, address: str, port: int, containers: list[Container]) -> None:
-        port_variable = self.module.params["port_variable"]
+    def port(self, address: str, port: int, containers: list[Container], variable: str | None = None) -> None:
+        port_variable = variable or self.module.params["port_variable"]
         address_variable = self.module.params["address_variable"] or port_variable
         if not is_address(address):
             raise HostError(f"{address_variable}: {address!r} is not an IP address. Use one, for instance 127.0.0.1.")
@@ -230,7 +233,11 @@ def main() -> None:
                 type="list",
                 elements="dict",
                 default=[],
-                options=dict(address=dict(type="str", required=True), port=dict(type="int", required=True)),
+                options=dict(
+                    address=dict(type="str", required=True),
+                    port=dict(type="int", required=True),
+                    variable=dict(type="str"),
+                ),
             ),
             address_variable=dict(type="str"),
             port_variable=dict(type="str", default="ports"),
@@ -243,7 +250,7 @@ def main() -> None:
         compose_version = check.compose() if engine == "ready" else ""
         containers = check.containers() if engine == "ready" and module.params["ports"] else []
         for entry in module.params["ports"]:
-            check.port(entry["address"], entry["port"], containers)
+            check.port(entry["address"], entry["port"], containers, entry.get("variable"))
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     if engine == "ready" and not compose_version:

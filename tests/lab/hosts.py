@@ -28,8 +28,8 @@ def create(
 ) -> tuple[str, bool]:
     """A host that has booted; returns its address, and whether it was made now. A running one is left as it is.
 
-    With `has_docker` Docker is installed there. With `gpu_count` it has so many stand-ins for NVIDIA GPUs, of that driver
-    version.
+    With `has_docker` Docker is installed there. With `gpu_count` it has so many stand-ins for NVIDIA GPUs, of that
+    driver version.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise LabError(f"{name!r} is no host name: small letters, digits and hyphens only")

@@ -166,7 +166,7 @@ def test_the_expired_key_of_the_attack_is_no_warning(playbook: Playbook, tmp_pat
 )
 def test_a_full_disk_is_said_and_not_taken_for_a_bad_configuration(playbook: Playbook, failure: str, said: str) -> None:
     """What the role says where the trial of a configuration fails."""
-    trial = yaml.safe_load((ROOT / "roles/ollama_gateway/tasks/test.yml").read_text(encoding="utf-8"))[-1]
+    (trial,) = yaml.safe_load((ROOT / "roles/ollama_gateway/tasks/trial.yml").read_text(encoding="utf-8"))
     failing = {"block": [{"ansible.builtin.fail": {"msg": failure}}], "rescue": trial["rescue"]}
     names = {"__ollama_gateway_image": "nginx:1", "__ollama_gateway_image_variable": "an_image"}
     play = {"hosts": "localhost", "gather_facts": False, "vars": names, "tasks": [failing]}

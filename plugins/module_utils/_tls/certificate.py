@@ -83,6 +83,13 @@ def uncovered(names: t.Iterable[str], certificate: t.Any) -> list[str]:
     return [name for name in names if not any(_covers(one, name) for one in own)]
 
 
+def same_names(names: t.Iterable[str], certificate: t.Any) -> bool:
+    """Whether the certificate is for these names and addresses and no others, however they are written."""
+    return {str(_address(one) or one.lower()) for one in names} == {
+        str(_address(one) or one.lower()) for one in names_of(certificate)
+    }
+
+
 def _covers(own: str, name: str) -> bool:
     """RFC 6125: a wildcard stands for exactly one label, and is the whole leftmost one. Addresses count by value."""
     address, own_address = _address(name), _address(own)

@@ -98,9 +98,14 @@ def test_a_folder_of_the_controller_is_taken_with_what_is_below(playbook: Playbo
     source, folder = tmp_path / "files" / "lua", tmp_path / "folder"
     (source / "gatehouse").mkdir(parents=True)
     (source / "gatehouse" / "a.lua").write_text("return 'ä'\n")
-    run = playbook.run([folder_files(folder, {"b.lua": "return 2\n"}, src=str(source))])
-    assert run.only[0]["changed"], run.output
-    assert contents(folder) == {"gatehouse/a.lua": "return 'ä'\n", "b.lua": "return 2\n"}
+    (folder / "conf").mkdir(parents=True)
+    for name in ("mine", "conf/old"):
+        (folder / name).write_text("x")
+    run = playbook.run([folder_files(folder, folders={"lua": str(source), "conf": {"b.conf": "b;\n"}})] * 2)
+    assert [task["changed"] for task in run.only] == [True, False], run.output
+    assert (run.only[0]["added"], run.only[0]["removed"]) == (["lua/gatehouse/a.lua", "conf/b.conf"], ["conf/old"])
+    # What is beside those folders is somebody else's.
+    assert contents(folder) == {"lua/gatehouse/a.lua": "return 'ä'\n", "conf/b.conf": "b;\n", "mine": "x"}
 
 
 def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_path: Path) -> None:
@@ -127,12 +132,14 @@ def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_
         ({"files": {"a/./x": ""}}, "files: a/./x is no path"),
         ({"files": {"x": ["y"]}}, "files: the content of x must be a text"),
         ({"files": "x"}, "dict"),
-        ({"files": "x", "src": "."}, "files: with src, it must be a dictionary"),
+        ({"folders": {"a": ["x"]}}, "folder/a must be a dictionary of files, or a folder of the controller"),
+        ({"folders": {"../a": {"x": ""}}}, "folders: ../a is no name of a folder"),
+        ({"files": {"a": ""}, "folders": {"a": {"x": ""}}}, "mutually exclusive"),
         ({"files": {"a": "", "a/b": ""}}, "files: a cannot be a file and a folder"),
-        ({}, "files: it or src is needed"),
-        ({"src": "nowhere"}, "src: nowhere cannot be read"),
-        ({"src": ""}, "src: it must be a folder of the controller with files"),
-        ({"src": "play.yml"}, "src: play.yml must be a folder of the controller with files"),
+        ({}, "one of the following is required: files, folders"),
+        ({"folders": {"a": "nowhere"}}, "folders: nowhere cannot be read"),
+        ({"folders": {"a": ""}}, "folders: it must be a folder of the controller with files"),
+        ({"folders": {"a": "play.yml"}}, "folders: play.yml must be a folder of the controller with files"),
     ],
 )
 def test_input_that_cannot_be_is_refused_before_anything_is_written(

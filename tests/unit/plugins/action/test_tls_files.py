@@ -178,7 +178,12 @@ def test_warnings_are_shown(playbook: Playbook) -> None:
     assert "CN=gateway expires on" in output
 
 
-SERVED = {"tls": "provided", "tls_certificate": "x", "tls_private_key": "y"}
+WILD = make("wild", MIDDLE, ("*.example.org", "2001:db8::1"))
+SERVED = {
+    "tls": "provided",
+    "tls_certificate": (WILD.pem + MIDDLE.pem).decode(),
+    "tls_private_key": WILD.key_pem.decode(),
+}
 
 
 def validate(**options: Any) -> dict[str, Any]:
@@ -193,10 +198,13 @@ def test_variables_of_tls_are_checked_with_the_clients(playbook: Playbook) -> No
             validate(**SERVED, bind="0.0.0.0", server_names=["*.example.org", "2001:db8::1"], hsts=1, http3=True),
             validate(tls="{{ off }}", hsts=60, http3=True, server_names=["a:443"]),
             validate(tls="acme", engine="nginx", client_ca="x", acme_eab_hmac_key="planted+secret", client_crl="x"),
+            validate(**{**SERVED, "tls_certificate": LEAF.pem.decode()}, bind="0.0.0.0"),
         ],
         off=False,
     )
-    plain, served, off, acme = run.only
+    plain, served, off, acme, other = run.only
+    assert other["msg"].startswith("ollama_gateway_tls_private_key: it does not belong to the certificate of")
+    assert (served["names"], served["client_ca"]) == (["*.example.org", "2001:db8::1"], "")
     assert "set ollama_gateway_tls (self_signed, provided or acme)" in plain["msg"]
     assert not served.get("failed", False), run.output
     variables = [[line.split(": ")[0] for line in result["msg"].splitlines()] for result in (off, acme)]

@@ -101,8 +101,10 @@ def test_published_ports_are_read_as_docker_prints_them(ports: str, published: l
 
 
 class TestPort:
-    def check(self, address: str, port: int, *containers: module.Container, **params: Any) -> None:
-        module.HostCheck(Host({}, project="ours", **params)).port(address, port, list(containers))
+    def check(
+        self, address: str, port: int, *containers: module.Container, variable: str | None = None, **params: Any
+    ) -> None:
+        module.HostCheck(Host({}, project="ours", **params)).port(address, port, list(containers), variable)
 
     @pytest.fixture
     def taken(self) -> Any:
@@ -120,6 +122,8 @@ class TestPort:
     def test_a_port_of_another_program_is_an_error_that_names_the_variable(self, taken: int) -> None:
         with pytest.raises(module.HostError, match=f"^the_port: port {taken} .*another program"):
             self.check("127.0.0.1", taken)
+        with pytest.raises(module.HostError, match=f"^its_own: port {taken} .*another program"):
+            self.check("127.0.0.1", taken, variable="its_own")
 
     def test_a_port_that_the_project_itself_publishes_passes(self, taken: int) -> None:
         self.check("127.0.0.1", taken, container("ours-1", "ours", f"127.0.0.1:{taken}->8080/tcp"))

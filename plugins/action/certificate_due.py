@@ -1,0 +1,57 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import datetime
+import os
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import HostFileError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, require_cryptography
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import why_due
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction
+
+
+class ActionModule(HostFileAction):
+    ARGUMENTS: t.ClassVar[Dict] = {
+        "path": {"type": "str", "required": True},
+        "ca_file": {"type": "path", "required": True},
+        "names": {"type": "list", "elements": "str", "required": True},
+        "days": {"type": "int", "required": True},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "mode": {"type": "raw", "default": "0600"},
+    }
+
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        require_cryptography()
+        # What is read holds the private key.
+        with self._unlogged():
+            there = self._read(arguments["path"], task_vars)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        ca = _content(arguments["ca_file"])
+        reason = why_due(there, ca, arguments["names"], arguments["days"], now)
+        result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": _is_readable(ca)}
+        if there is not None:
+            attributes = self._set_attributes(arguments["path"], arguments, task_vars)
+            result.update({name: attributes[name] for name in ("changed", "diff") if name in attributes})
+        return result
+
+
+def _content(path: str) -> bytes | None:
+    """The certificate of the CA; one without its key signs nothing."""
+    if not os.path.exists(os.path.join(os.path.dirname(path), "ca.key")):
+        return None
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostFileError("%s on the controller cannot be read: %s" % (path, error.strerror)) from None
+
+
+def _is_readable(ca: bytes | None) -> bool:
+    return ca is not None and not read_certificates(ca, "ca.pem")[1]

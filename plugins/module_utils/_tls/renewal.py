@@ -1,0 +1,50 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a certificate that the CA on the controller signed has to be signed anew. A pure function."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
+    issued_by,
+    leaf_problems,
+    moment,
+    names_of,
+    public_bytes,
+    same_names,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key
+
+
+def why_due(
+    there: bytes | None, ca: bytes | None, names: t.Sequence[str], days: int, now: datetime.datetime
+) -> str | None:
+    """Why the host needs another certificate than is there; None if it does not.
+
+    `there` is its private key with the certificate, `ca` the certificate of the CA: PEM, None where there is no file.
+    """
+    if ca is None:
+        return "there is no CA yet"
+    if there is None:
+        return "there is no certificate yet"
+    key, no_key = read_private_key(there, "key")
+    found, no_certificate = read_certificates(there, "certificate")
+    issuers, no_issuer = read_certificates(ca, "ca.pem")
+    if no_key or no_certificate or no_issuer:
+        return "what is there cannot be read"
+    leaf = found[0]
+    if len(found) > 1 or public_bytes(key.public_key()) != public_bytes(leaf.public_key()):
+        return "the certificate there is not that of its key alone"
+    if not issued_by(leaf, issuers[0]):
+        return "another CA signed the certificate there"
+    if leaf_problems(leaf) or not same_names(names, leaf):
+        return "the certificate there is for %s" % (", ".join(names_of(leaf)) or "nobody")
+    if leaf.not_valid_before_utc > now or leaf.not_valid_after_utc < now + datetime.timedelta(days=days):
+        return "the certificate there is good from %s until %s" % (
+            moment(leaf.not_valid_before_utc),
+            moment(leaf.not_valid_after_utc),
+        )
+    return None
