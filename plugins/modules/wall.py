@@ -30,7 +30,7 @@ options:
   url:
     description:
       - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
-      - Without it only O(side_doors), O(files) and O(mirror_command) are looked at.
+      - Without it only O(side_doors), O(folder) and O(mirror_command) are looked at.
     type: str
   server_name:
     description:
@@ -196,27 +196,26 @@ options:
         type: list
         elements: str
         default: []
-  files:
-    description:
-      - Files and folders that hold credentials, as M(ansible.builtin.find) returns them. Nobody but their owner and
-        group may have access, and only their owner may write them. Links and whatever else is neither a file nor a
-        folder are holes.
-    type: list
-    elements: dict
-    default: []
-  file_owners:
-    description: Numbers of users besides root who may own O(files).
-    type: list
-    elements: int
-    default: []
-  file_groups:
-    description: Numbers of groups besides that of root which may have access to O(files).
-    type: list
-    elements: int
-    default: []
   folder:
-    description: A folder that holds them. It and all above it must be root's, and nobody else may write them.
+    description:
+      - The folder of a gateway, as the role writes it. Nobody but their owner and group may have access to the files in
+        it that hold credentials or decide who comes in, and only their owner may write them. Links and whatever else is
+        neither a file nor a folder are holes.
+      - The folder and all above it must be root's, and nobody else may write them.
     type: path
+  user_id:
+    description:
+      - Number of the user and the group that the gateway runs as. Besides root's, this group may have access to what is
+        in O(folder), and this user may own its certificate.
+    type: int
+  tls:
+    description: Whether the gateway has a certificate in O(folder).
+    type: bool
+    default: false
+  acme:
+    description: Whether the gateway answers the challenges of an ACME server from O(folder).
+    type: bool
+    default: false
   mirror_command:
     description:
       - A command that takes requests at its standard input and gives them to the gateway's configuration with a mirror
@@ -414,10 +413,10 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
-    files=dict(type="list", elements="dict", default=[]),
-    file_owners=dict(type="list", elements="int", default=[]),
-    file_groups=dict(type="list", elements="int", default=[]),
     folder=dict(type="path"),
+    user_id=dict(type="int"),
+    tls=dict(type="bool", default=False),
+    acme=dict(type="bool", default=False),
     mirror_command=dict(type="list", elements="str"),
     log_command=dict(type="list", elements="str"),
     auth_failures=dict(type="int", default=0),

@@ -419,7 +419,7 @@ def test_where_all_need_certificates_the_attack_sees_each_credential_without_one
         write(server, {one["name"]: {"scopes": one["scopes"], "models": ["*"]} for one in made["clients"]})
         host, _colon, port = server.address.rpartition(":")
         options: dict[str, Any] = {
-            **dict(url=f"https://{server.address}", routes=rendering.value("__ollama_gateway_routes"), files=[]),
+            **dict(url=f"https://{server.address}", routes=rendering.value("__ollama_gateway_routes")),
             **dict(credentials=made["credentials"], side_doors=[], request_timeout=10, allow_account_routes=False),
             **dict(rewrite=None, auth_failures=0, certificate=str(server.folder / "tls" / "server.pem")),
         }

@@ -66,7 +66,6 @@ class Attacked:
             "credentials": self.credentials,
             "allow_account_routes": False,
             "side_doors": [],
-            "files": [],
             "request_timeout": 5,
             "auth_failures": self.gateway.variables["ollama_gateway_auth_failures"],
             "rewrite": str(self.gateway.folder / "clients" / "clients.json"),

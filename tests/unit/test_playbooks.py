@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -216,6 +217,38 @@ def test_uninstall_says_what_stays_and_shows_no_task_of_a_deployment_where_nothi
     assert "the models, in the volume gatehouse-ollama_ollama: ollama_server_purge_data=true" in said
 
 
+# A docker that has both, and says in which network they are.
+DOCKER = r"""#!/bin/sh
+case "$*" in
+  version*) echo '{"Server": {"Version": "29.1.3"}}' ;;
+  "compose version"*) echo 2.40.3 ;;
+  "network ls"*) echo "ollama true" ;;
+  "ps --all --filter=network=ollama "*)
+    echo "gatehouse-gateway-gateway-1 gatehouse-gateway"
+    echo "gatehouse-ollama-ollama-1 gatehouse-ollama" ;;
+  "ps --all --quiet --filter label=com.docker.compose.project=gatehouse-"*) echo c0ffee ;;
+  "volume ls"*) echo gatehouse-ollama_ollama ;;
+esac
+"""
+
+
+def test_uninstall_in_check_mode_says_that_the_network_goes_with_the_last_who_needs_it(playbook: Playbook) -> None:
+    docker = playbook.folder / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    removal = r"(ollama_\w+) : absent \| Remove the network\] \*+ (\w+): \[here\]"
+    said = checked(playbook, "uninstall")
+    assert re.findall(removal, said) == [("ollama_gateway", "ok"), ("ollama_server", "changed")]
+    assert "Would remove volume" not in said
+    # Without the gateway, which stays, the network stays too.
+    said = checked(playbook, "uninstall", "--tags=ollama_server", ollama_server_purge_data="true")
+    assert re.findall(removal, said) == [("ollama_server", "ok")]
+    assert "Would remove volume gatehouse-ollama_ollama" in said
+    docker.write_text(DOCKER.replace('echo "gatehouse-ollama-', ': "'))
+    said = checked(playbook, "uninstall", "--tags=ollama_gateway")
+    assert re.findall(removal, said) == [("ollama_gateway", "changed")]
+
+
 def test_verify_in_check_mode_says_that_nothing_was_verified(playbook: Playbook) -> None:
     said = checked(playbook, "verify")
     assert "Not verified: there is no gateway in /opt/gatehouse-nowhere/gateway on this host yet." in said
@@ -226,7 +259,7 @@ def test_verify_in_check_mode_says_that_nothing_was_verified(playbook: Playbook)
     assert "Not verified: check mode attacks no gateway." in said
 
 
-def checked(playbook: Playbook, name: str, **variables: str) -> str:
+def checked(playbook: Playbook, name: str, *options: str, **variables: str) -> str:
     """What a playbook says in check mode on a machine from which everything was removed, in one line."""
     (playbook.folder / "hosts.yml").write_text(
         "all: {children: {ollama_servers: {hosts: {here: }}, ollama_gateways: {hosts: {here: }}}}\n"
@@ -238,10 +271,10 @@ def checked(playbook: Playbook, name: str, **variables: str) -> str:
     process = subprocess.run(
         [
             *(sys.executable, "-m", "ansible", "playbook", ROOT / f"playbooks/{name}.yml", "--check"),
-            *("-i", "hosts.yml", "-e", f"@{given}"),
+            *("-i", "hosts.yml", "-e", f"@{given}", *options),
         ],
         cwd=playbook.folder,
-        # No Docker is found here.
+        # No Docker is found here, but for one that a test puts there.
         env={**playbook.environment(), "PATH": str(playbook.folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

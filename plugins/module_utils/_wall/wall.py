@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import os
 import socket
 import typing as t
 from dataclasses import replace
@@ -120,14 +119,9 @@ class Wall:
         return [*lines, "", *remarks] if remarks else lines
 
     def _files(self, budget: Budget) -> t.Iterator[Result]:
-        owners, groups = ([0, *(self._options.get(name) or ())] for name in ("file_owners", "file_groups"))
-        for file in self._options["files"]:
-            wrong = files.faults(file, owners, groups)
-            came_back = "; ".join(["mode %s" % file["mode"], *wrong])
-            yield Result("files", file["path"], not wrong, "", came_back, files.EXPECTED % (owners, groups))
-        for folder in files.above(self._options["folder"]) if self._options.get("folder") else ():
-            wrong = files.faults_above(os.lstat(folder))
-            yield Result("files", folder, not wrong, "", "; ".join(wrong), files.EXPECTED_ABOVE)
+        folder = self._options.get("folder")
+        if folder:
+            yield from files.attack(folder, *(self._options[name] for name in ("user_id", "tls", "acme")))
 
     def _side_doors(self, budget: Budget) -> t.Iterator[Result]:
         doors = {}

@@ -1,28 +1,90 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges files and folders that hold credentials or what decides who comes in, and the folders above them."""
+"""Judges the files of a gateway, which hold credentials or decide who comes in, and the folders above them."""
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 import typing as t
 
-# Neither a file nor a folder, by what ansible.builtin.find calls them.
-_OTHERS = {"islnk": "a link", "isfifo": "a pipe", "issock": "a socket", "isblk": "a device", "ischr": "a device"}
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result
+
+KIND = "files"
 
 EXPECTED = "a file or folder of %s and group %s, writable by its owner alone, closed to others, such as mode 0640"
 EXPECTED_ABOVE = "a folder of root's that only root may write"
 
+# What the gateway reads, and what is judged by itself.
+_READ = ("conf", "lua", "clients")
+_THEMSELVES = ("compose.yaml", *_READ, "tls", "acme")
 
-def faults(file: t.Mapping[str, t.Any], owners: t.Container[int], groups: t.Container[int]) -> list[str]:
-    """What is wrong with one, as ansible.builtin.find returns it; empty if nothing is.
+# What is neither a file nor a folder.
+_OTHERS = (
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
+
+
+class Unreadable(GatehouseError):
+    """Something cannot be looked at, so nobody knows whether it is sound."""
+
+
+def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterator[Result]:
+    """The files of a gateway that runs as this user and group. Raises Unreadable."""
+    users = [0] if user_id is None else [0, user_id]
+    # What is below belongs to the ACME client, and its folder is closed.
+    themselves = [*_THEMSELVES, *(["acme/webroot"] if acme else [])]
+    try:
+        for name in _READ:
+            yield from _judged(below(os.path.join(folder, name)), [0], users)
+        yield from _judged([os.path.join(folder, name) for name in themselves], [0], users)
+        for path in above(folder):
+            wrong = faults_above(os.lstat(path))
+            yield Result(KIND, _shown(path), not wrong, "", "; ".join(wrong), EXPECTED_ABOVE)
+        # The gateway itself reads its certificate, and nobody else.
+        if tls:
+            yield from _judged(below(os.path.join(folder, "tls")), users, users)
+    except OSError as error:
+        raise Unreadable("%s cannot be looked at: %s" % (_shown(str(error.filename)), error.strerror)) from error
+
+
+def below(folder: str) -> list[str]:
+    """All that is in it, whatever it is and whatever its name; links are not followed. Raises OSError."""
+
+    def tell(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    walked = os.walk(folder, onerror=tell)
+    return [os.path.join(place, name) for place, folders, files in walked for name in files + folders]
+
+
+def _judged(paths: t.Iterable[str], owners: t.Sequence[int], groups: t.Sequence[int]) -> t.Iterator[Result]:
+    for path in paths:
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        wrong = faults(status, owners, groups)
+        came_back = "; ".join(["mode %04o" % stat.S_IMODE(status.st_mode), *wrong])
+        yield Result(KIND, _shown(path), not wrong, "", came_back, EXPECTED % (owners, groups))
+
+
+def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container[int]) -> list[str]:
+    """What is wrong with one; empty if nothing is.
 
     The gateway has no links: whoever made one decides what is read there.
     """
-    mode = int(str(file["mode"]), 8)
-    found = [what for key, what in _OTHERS.items() if file.get(key)]
+    mode = status.st_mode
+    found = [what for is_one, what in _OTHERS if is_one(mode)]
     if found:
         return found
     wrong = []
@@ -30,17 +92,25 @@ def faults(file: t.Mapping[str, t.Any], owners: t.Container[int], groups: t.Cont
         wrong.append("others may access it")
     if mode & stat.S_IWGRP:
         wrong.append("its group may write it")
-    if mode & (stat.S_ISUID | stat.S_ISGID) and not file.get("isdir"):
+    if mode & (stat.S_ISUID | stat.S_ISGID) and not stat.S_ISDIR(mode):
         wrong.append("it runs as its owner or group")
-    if "uid" in file and file["uid"] not in owners:
-        wrong.append("its owner is %s" % _named(file, "pw_name", "uid"))
-    if "gid" in file and mode & stat.S_IRWXG and file["gid"] not in groups:
-        wrong.append("its group is %s" % _named(file, "gr_name", "gid"))
+    if status.st_uid not in owners:
+        wrong.append("its owner is %s" % _named(lambda: pwd.getpwuid(status.st_uid).pw_name, status.st_uid))
+    if mode & stat.S_IRWXG and status.st_gid not in groups:
+        wrong.append("its group is %s" % _named(lambda: grp.getgrgid(status.st_gid).gr_name, status.st_gid))
     return wrong
 
 
-def _named(file: t.Mapping[str, t.Any], name: str, number: str) -> str:
-    return "%s (%d)" % (file[name], file[number]) if file.get(name) else str(file[number])
+def _named(name: t.Callable[[], str], number: int) -> str:
+    try:
+        return "%s (%d)" % (name(), number)
+    except KeyError:
+        return str(number)
+
+
+def _shown(path: str) -> str:
+    """A name may be no text."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def above(folder: str) -> list[str]:

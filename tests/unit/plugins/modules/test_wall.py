@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import files
 
 from tests.certificates import Authority
 from tests.collection import ROOT
@@ -71,34 +72,37 @@ def test_an_open_door_fails_the_task_and_says_what_came_back(playbook: Playbook,
     assert result["table"][0] == "✗ side doors: 1, holes: 1"
 
 
-def test_closed_doors_and_sound_files_are_no_change(playbook: Playbook) -> None:
-    run = playbook.run(
-        wall(side_doors=[{"host": "127.0.0.1", "port": 1}], files=[{"path": "/a", "mode": "0640"}]), "--check"
-    )
+def test_closed_doors_and_sound_files_are_no_change(playbook: Playbook, tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir(mode=0o750)
+    above = len(files.above(str(tmp_path)))
+    run = playbook.run(wall(side_doors=[{"host": "127.0.0.1", "port": 1}], folder=str(tmp_path)), "--check")
     assert run.only[0]["changed"] is False
-    assert run.only[0]["attacks"] == 2
-    assert run.only[0]["table"][:2] == ["✓ files: 1", "✓ side doors: 1"]
+    assert run.only[0]["attacks"] == above + 2
+    assert run.only[0]["table"][:2] == [f"✓ files: {above + 1}", "✓ side doors: 1"]
 
 
-def test_a_file_that_everybody_may_read_is_a_hole(playbook: Playbook) -> None:
-    run = playbook.run(wall(files=[{"path": "/a", "mode": "0750"}, {"path": "/b", "mode": "0644"}]))
-    assert run.only[0]["msg"].startswith("The wall has a hole (files): /b.\nCame back:\n    mode 0644")
-
-
-def test_a_file_that_somebody_else_made_or_may_replace_is_a_hole(playbook: Playbook, tmp_path: Path) -> None:
-    for file, fault in (
-        ({"mode": "0777", "islnk": True}, "a link"),
-        ({"mode": "0660", "uid": 0, "gid": 60880}, "its group may write it"),
-        ({"mode": "0640", "uid": 1000, "gid": 60880}, "its owner is 1000"),
-    ):
-        run = playbook.run(wall(files=[{"path": "/a", **file}], file_groups=[60880]))
-        told = f"The wall has a hole (files): /a.\nCame back:\n    mode {file['mode']}; {fault}\nExpected: a file"
-        assert run.only[0]["msg"].startswith(told)
-    tmp_path.chmod(0o777)
-    run = playbook.run(wall(folder=str(tmp_path)))
+def test_a_file_that_somebody_may_read_who_should_not_is_a_hole(playbook: Playbook, tmp_path: Path) -> None:
+    """And a folder that somebody else may replace."""
+    keys = tmp_path / "clients" / "api_keys"
+    keys.parent.mkdir(mode=0o750)
+    keys.touch(mode=0o644)
+    task = wall(folder=str(tmp_path), user_id=60880)
+    run = playbook.run(task)
     assert run.only[0]["msg"].startswith(
-        f"The wall has a hole (files): {tmp_path}.\nCame back:\n    others may write it"
+        f"The wall has a hole (files): {keys}.\nCame back:\n    mode 0644; others may access it\n"
+        "Expected: a file or folder of [0] and group [0, 60880], writable by its owner alone, closed to others,"
     )
+    keys.chmod(0o640)
+    tmp_path.chmod(0o777)
+    run = playbook.run(task)
+    assert run.only[0]["msg"].startswith(
+        f"The wall has a hole (files): {tmp_path}.\nCame back:\n    others may write it\nExpected: a folder of root's"
+    )
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_a_sound_one(playbook: Playbook, tmp_path: Path) -> None:
+    run = playbook.run(wall(folder=str(tmp_path / "gateway")))
+    assert f"{tmp_path}/gateway cannot be looked at: No such file" in run.only[0]["msg"]
 
 
 def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(

@@ -107,7 +107,7 @@ class TestAttacks:
 
     def test_where_no_credential_counts_the_mirror_is_not_asked_and_the_table_says_so(self) -> None:
         ended = [dict(name=n, kind="bearer", value=n, scopes=["admin"], valid=False) for n in ("inference", "revoked")]
-        options = dict(routes=[], credentials=ended, files=[], side_doors=[], request_timeout=1)
+        options = dict(routes=[], credentials=ended, side_doors=[], request_timeout=1)
 
         def mirror(_requests: bytes) -> Answer:
             raise AssertionError
@@ -279,7 +279,7 @@ def _attack(kind: str, name: str = "one") -> wall_attack.Attack:
 
 
 def _wall(options: dict[str, object], log: Callable[[], bytes] | None = None, address: Address | None = None) -> Wall:
-    made: dict[str, object] = dict(routes=[], credentials=[], files=[], side_doors=[], request_timeout=1)
+    made: dict[str, object] = dict(routes=[], credentials=[], side_doors=[], request_timeout=1)
     made.update(url="http://gateway", rewrite=None, auth_failures=0, allow_account_routes=False)
     return Wall(address, {**made, **options}, None, log)
 

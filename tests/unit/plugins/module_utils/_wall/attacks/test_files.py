@@ -5,65 +5,164 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import files
 
 GATEWAY = 60880
+FILE, FOLDER = stat.S_IFREG, stat.S_IFDIR
 
 
-def found(mode: str, uid: int = 0, gid: int = GATEWAY, **kind: bool) -> dict[str, Any]:
-    """An entry as ansible.builtin.find returns it."""
-    return {"path": "/x", "mode": mode, "uid": uid, "gid": gid, "pw_name": "", "gr_name": "staff", **kind}
-
-
-def faults(file: dict[str, Any]) -> list[str]:
-    return files.faults(file, [0], [0, GATEWAY])
+def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
+    return os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
-    "file",
+    "one",
     [
-        found("0640"),
-        found("0600", gid=100),
-        found("0750", isdir=True),
-        found("2750", isdir=True),
-        found("0400", gid=0),
-        {"path": "/x", "mode": "0640"},
+        status(FILE | 0o640, gid=GATEWAY),
+        status(FILE | 0o600, gid=100),
+        status(FOLDER | 0o750, gid=GATEWAY),
+        status(FOLDER | 0o2750, gid=GATEWAY),
+        status(FILE | 0o400),
     ],
 )
-def test_what_the_role_writes_is_sound(file: dict[str, Any]) -> None:
-    assert faults(file) == []
+def test_what_the_role_writes_is_sound(one: os.stat_result) -> None:
+    assert files.faults(one, [0], [0, GATEWAY]) == []
 
 
 @pytest.mark.parametrize(
-    ("file", "fault"),
+    ("one", "fault"),
     [
-        (found("0777", islnk=True), "a link"),
-        (found("0640", isfifo=True), "a pipe"),
-        (found("0640", issock=True), "a socket"),
-        (found("0644"), "others may access it"),
-        (found("0641"), "others may access it"),
-        (found("0642"), "others may access it"),
-        (found("0660"), "its group may write it"),
-        (found("0770", isdir=True), "its group may write it"),
-        (found("4750"), "it runs as its owner or group"),
-        (found("2750"), "it runs as its owner or group"),
-        (found("0640", uid=1000), "its owner is 1000"),
-        (found("0640", uid=GATEWAY), "its owner is 60880"),
-        (found("0640", gid=50), "its group is staff (50)"),
+        (status(stat.S_IFLNK | 0o777), "a link"),
+        (status(stat.S_IFIFO | 0o640), "a pipe"),
+        (status(stat.S_IFSOCK | 0o640), "a socket"),
+        (status(stat.S_IFBLK | 0o640), "a device"),
+        (status(stat.S_IFCHR | 0o640), "a device"),
+        (status(FILE | 0o644), "others may access it"),
+        (status(FILE | 0o641), "others may access it"),
+        (status(FILE | 0o642), "others may access it"),
+        (status(FILE | 0o660), "its group may write it"),
+        (status(FOLDER | 0o770), "its group may write it"),
+        (status(FILE | 0o4750), "it runs as its owner or group"),
+        (status(FILE | 0o2750), "it runs as its owner or group"),
+        (status(FILE | 0o640, uid=1000), "its owner is 1000"),
+        (status(FILE | 0o640, uid=GATEWAY), "its owner is 60880"),
+        (status(FILE | 0o640, uid=7), "its owner is lp (7)"),
+        (status(FILE | 0o640, gid=51), "its group is 51"),
+        (status(FILE | 0o640, gid=50), "its group is staff (50)"),
     ],
 )
-def test_what_somebody_else_made_of_it_is_a_hole(file: dict[str, Any], fault: str) -> None:
-    assert faults(file) == [fault]
+def test_what_somebody_else_made_of_it_is_a_hole(
+    monkeypatch: pytest.MonkeyPatch, one: os.stat_result, fault: str
+) -> None:
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name={7: "lp"}[number]))
+    monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name={50: "staff"}[number]))
+    assert files.faults(one, [0], [0, GATEWAY]) == [fault]
 
 
 def test_the_files_of_https_may_be_the_gateways_own() -> None:
-    assert files.faults(found("0600", uid=GATEWAY), [0, GATEWAY], [0, GATEWAY]) == []
+    assert files.faults(status(FILE | 0o600, uid=GATEWAY), [0, GATEWAY], [0, GATEWAY]) == []
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Path:
+    """The folder of a gateway, root's, with what a role writes and what an ACME client and somebody else keep there."""
+    folder = tmp_path / "gateway"
+    for name in (
+        "conf",
+        "lua/gatehouse",
+        "clients/scopes/admin",
+        "tls",
+        "acme/config",
+        "acme/webroot/.well-known",
+        "mine",
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file").touch()
+    (folder / "compose.yaml").touch()
+    for path in folder.rglob("*"):
+        path.chmod(0o750 if path.is_dir() else 0o640)
+    (folder / "tls" / "file").chmod(0o600)
+    os.chown(folder / "tls" / "file", GATEWAY, GATEWAY)
+    return folder
+
+
+def seen(folder: Path, tls: bool = True, acme: bool = True) -> dict[str, bool]:
+    """What was looked at in the folder, by its name there, and whether it is sound."""
+    results = files.attack(str(folder), GATEWAY, tls, acme)
+    inside = [one for one in results if one.name.startswith(f"{folder}/")]
+    names = [one.name[len(str(folder)) + 1 :] for one in inside]
+    assert len(names) == len(set(names))
+    return dict(zip(names, (one.held for one in inside)))
+
+
+ALWAYS = {
+    *("compose.yaml", "conf", "conf/file", "lua", "lua/gatehouse", "lua/gatehouse/file", "tls", "acme"),
+    *("clients", "clients/scopes", "clients/scopes/admin", "clients/scopes/admin/file"),
+}
+
+
+def test_all_that_the_gateway_reads_is_looked_at_and_the_folders_themselves(gateway: Path) -> None:
+    """What certbot keeps is its own business, and so is what somebody else put there."""
+    assert seen(gateway) == dict.fromkeys({*ALWAYS, "tls/file", "acme/webroot"}, True)
+    assert seen(gateway, tls=False, acme=False) == dict.fromkeys(ALWAYS, True)
+
+
+def test_nothing_hides_wherever_it_is(gateway: Path) -> None:
+    odd = os.fsdecode(b"n\xe9e")
+    for name in ("conf/.hidden", "lua/gatehouse/x.lua", "clients/scopes/admin/carol", f"clients/{odd}", "tls/.old.pem"):
+        (gateway / name).touch()
+        (gateway / name).chmod(0o644)
+    (gateway / "clients" / "api_keys").symlink_to("/etc/passwd")
+    (gateway / "clients" / "more").symlink_to("/etc")
+    (gateway / "conf" / "gone").symlink_to("/nowhere")
+    os.mkfifo(gateway / "conf" / "pipe", 0o600)
+    os.mknod(gateway / "clients" / "socket", stat.S_IFSOCK | 0o640)
+    (gateway / "acme").chmod(0o755)
+    (gateway / "acme" / "webroot").chmod(0o757)
+    (gateway / "compose.yaml").chmod(0o644)
+    assert {name for name, held in seen(gateway).items() if not held} == {
+        *("conf/.hidden", "lua/gatehouse/x.lua", "clients/scopes/admin/carol", "clients/n\ufffde", "tls/.old.pem"),
+        *("clients/api_keys", "clients/more", "conf/gone", "conf/pipe", "clients/socket"),
+        *("acme", "acme/webroot", "compose.yaml"),
+    }
+
+
+def test_a_folder_that_is_a_link_is_a_hole_and_what_is_behind_it_is_looked_at(gateway: Path, tmp_path: Path) -> None:
+    (gateway / "lua").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "gatehouse" / "file").chmod(0o644)
+    (gateway / "lua").symlink_to(tmp_path / "elsewhere")
+    assert {name for name, held in seen(gateway).items() if not held} == {"lua", "lua/gatehouse/file"}
+
+
+def test_only_the_gateways_certificate_may_be_its_own(gateway: Path) -> None:
+    os.chown(gateway / "conf" / "file", GATEWAY, 0)
+    os.chown(gateway / "tls", GATEWAY, 0)
+    assert {name for name, held in seen(gateway).items() if not held} == {"conf/file", "tls"}
+
+
+def test_what_goes_while_it_is_looked_at_is_no_fault(gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "below", lambda folder: [f"{folder}/file", f"{folder}/.renamed"])
+    assert "clients/.renamed" not in seen(gateway)
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_sound(gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(files.Unreadable, match="nowhere cannot be looked at: No such file"):
+        seen(gateway / "nowhere")
+
+    def refused(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(files.Unreadable, match="conf cannot be looked at: Permission denied"):
+        seen(gateway)
 
 
 def test_all_folders_above_are_looked_at_and_where_links_lead(tmp_path: Path) -> None:
@@ -72,10 +171,6 @@ def test_all_folders_above_are_looked_at_and_where_links_lead(tmp_path: Path) ->
     above = files.above(str(tmp_path / "link" / "inner"))
     assert above[0] == "/"
     assert {str(tmp_path / one) for one in ("", "link", "link/inner", "real", "real/inner")} <= set(above)
-
-
-def status(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
-    return os.stat_result((mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
 
 
 @pytest.mark.parametrize(

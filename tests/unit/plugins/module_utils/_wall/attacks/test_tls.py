@@ -64,7 +64,7 @@ def attack(port: int, **options: Any) -> list[Result]:
     """What came of the attacks that are about TLS."""
     everything: dict[str, Any] = {
         **{"url": f"https://127.0.0.1:{port}", "server_name": NAME, "routes": ROUTES, "credentials": CREDENTIALS},
-        **{"allow_account_routes": True, "side_doors": [], "files": [], "request_timeout": 3},
+        **{"allow_account_routes": True, "side_doors": [], "request_timeout": 3},
         **{"auth_failures": 0, "rewrite": None, **options},
     }
     results = Wall(read_url(everything["url"]), everything, None).attack(Budget(3000, 2000, 60))
