@@ -133,7 +133,7 @@ def test_a_hole_does_not_hide_where_the_gateway_is(playbook: Playbook) -> None:
 
 def test_the_expired_key_of_the_attack_is_no_warning(playbook: Playbook, tmp_path: Path) -> None:
     """It is meant to be refused. Those of people are warned of."""
-    made = {"gatehouse.ollama.wall_clients": {"auth": "bearer"}, "register": "made"}
+    made = {"gatehouse.ollama.wall_clients": {"auth": "bearer", "path": str(tmp_path)}, "register": "made"}
     written = {"ansible.builtin.include_tasks": str(ROOT / "roles/ollama_gateway/tasks/wall_credentials.yml")}
     names = {
         "__ollama_gateway_wall_dir": str(tmp_path),

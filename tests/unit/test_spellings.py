@@ -169,7 +169,7 @@ class Role:
         self.loader.set_basedir(str(path))
         self.known: dict[str, Any] = dict(REGISTERED, ansible_search_path=[str(path)])
         files = [path / "defaults/main.yml", *sorted(path.glob("vars/main/*.yml"))]
-        for file in [*files, path / "vars/main.yml", path / "vars/apt.yml"]:
+        for file in [*files, path / "vars/main.yml"]:
             self.known |= self.loader.load_from_file(str(file), trusted_as_template=True) if file.exists() else {}
         self.sources = {name: str(value) for name, value in self.known.items() if name.startswith("__")}
         self.sources |= {one.name: one.read_text() for one in path.glob("templates/*.j2")}
