@@ -1,7 +1,10 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing ollama_gateway_auth on a running host works both ways, and what was valid before is not any more."""
+"""Changing ollama_gateway_auth on a running host works both ways, and what was valid before is not any more.
+
+In the end it is as the inventory has it.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,13 @@ def deploy(auth: str, folder: Path, engine: str = "auto") -> int:
     clients = [{"name": NAME, **CREDENTIALS[auth]}]
     variables = {"ollama_gateway_auth": auth, "ollama_gateway_engine": engine, "ollama_gateway_clients": clients}
     extra.write_text(json.dumps(variables))
+    return run("--extra-vars", f"@{extra}")
+
+
+def run(*arguments: str) -> int:
     # The rest stays as it is, and other scenarios attack each of these ways.
     parts = ["--tags=ollama_gateway", "--skip-tags=verify"]
-    done = playbook(SCENARIO.inventory, "deploy", *parts, "--extra-vars", f"@{extra}")
+    done = playbook(SCENARIO.inventory, "deploy", *parts, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return sum(int(count) for count in re.findall(r"changed=(\d+)", done.stdout.split("PLAY RECAP")[1]))
 
@@ -55,3 +62,6 @@ def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_pat
             "key": 401 if auth == "basic" else 200,
         }, f"with {auth} on {engine}"
     assert deploy("bearer", tmp_path) == 0, "a second run changed something"
+    assert run() > 0
+    assert GATEWAY.status(key=KEY) == 401
+    assert GATEWAY.status(auth=(NAME, SCENARIO.variables("gate")["ollama_gateway_clients"][0]["password"])) == 200

@@ -40,7 +40,12 @@ NOTHING = {name: False for name in ALL}
 MODELS = {**NOTHING, "models": True}
 
 
-def test_everything_goes_and_the_models_go_last() -> None:
+def test_everything_goes_the_models_only_if_that_is_asked_for_and_a_deploy_brings_it_back() -> None:
+    assert left() == ALL
+    HOST.run_expect([0], "rm /opt/gatehouse/gateway/compose.yaml /opt/gatehouse/ollama/compose.yaml")
+    assert run("uninstall", "-e", "ollama_server_purge_data=true") > 0
+    assert left() == NOTHING
+    assert run("deploy", "--skip-tags=verify") > 0
     assert left() == ALL
     assert run("uninstall", "--check") > 0
     assert left() == ALL
@@ -50,6 +55,3 @@ def test_everything_goes_and_the_models_go_last() -> None:
     assert left() == MODELS
     assert run("deploy", "--skip-tags=verify") > 0
     assert left() == ALL
-    HOST.run_expect([0], "rm /opt/gatehouse/gateway/compose.yaml /opt/gatehouse/ollama/compose.yaml")
-    assert run("uninstall", "-e", "ollama_server_purge_data=true") > 0
-    assert left() == NOTHING
