@@ -52,12 +52,13 @@ def running_gateway() -> str:
     return started + " ".join(line.split()[0] for line in processes if "nginx: " in line)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _the_inventory_is_restored(tmp_path: Path) -> Iterator[None]:
     yield
     write(CLIENTS, tmp_path)
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_a_revoked_key_is_refused_at_once_and_nobody_else_notices(tmp_path: Path) -> None:
     before = running_gateway()
     with Load(GATEWAY, ALICE) as alice, Load(GATEWAY, BOB) as bob:
@@ -76,12 +77,14 @@ def test_a_revoked_key_is_refused_at_once_and_nobody_else_notices(tmp_path: Path
     assert running_gateway() == before
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_an_added_key_is_served_at_once(tmp_path: Path) -> None:
     key = "a-key-of-carol-with-enough-characters"
     write([*CLIENTS, {"name": "carol", "keys": [{"id": "new", "secret": key}]}], tmp_path)
     assert GATEWAY.status(key=key) == 200
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Path) -> None:
     assert GATEWAY.status(auth=("bob", PASSWORD)) == 200
     write([CLIENTS[0], {**CLIENTS[1], "password": "another-one"}], tmp_path)
@@ -89,6 +92,7 @@ def test_a_changed_password_counts_at_once_and_the_old_one_no_more(tmp_path: Pat
     assert GATEWAY.status(auth=("bob", "another-one")) == 200
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_a_line_that_somebody_adds_by_hand_counts_at_once_where_that_is_left_to_people(tmp_path: Path) -> None:
     """As with `htpasswd -B htpasswd zoe`, and a text of one's own in api_keys; and no restart."""
     write(CLIENTS, tmp_path, ollama_gateway_clients_purge=False)
@@ -114,6 +118,7 @@ def test_a_line_that_somebody_adds_by_hand_counts_at_once_where_that_is_left_to_
     assert running_gateway() == before
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_who_changes_over_to_a_rotated_key_is_never_refused_and_the_old_key_ends_with_its_grace(tmp_path: Path) -> None:
     clients = [*CLIENTS, {"name": "carol", "keys": [{"id": "laptop"}]}]
     secrets = tmp_path / "secrets"
@@ -135,6 +140,7 @@ def test_who_changes_over_to_a_rotated_key_is_never_refused_and_the_old_key_ends
     assert running_gateway() == before
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_a_revoked_key_stays_out_though_it_is_listed(tmp_path: Path) -> None:
     for order in ({"ollama_gateway_revoke_keys": "alice.laptop"}, {}):
         said = write(CLIENTS, tmp_path, ollama_gateway_secrets_dir=str(tmp_path / "secrets"), **order)
@@ -163,6 +169,7 @@ def test_check_mode_tells_what_would_change_and_changes_nothing(tmp_path: Path) 
     assert GATEWAY.status(key=ALICE) == 200
 
 
+@pytest.mark.usefixtures("_the_inventory_is_restored")
 def test_no_secret_and_no_hash_is_printed_even_at_vvv(tmp_path: Path) -> None:
     key, password = "a-planted-key-0123456789-abcdefghijk", "a planted password"
     planted = {"name": "mallory", "password": password, "keys": [{"id": "x", "secret": key}]}
