@@ -46,12 +46,10 @@ class Playbook:
         connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         steps = [{**task, "register": f"result_{number}", "ignore_errors": True} for number, task in enumerate(tasks)]
         report = {
-            "ansible.builtin.copy": {
+            "report": {
                 "content": "{{ [" + ", ".join(f"result_{number}" for number in range(len(tasks))) + "] | to_json }}",
                 "dest": str(self.folder / "{{ inventory_hostname }}.json"),
             },
-            "check_mode": False,
-            "diff": False,
         }
         play = {"hosts": "all", "gather_facts": False, "vars": connection, "tasks": [*steps, report]}
         (self.folder / "play.yml").write_text(json.dumps([play], indent=1))
@@ -79,6 +77,7 @@ class Playbook:
             **kept,
             "HOME": str(self.folder),
             "PWD": str(self.folder),
+            "ANSIBLE_ACTION_PLUGINS": str(ROOT / "tests/unit/action_plugins"),
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
