@@ -255,7 +255,7 @@ def refusals(playbook: Playbook, name: str, hosts: dict[str, dict[str, str]], *o
     write_inventory(playbook, hosts)
     process = subprocess.run(
         [
-            *(*PLAYBOOK, ROOT / f"playbooks/{name}.yml", "--check", "-i", "hosts.yml", *options),
+            *(*PLAYBOOK, str(ROOT / f"playbooks/{name}.yml"), "--check", "-i", "hosts.yml", *options),
             *("-e", f"ansible_python_interpreter={sys.executable}"),
             *("-e", "ansible_connection=local", "-e", "ansible_become=false", "--tags", "ollama_gateway,ollama_server"),
         ],
