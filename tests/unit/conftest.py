@@ -1,10 +1,11 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs real playbooks against this machine in a folder."""
+"""Runs real playbooks against this machine in a folder, or their tasks alone."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from tests.collection import COLLECTIONS, ROOT
+from tests.unit import direct
 
 
 @dataclass
@@ -85,11 +87,43 @@ class Playbook:
         }
 
 
+RUNS = itertools.count()
+
+
+class Direct(Playbook):
+    """Does what the tasks do, without ansible-playbook: the same but for what only that has to do with.
+
+    That is what a user sees (`output` is the warnings here), --diff and -vvv, vaults, and hosts at the same time.
+    """
+
+    def run(self, tasks: list[dict[str, Any]], *options: str, hosts: int = 1, **variables: Any) -> Run:
+        assert set(options) <= {"--check"}, "these need a Playbook"
+        run = f"run{next(RUNS)}"
+        results: dict[str, list[dict[str, Any]]] = {f"host{number}": [] for number in range(hosts)}
+        for task in tasks:
+            for host, done in results.items():
+                known = {"inventory_hostname": host, "playbook_dir": str(self.folder), "inventory_dir": None}
+                known |= {f"result_{number}": result for number, result in enumerate(done)} | variables
+                done.append(direct.answer({"check_mode": "--check" in options, **task}, known, self.folder, run))
+        warnings = [text for done in results.values() for one in done for text in one.get("warnings", [])]
+        # A failed task is ignored in a Playbook, too.
+        return Run(0, "\n".join(warnings), results)
+
+
 @pytest.fixture
 def playbook(tmp_path: Path) -> Playbook:
     folder = tmp_path / "controller"
     folder.mkdir()
     return Playbook(folder)
+
+
+@pytest.fixture(name="direct")
+def _direct(playbook: Playbook, monkeypatch: pytest.MonkeyPatch) -> Direct:
+    """In the same folder as `playbook`, where a test needs both."""
+    monkeypatch.chdir(playbook.folder)
+    for name in ("HOME", "PWD"):
+        monkeypatch.setenv(name, str(playbook.folder))
+    return Direct(playbook.folder)
 
 
 def check_input(role: str, **variables: Any) -> dict[str, Any]:
