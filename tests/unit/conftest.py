@@ -56,22 +56,28 @@ class Playbook:
         play = {"hosts": "all", "gather_facts": False, "vars": connection, "tasks": [*steps, report]}
         (self.folder / "play.yml").write_text(json.dumps([play], indent=1))
         (self.folder / "variables.json").write_text(json.dumps(variables))
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", ",".join(names) + ","),
-                *("-e", "@variables.json", "-f", str(hosts), *options),
-            ],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with self.output.open("w") as output:
+            process = subprocess.run(
+                [
+                    *(sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", ",".join(names) + ","),
+                    *("-e", "@variables.json", "-f", str(hosts), *options),
+                ],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        printed = self.output.read_text(encoding="utf-8")
         reports = [self.folder / f"{name}.json" for name in names]
-        assert all(path.exists() for path in reports), process.stdout
+        assert all(path.exists() for path in reports), printed
         results = {path.stem: json.loads(path.read_text()) for path in reports}
-        return Run(process.returncode, process.stdout, results)
+        return Run(process.returncode, printed, results)
+
+    @property
+    def output(self) -> Path:
+        """The file with what a run has printed so far."""
+        return self.folder / "output"
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
