@@ -24,7 +24,8 @@ deps:  ## install the Debian packages that are missing (as root)
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	@touch $@
 
-check: lint unit lua  ## lint, types and unit tests: minutes, no engine
+check: deps .venv/installed  ## lint, types and unit tests: minutes, no engine
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target unit lint lua
 
 lint: deps .venv/installed
 	$(BIN)/ruff check $(PYTHON_FILES)
