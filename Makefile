@@ -55,7 +55,7 @@ component: deps .venv/installed  ## the rendered configuration in a real nginx, 
 	$(BIN)/python -m tests.lab up
 	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=loadfile tests/component
 
-sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansible-core that runs here
+sanity: deps .venv/installed  ## Galaxy's importer, and ansible-test sanity, also with the newest ansible-core here
 	$(BIN)/python -m tests.sanity
 
 install-test: deps .venv/installed  ## the built collection, installed into an empty folder

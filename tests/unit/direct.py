@@ -44,7 +44,8 @@ def answer(data: dict[str, Any], known: dict[str, Any], folder: Path, run: str) 
             result = action.run(task_vars=variables) if action else execute(task)
         except AnsibleError as error:
             result = {"failed": True, "msg": str(error)}
-    return {"failed": False, "changed": False, **json.loads(json.dumps(result, default=str))}
+    told = {name: value for name, value in result.items() if not name.startswith("_ansible_")}
+    return {"failed": False, "changed": False, **json.loads(json.dumps(told, default=str))}
 
 
 def trusted(value: Any) -> Any:

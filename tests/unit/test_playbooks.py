@@ -260,7 +260,8 @@ def refusals(playbook: Playbook, name: str, hosts: dict[str, dict[str, str]], *o
             *("-e", "ansible_connection=local", "-e", "ansible_become=false", "--tags", "ollama_gateway,ollama_server"),
         ],
         cwd=playbook.folder,
-        env=playbook.environment(),
+        # Of the facts of this machine, none is asked before the variables are judged.
+        env={**playbook.environment(), "ANSIBLE_GATHERING": "explicit"},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
