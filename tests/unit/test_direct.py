@@ -18,7 +18,7 @@ def test_a_task_is_answered_alike_here_and_by_ansible_playbook(
     playbook: Playbook, direct: Direct, tmp_path: Path
 ) -> None:
     """An action with a module and one without, a module alone, a template, a warning and mistakes of each kind."""
-    key = {"id": "old", "secret": "pXk29vQzLr4TnB8sWm1YcA", "expires": "2001-01-01"}
+    key = {"id": "old", "secret": "pXk29vQzLr4TnB8sWm1YcA", "expires": "2001-01-01T00:00:00Z"}
     keys = {"path": str(tmp_path / "{{ inventory_hostname }}"), "clients": [{"name": "alice", "keys": [key]}]}
     (tmp_path / "host0").write_text("alice.laptop sha256:" + "0" * 64 + "\n")
     tasks: list[dict[str, Any]] = [
@@ -38,7 +38,7 @@ def test_a_task_is_answered_alike_here_and_by_ansible_playbook(
     there = playbook.run(tasks, "--check", text="text")
     here = direct.run(tasks, "--check", text="text")
     for number, (one, other) in enumerate(zip(here.only, there.only)):
-        assert bare(one) == bare(other), f"{number}: {list(tasks[number])[0]}"
+        assert bare(one) == bare(other), f"{number}: {next(iter(tasks[number]))}"
     assert "the key expired on 2001-01-01" in here.output
 
 
