@@ -24,7 +24,8 @@ deps:  ## install the Debian packages that are missing (as root)
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	@touch $@
 
-check: lint unit lua  ## lint, types and unit tests: minutes, no engine
+check: deps .venv/installed  ## lint, types and unit tests: minutes, no engine
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target unit lint lua
 
 lint: deps .venv/installed
 	$(BIN)/ruff check $(PYTHON_FILES)
@@ -54,7 +55,7 @@ component: deps .venv/installed  ## the rendered configuration in a real nginx, 
 	$(BIN)/python -m tests.lab up
 	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=loadfile tests/component
 
-sanity: deps .venv/installed  ## ansible-test sanity, also with the newest ansible-core that runs here
+sanity: deps .venv/installed  ## Galaxy's importer, and ansible-test sanity, also with the newest ansible-core here
 	$(BIN)/python -m tests.sanity
 
 install-test: deps .venv/installed  ## the built collection, installed into an empty folder

@@ -22,7 +22,7 @@ BIN = ROOT / ".venv" / "bin"
 
 def run(*command: str | Path, cwd: Path, collections: Path) -> str:
     """Run a command in `cwd`, where no ansible.cfg is, with only `collections` to look in; return what it printed."""
-    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -112,23 +112,28 @@ def test_after_the_installed_collection_wrote_a_key_it_is_no_host(collections: P
     assert graph.split() == ["@all:", "|--@ungrouped:", "|", "|--gate"]
 
 
-@pytest.mark.parametrize("name", ["deploy", "clients", "uninstall"])
-def test_a_playbook_is_found_by_its_full_name_from_an_empty_folder(
-    name: str, collections: Path, tmp_path: Path
-) -> None:
-    command: list[str | Path] = [BIN / "ansible-playbook", f"gatehouse.ollama.{name}", "--syntax-check"]
-    assert "playbook:" in run(*command, cwd=tmp_path, collections=collections)
+def test_a_playbook_is_found_by_its_full_name_from_an_empty_folder(collections: Path, tmp_path: Path) -> None:
+    names = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+    command: list[str | Path] = [BIN / "ansible-playbook", *full(names), "--syntax-check"]
+    said = run(*command, cwd=tmp_path, collections=collections).split("playbook: ")[1:]
+    assert [Path(line.strip()).stem for line in said] == names
 
 
-@pytest.mark.parametrize(
-    "module", sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py")), ids=lambda name: name
-)
-def test_the_documentation_of_a_module_is_shown(module: str, collections: Path, tmp_path: Path) -> None:
-    shown = run(BIN / "ansible-doc", f"gatehouse.ollama.{module}", cwd=tmp_path, collections=collections)
-    assert "EXAMPLES" in shown
+def test_the_documentation_of_each_module_is_shown(collections: Path, tmp_path: Path) -> None:
+    names = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+    shown = run(BIN / "ansible-doc", *full(names), cwd=tmp_path, collections=collections).split("> MODULE ")[1:]
+    assert [page.split()[0] for page in shown] == full(names)
+    assert [page.split()[0] for page in shown if "EXAMPLES" not in page] == []
 
 
-@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()), ids=lambda name: name)
-def test_the_documentation_of_a_role_is_shown(role: str, collections: Path, tmp_path: Path) -> None:
-    command: list[str | Path] = [BIN / "ansible-doc", "-t", "role", f"gatehouse.ollama.{role}"]
-    assert f"{role}_" in run(*command, cwd=tmp_path, collections=collections)
+def test_the_documentation_of_each_role_is_shown(collections: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in (ROOT / "roles").iterdir())
+    command: list[str | Path] = [BIN / "ansible-doc", "-t", "role", *full(names)]
+    pages = run(*command, cwd=tmp_path, collections=collections).split("> ROLE: ")[1:]
+    shown = {page.split()[0].strip("*").removeprefix("gatehouse.ollama."): page for page in pages}
+    assert sorted(shown) == names
+    assert [name for name, page in shown.items() if f"{name}_" not in page] == []
+
+
+def full(names: list[str]) -> list[str]:
+    return [f"gatehouse.ollama.{name}" for name in names]

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs real playbooks against this machine in a folder."""
+"""Runs real playbooks against this machine in a folder, or their tasks alone."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from tests.collection import COLLECTIONS, ROOT
+from tests.unit import direct
 
 
 @dataclass
@@ -46,32 +48,36 @@ class Playbook:
         connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         steps = [{**task, "register": f"result_{number}", "ignore_errors": True} for number, task in enumerate(tasks)]
         report = {
-            "ansible.builtin.copy": {
+            "report": {
                 "content": "{{ [" + ", ".join(f"result_{number}" for number in range(len(tasks))) + "] | to_json }}",
                 "dest": str(self.folder / "{{ inventory_hostname }}.json"),
             },
-            "check_mode": False,
-            "diff": False,
         }
         play = {"hosts": "all", "gather_facts": False, "vars": connection, "tasks": [*steps, report]}
         (self.folder / "play.yml").write_text(json.dumps([play], indent=1))
         (self.folder / "variables.json").write_text(json.dumps(variables))
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", ",".join(names) + ","),
-                *("-e", "@variables.json", "-f", str(hosts), *options),
-            ],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with self.output.open("w") as output:
+            process = subprocess.run(
+                [
+                    *(sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", ",".join(names) + ","),
+                    *("-e", "@variables.json", "-f", str(hosts), *options),
+                ],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        printed = self.output.read_text(encoding="utf-8")
         reports = [self.folder / f"{name}.json" for name in names]
-        assert all(path.exists() for path in reports), process.stdout
+        assert all(path.exists() for path in reports), printed
         results = {path.stem: json.loads(path.read_text()) for path in reports}
-        return Run(process.returncode, process.stdout, results)
+        return Run(process.returncode, printed, results)
+
+    @property
+    def output(self) -> Path:
+        """The file with what a run has printed so far."""
+        return self.folder / "output"
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
@@ -79,6 +85,7 @@ class Playbook:
             **kept,
             "HOME": str(self.folder),
             "PWD": str(self.folder),
+            "ANSIBLE_ACTION_PLUGINS": str(ROOT / "tests/unit/action_plugins"),
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
@@ -86,11 +93,43 @@ class Playbook:
         }
 
 
+RUNS = itertools.count()
+
+
+class Direct(Playbook):
+    """Does what the tasks do, without ansible-playbook: the same but for what only that has to do with.
+
+    That is what a user sees (`output` is the warnings here), --diff and -vvv, vaults, and hosts at the same time.
+    """
+
+    def run(self, tasks: list[dict[str, Any]], *options: str, hosts: int = 1, **variables: Any) -> Run:
+        assert set(options) <= {"--check"}, "these need a Playbook"
+        run = f"run{next(RUNS)}"
+        results: dict[str, list[dict[str, Any]]] = {f"host{number}": [] for number in range(hosts)}
+        for task in tasks:
+            for host, done in results.items():
+                known = {"inventory_hostname": host, "playbook_dir": str(self.folder), "inventory_dir": None}
+                known |= {f"result_{number}": result for number, result in enumerate(done)} | variables
+                done.append(direct.answer({"check_mode": "--check" in options, **task}, known, self.folder, run))
+        warnings = [text for done in results.values() for one in done for text in one.get("warnings", [])]
+        # A failed task is ignored in a Playbook, too.
+        return Run(0, "\n".join(warnings), results)
+
+
 @pytest.fixture
 def playbook(tmp_path: Path) -> Playbook:
     folder = tmp_path / "controller"
     folder.mkdir()
     return Playbook(folder)
+
+
+@pytest.fixture(name="direct")
+def _direct(playbook: Playbook, monkeypatch: pytest.MonkeyPatch) -> Direct:
+    """In the same folder as `playbook`, where a test needs both."""
+    monkeypatch.chdir(playbook.folder)
+    for name in ("HOME", "PWD"):
+        monkeypatch.setenv(name, str(playbook.folder))
+    return Direct(playbook.folder)
 
 
 def check_input(role: str, **variables: Any) -> dict[str, Any]:

@@ -207,35 +207,39 @@ VARIABLE = "ollama_gateway_allow_account_routes"
 
 
 @pytest.mark.parametrize(
-    ("options", "ini", "is_open"),
+    ("options", "hosts", "opened"),
     [
-        (["-e", f"{VARIABLE}=false"], "", False),
-        (["-e", f"{VARIABLE}=true"], "", True),
-        ([], f"{VARIABLE}=no", False),
-        ([], f"{VARIABLE}=True", True),
-        (["-e", VARIABLE + "={{ lookup('env', 'OPEN_THEM') }}"], "", False),
+        (["-e", f"{VARIABLE}=false"], {"here": ""}, set()),
+        (["-e", f"{VARIABLE}=true"], {"here": ""}, {"here"}),
+        (
+            [],
+            {
+                "no": f"{VARIABLE}=no",
+                "yes": f"{VARIABLE}=True",
+                "environment": VARIABLE + "=\"{{ lookup('env', 'OPEN_THEM') }}\"",
+            },
+            {"yes"},
+        ),
     ],
-    ids=["-e false", "-e true", "INI no", "INI True", "environment"],
+    ids=["-e false", "-e true", "INI and environment"],
 )
 def test_account_routes_are_open_only_where_the_text_says_so(
-    playbook: Playbook, options: list[str], ini: str, is_open: bool
+    playbook: Playbook, options: list[str], hosts: dict[str, str], opened: set[str]
 ) -> None:
     """With the real command line and inventory, and the role's own variables."""
     role = {"name": "gatehouse.ollama.ollama_gateway", "tasks_from": "summary", "public": True}
     content = "{{ __ollama_gateway_served_routes | map(attribute='scope') | unique | to_json }}"
-    tasks = [
-        {"ansible.builtin.include_role": role},
-        {"ansible.builtin.copy": {"content": content, "dest": str(playbook.folder / "scopes.json"), "mode": "0600"}},
-    ]
+    report = {"content": content, "dest": str(playbook.folder / "{{ inventory_hostname }}.json")}
+    tasks: list[dict[str, Any]] = [{"ansible.builtin.include_role": role}, {"report": report}]
     (playbook.folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    (playbook.folder / "hosts.ini").write_text(
-        f"here ansible_connection=local ansible_python_interpreter={sys.executable} {ini}\n"
-    )
+    connection = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+    (playbook.folder / "hosts.ini").write_text("".join(f"{host} {connection} {ini}\n" for host, ini in hosts.items()))
     command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.ini", *options]
     environment = {**playbook.environment(), "OPEN_THEM": "off"}
     done = subprocess.run(command, cwd=playbook.folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert ("account" in json.loads((playbook.folder / "scopes.json").read_text())) is is_open
+    scopes = {host: json.loads((playbook.folder / f"{host}.json").read_text()) for host in hosts}
+    assert {host for host, names in scopes.items() if "account" in names} == opened
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,18 @@ def old(made: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def server(handler: Handler, tls: ssl.SSLContext | None = None, hello: bytes = b"") -> Iterator[int]:
-    """Serves TLS to who begins so, and plain HTTP to all others; who begins with `hello` gets that of a server."""
+def server(
+    handler: Handler, tls: ssl.SSLContext | None = None, hello: bytes = b"", patience: float = 5
+) -> Iterator[int]:
+    """Serves TLS to who begins so, and plain HTTP to all others; who begins with `hello` gets that of a server.
+
+    Who says nothing for `patience` seconds, as the wall does once a handshake has begun, is hung up on.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def one(plain: socket.socket) -> None:
             with contextlib.suppress(OSError), plain:
-                plain.settimeout(5)
+                plain.settimeout(patience)
                 begin = plain.recv(16, socket.MSG_PEEK)
                 if hello and begin[9:11] == hello:
                     plain.recv(4096)

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 HOLD = """
 import fcntl, os, sys, time
 with open(sys.argv[1], "w") as f:
     fcntl.lockf(f, fcntl.LOCK_EX)
     print("held", flush=True)
-    while not os.path.exists(sys.argv[1] + ".begun"):
+    while not os.path.exists(sys.argv[1] + ".release"):
         time.sleep(0.1)
-    time.sleep(float(sys.argv[2]))
 """
 
 
@@ -34,12 +35,12 @@ def lock(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hold(lock: Path) -> Iterator[Callable[[float], int]]:
-    """Hold the lock for so many seconds after `begun`, in a process called unattended-upgrade; returns its number."""
+def hold(lock: Path) -> Iterator[Callable[[], int]]:
+    """Hold the lock until `release`, in a process called unattended-upgrade; returns its number."""
     processes: list[subprocess.Popen[str]] = []
 
-    def call(seconds: float) -> int:
-        command = [sys.executable, "-c", HOLD, str(lock), str(seconds), "unattended-upgrade"]
+    def call() -> int:
+        command = [sys.executable, "-c", HOLD, str(lock), "unattended-upgrade"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         assert process.stdout
@@ -52,35 +53,38 @@ def hold(lock: Path) -> Iterator[Callable[[float], int]]:
         process.communicate()
 
 
-def begun(lock: Path) -> dict[str, Any]:
-    """The task from which on the lock is held for some more seconds. Ansible takes as long as it needs to get there."""
-    return {"ansible.builtin.file": {"path": str(lock) + ".begun", "state": "touch"}, "delegate_to": "localhost"}
+def release(lock: Path, output: Path) -> None:
+    """Let go of the lock as soon as somebody is told to wait for it."""
+    while not (output.exists() and "waits for" in output.read_text()):
+        time.sleep(0.05)
+    Path(f"{lock}.release").touch()
 
 
 def task(lock: Path, timeout: int, **more: Any) -> dict[str, Any]:
     return {"gatehouse.ollama.apt_lock": {"locks": [str(lock), str(lock) + ".none"], "timeout": timeout}, **more}
 
 
-def test_nobody_is_waited_for_where_nobody_has_a_lock(playbook: Playbook, lock: Path) -> None:
-    run = playbook.run([task(lock, 60)])
+def test_nobody_is_waited_for_where_nobody_has_a_lock(direct: Direct, lock: Path) -> None:
+    run = direct.run([task(lock, 60)])
     assert not run.only[0].get("failed", False)
     assert "waits for" not in run.output
 
 
 def test_who_is_waited_for_is_said_and_then_the_play_goes_on(
-    playbook: Playbook, lock: Path, hold: Callable[[float], int]
+    playbook: Playbook, lock: Path, hold: Callable[[], int]
 ) -> None:
-    process = hold(10)
-    run = playbook.run([begun(lock), task(lock, 60)])
-    assert not run.only[1].get("failed", False)
-    assert run.only[1]["holder"] == ""
+    process = hold()
+    threading.Thread(target=release, args=(lock, playbook.output), daemon=True).start()
+    run = playbook.run([task(lock, 60)])
+    assert not run.only[0].get("failed", False)
+    assert run.only[0]["holder"] == ""
     assert "host0: waits for" in run.output
     assert f"(process {process})" in run.output
 
 
-def test_who_has_a_lock_for_too_long_is_named(playbook: Playbook, lock: Path, hold: Callable[[float], int]) -> None:
-    process = hold(60)
-    run = playbook.run([task(lock, 1), task(lock, 60, check_mode=True)])
+def test_who_has_a_lock_for_too_long_is_named(direct: Direct, lock: Path, hold: Callable[[], int]) -> None:
+    process = hold()
+    run = direct.run([task(lock, 1), task(lock, 60, check_mode=True)])
     waited, looked = run.only
     assert waited["failed"]
     for word in (f"(process {process})", sys.executable, str(lock), "first boot"):

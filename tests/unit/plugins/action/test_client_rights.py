@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""client_rights and folder_files as a user runs them: by ansible-playbook, against files in a folder."""
+"""client_rights and folder_files against files in a folder, and as a user runs them: by ansible-playbook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 ALICE = {"name": "alice"}
 BOB = {"name": "bob", "scopes": ["models_write", "inference"]}
@@ -32,11 +32,11 @@ def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_clients_may_do_is_written_once(playbook: Playbook, tmp_path: Path) -> None:
+def test_what_clients_may_do_is_written_once(playbook: Playbook, direct: Direct, tmp_path: Path) -> None:
     path, folder = tmp_path / "clients.json", tmp_path / "scopes"
     tasks = [rights(path, [ALICE, BOB, ROOT]), files(folder)]
-    for changed in (True, False):
-        run = playbook.run(tasks)
+    for runner, changed in ((playbook, True), (direct, False)):
+        run = runner.run(tasks)
         assert [task["changed"] for task in run.only] == [changed, changed], run.output
     assert json.loads(path.read_text())["alice"] == DEFAULT
     assert path.stat().st_mode & 0o7777 == 0o640
@@ -52,13 +52,13 @@ def test_what_clients_may_do_is_written_once(playbook: Playbook, tmp_path: Path)
     assert {oct(one.stat().st_mode & 0o7777) for one in folder.rglob("*")} == {"0o750", "0o640"}
 
 
-def test_who_is_not_listed_any_more_may_do_nothing(playbook: Playbook, tmp_path: Path) -> None:
+def test_who_is_not_listed_any_more_may_do_nothing(direct: Direct, tmp_path: Path) -> None:
     path, folder = tmp_path / "clients.json", tmp_path / "scopes"
-    playbook.run([rights(path, [ALICE, BOB, ROOT]), files(folder)])
+    direct.run([rights(path, [ALICE, BOB, ROOT]), files(folder)])
     (folder / "stray").mkdir()
     (folder / "stray" / "mallory").touch()
     (folder / "inference" / "mallory").touch()
-    run = playbook.run([rights(path, [ALICE, {"name": "root", "scopes": ["inference"]}]), files(folder)])
+    run = direct.run([rights(path, [ALICE, {"name": "root", "scopes": ["inference"]}]), files(folder)])
     assert run.only[0]["removed"] == ["bob"]
     assert run.only[0]["updated"] == ["root"]
     both = {f"{scope}/{one}" for scope in ("any", "inference", "named") for one in ("alice", "root")}
@@ -66,10 +66,10 @@ def test_who_is_not_listed_any_more_may_do_nothing(playbook: Playbook, tmp_path:
     assert not (folder / "stray").exists()
 
 
-def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: Path) -> None:
+def test_without_purge_others_keep_what_they_may(direct: Direct, tmp_path: Path) -> None:
     path = tmp_path / "clients.json"
     path.write_text(json.dumps({"carol": {"models": ["*"], "scopes": ["admin"]}, "dave": DEFAULT}))
-    run = playbook.run([rights(path, [ALICE, {"name": "dave", "state": "absent"}], purge=False)])
+    run = direct.run([rights(path, [ALICE, {"name": "dave", "state": "absent"}], purge=False)])
     scopes = {name: entry["scopes"] for name, entry in json.loads(path.read_text()).items()}
     default = DEFAULT["scopes"]
     assert scopes == {"*": default, "alice": default, "carol": ["admin"], "dave": []}
@@ -77,7 +77,7 @@ def test_without_purge_others_keep_what_they_may(playbook: Playbook, tmp_path: P
 
 
 def test_a_client_of_some_models_that_stays_may_do_nothing_on_plain_nginx_and_the_play_says_so(
-    playbook: Playbook, tmp_path: Path
+    direct: Direct, tmp_path: Path
 ) -> None:
     path = tmp_path / "clients.json"
     limited = {
@@ -85,7 +85,7 @@ def test_a_client_of_some_models_that_stays_may_do_nothing_on_plain_nginx_and_th
         "dave": {"models": ["other"], "scopes": ["inference"]},
     }
     path.write_text(json.dumps({**limited, "erin": DEFAULT}))
-    run = playbook.run([rights(path, [ALICE], purge=False, engine=engine) for engine in ("openresty", "nginx")])
+    run = direct.run([rights(path, [ALICE], purge=False, engine=engine) for engine in ("openresty", "nginx")])
     assert {name: entry for name, entry in json.loads(path.read_text()).items() if name in limited} == limited
     assert "warnings" not in run.only[0]
     first, second = run.only[1]["warnings"]
@@ -98,12 +98,12 @@ def test_a_client_of_some_models_that_stays_may_do_nothing_on_plain_nginx_and_th
 
 
 def test_notes_for_people_are_written_where_they_are_given_and_others_stay_as_they_are(
-    playbook: Playbook, tmp_path: Path
+    direct: Direct, tmp_path: Path
 ) -> None:
     path = tmp_path / "clients.json"
     keys = [{"id": "laptop", "comment": "red"}, {"id": "phone"}, {"id": "old", "comment": "blue", "state": "absent"}]
     carol = {"name": "carol", "owner": "carol@example.com", "comment": "pilot", "keys": keys}
-    run = playbook.run([rights(path, [ALICE]), rights(path, [ALICE, carol]), rights(path, [ALICE, carol])])
+    run = direct.run([rights(path, [ALICE]), rights(path, [ALICE, carol]), rights(path, [ALICE, carol])])
     assert [task["changed"] for task in run.only] == [True, True, False], run.output
     assert json.loads(path.read_text()) == {
         "alice": DEFAULT,
@@ -133,9 +133,9 @@ def test_check_mode_on_a_clean_host_tells_the_truth_and_makes_nothing(playbook: 
         ('{\n"bob": {"scopes": ["root"], "models": ["*"]}}', "line 2: a client must have scopes and models"),
     ],
 )
-def test_a_damaged_file_is_refused_and_left(playbook: Playbook, tmp_path: Path, text: str, said: str) -> None:
+def test_a_damaged_file_is_refused_and_left(direct: Direct, tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "clients.json"
     path.write_text(text)
-    run = playbook.run([rights(path, [ALICE])])
+    run = direct.run([rights(path, [ALICE])])
     assert said in run.only[0]["msg"]
     assert path.read_text() == text

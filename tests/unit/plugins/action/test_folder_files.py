@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""folder_files as a user runs it: by ansible-playbook, against a folder."""
+"""folder_files against a folder, and what a user sees of it: by ansible-playbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 
 def folder_files(path: Path, files: Any = None, **options: Any) -> dict[str, Any]:
@@ -22,19 +22,19 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_folder_holds_the_files_once_and_a_second_run_changes_nothing(playbook: Playbook, tmp_path: Path) -> None:
+def test_the_folder_holds_the_files_once_and_a_second_run_changes_nothing(direct: Direct, tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "folder"
     wanted = {"one.conf": "one;\n", "below/two.conf": "two {\n}\n"}
-    run = playbook.run([folder_files(folder, wanted)] * 2)
+    run = direct.run([folder_files(folder, wanted)] * 2)
     assert [task["changed"] for task in run.only] == [True, False], run.output
     assert run.only[0]["added"] == ["below/two.conf", "one.conf"]
     assert contents(folder) == wanted
     assert {oct(path.stat().st_mode & 0o7777) for path in folder.rglob("*")} == {"0o750", "0o640"}
 
 
-def test_only_what_differs_is_written_and_only_that_is_told(playbook: Playbook, tmp_path: Path) -> None:
+def test_only_what_differs_is_written_and_only_that_is_told(playbook: Playbook, direct: Direct, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    playbook.run([folder_files(folder, {"same": "same\n", "other": "before\n"})])
+    direct.run([folder_files(folder, {"same": "same\n", "other": "before\n"})])
     same = (folder / "same").stat().st_ino
     run = playbook.run([folder_files(folder, {"same": "same\n", "other": "after\n"})], "--diff", "-v")
     assert (run.only[0]["added"], run.only[0]["updated"], run.only[0]["removed"]) == ([], ["other"], [])
@@ -44,9 +44,11 @@ def test_only_what_differs_is_written_and_only_that_is_told(playbook: Playbook, 
     assert "same" not in run.output.replace(str(tmp_path), "")
 
 
-def test_the_difference_is_one_of_names_unless_more_is_asked_for(playbook: Playbook, tmp_path: Path) -> None:
+def test_the_difference_is_one_of_names_unless_more_is_asked_for(
+    playbook: Playbook, direct: Direct, tmp_path: Path
+) -> None:
     folder = tmp_path / "folder"
-    playbook.run([folder_files(folder, {"gone": "x\n", "same": "same\n", "other": "before\n"})])
+    direct.run([folder_files(folder, {"gone": "x\n", "same": "same\n", "other": "before\n"})])
     wanted = {"same": "same\n", "other": "after\n", "new": "text of the new file\n"}
     said = playbook.run([folder_files(folder, wanted)], "--check", "--diff").output
     expected = ["-2 files: gone, other", "+2 files: new, other (changed)"]
@@ -67,7 +69,7 @@ def test_many_new_files_are_a_few_lines(playbook: Playbook, tmp_path: Path) -> N
     assert max(map(len, lines)) < 120
 
 
-def test_what_is_not_listed_goes_whatever_it_is(playbook: Playbook, tmp_path: Path) -> None:
+def test_what_is_not_listed_goes_whatever_it_is(direct: Direct, tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").write_text("kept")
@@ -78,41 +80,41 @@ def test_what_is_not_listed_goes_whatever_it_is(playbook: Playbook, tmp_path: Pa
     (folder / "link").symlink_to(elsewhere)
     (folder / "linked").symlink_to(elsewhere / "kept")
     wanted = {"was_folder": "x", "now_folder/file": "y", "linked": "kept"}
-    run = playbook.run([folder_files(folder, wanted)] * 2)
+    run = direct.run([folder_files(folder, wanted)] * 2)
     assert [task["changed"] for task in run.only] == [True, False], run.output
     assert contents(folder) == wanted
     assert not (folder / "linked").is_symlink()
     assert (elsewhere / "kept").read_text() == "kept"
 
 
-def test_a_mode_that_drifted_is_a_change(playbook: Playbook, tmp_path: Path) -> None:
+def test_a_mode_that_drifted_is_a_change(direct: Direct, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    playbook.run([folder_files(folder, {"below/file": "x"})])
+    direct.run([folder_files(folder, {"below/file": "x"})])
     (folder / "below" / "file").chmod(0o644)
-    run = playbook.run([folder_files(folder, {"below/file": "x"})] * 2)
+    run = direct.run([folder_files(folder, {"below/file": "x"})] * 2)
     assert [task["changed"] for task in run.only] == [True, False], run.output
     assert (folder / "below" / "file").stat().st_mode & 0o7777 == 0o640
 
 
-def test_a_folder_of_the_controller_is_taken_with_what_is_below(playbook: Playbook, tmp_path: Path) -> None:
+def test_a_folder_of_the_controller_is_taken_with_what_is_below(direct: Direct, tmp_path: Path) -> None:
     source, folder = tmp_path / "files" / "lua", tmp_path / "folder"
     (source / "gatehouse").mkdir(parents=True)
     (source / "gatehouse" / "a.lua").write_text("return 'ä'\n")
     (folder / "conf").mkdir(parents=True)
     for name in ("mine", "conf/old"):
         (folder / name).write_text("x")
-    run = playbook.run([folder_files(folder, folders={"lua": str(source), "conf": {"b.conf": "b;\n"}})] * 2)
+    run = direct.run([folder_files(folder, folders={"lua": str(source), "conf": {"b.conf": "b;\n"}})] * 2)
     assert [task["changed"] for task in run.only] == [True, False], run.output
     assert (run.only[0]["added"], run.only[0]["removed"]) == (["lua/gatehouse/a.lua", "conf/b.conf"], ["conf/old"])
     # What is beside those folders is somebody else's.
     assert contents(folder) == {"lua/gatehouse/a.lua": "return 'ä'\n", "conf/b.conf": "b;\n", "mine": "x"}
 
 
-def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_path: Path) -> None:
+def test_check_mode_tells_the_truth_and_changes_nothing(direct: Direct, tmp_path: Path) -> None:
     there, missing = tmp_path / "there", tmp_path / "missing" / "folder"
     there.mkdir()
     (there / "old").write_text("old")
-    run = playbook.run([folder_files(there, {"new": "x"}), folder_files(missing, {"new": "x"})], "--check", "--diff")
+    run = direct.run([folder_files(there, {"new": "x"}), folder_files(missing, {"new": "x"})], "--check")
     assert [(task["changed"], task["added"], task["removed"]) for task in run.only] == [
         (True, ["new"], ["old"]),
         (True, ["new"], []),
@@ -143,25 +145,26 @@ def test_check_mode_tells_the_truth_and_changes_nothing(playbook: Playbook, tmp_
     ],
 )
 def test_input_that_cannot_be_is_refused_before_anything_is_written(
-    playbook: Playbook, tmp_path: Path, options: dict[str, Any], said: str
+    direct: Direct, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
-    run = playbook.run([folder_files(tmp_path / "folder", **options)])
+    (direct.folder / "play.yml").touch()
+    run = direct.run([folder_files(tmp_path / "folder", **options)])
     assert run.only[0]["failed"], run.output
     assert said in run.only[0]["msg"]
     assert not (tmp_path / "folder").exists()
 
 
-def test_a_place_that_cannot_be_written_to_is_named(playbook: Playbook, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_named(direct: Direct, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    run = playbook.run([folder_files(tmp_path / "file" / "folder", {"x": "y"})])
+    run = direct.run([folder_files(tmp_path / "file" / "folder", {"x": "y"})])
     assert run.only[0]["msg"] == f"path: {tmp_path}/file/folder cannot be read or written: Not a directory"
 
 
 @pytest.mark.parametrize("path", ["/", "/etc", "/etc/.", "{folder}/link"])
-def test_a_folder_that_may_be_somebody_elses_is_refused(playbook: Playbook, tmp_path: Path, path: str) -> None:
+def test_a_folder_that_may_be_somebody_elses_is_refused(direct: Direct, tmp_path: Path, path: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    run = playbook.run([folder_files(Path(path.format(folder=tmp_path)), {"x": "y"})], "--check")
+    run = direct.run([folder_files(Path(path.format(folder=tmp_path)), {"x": "y"})], "--check")
     assert "is not a folder of its own" in run.only[0]["msg"], run.output
     assert (tmp_path / "elsewhere" / "kept").exists()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tls_files and the TLS part of check_input as a user runs them: by ansible-playbook."""
+"""tls_files and the TLS part of check_input, and what a user sees of them: by ansible-playbook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from tests.unit.certificates import authority, crl, make
-from tests.unit.conftest import Playbook, check_input
+from tests.unit.conftest import Direct, Playbook, check_input
 
 ROOT = authority("Root")
 MIDDLE = authority("Middle", ROOT)
@@ -36,16 +36,16 @@ def assert_no_secret(text: str) -> None:
         assert secret not in text
 
 
-def test_text_and_files_come_back_as_what_nginx_reads(playbook: Playbook) -> None:
-    (playbook.folder / "tls").mkdir()
-    (playbook.folder / "tls" / "chain.pem").write_bytes(CHAIN)
-    (playbook.folder / "tls" / "key.pem").write_bytes(LEAF.key_as(PrivateFormat.TraditionalOpenSSL))
-    (playbook.folder / "crl.pem").write_bytes(crl(ROOT))
-    run = playbook.run(
+def test_text_and_files_come_back_as_what_nginx_reads(direct: Direct) -> None:
+    (direct.folder / "tls").mkdir()
+    (direct.folder / "tls" / "chain.pem").write_bytes(CHAIN)
+    (direct.folder / "tls" / "key.pem").write_bytes(LEAF.key_as(PrivateFormat.TraditionalOpenSSL))
+    (direct.folder / "crl.pem").write_bytes(crl(ROOT))
+    run = direct.run(
         [
             files(),
             files(certificate="tls/chain.pem", private_key="tls/key.pem", names=["gateway.example.org"]),
-            files(certificate="~/tls/chain.pem", private_key=str(playbook.folder / "tls" / "key.pem")),
+            files(certificate="~/tls/chain.pem", private_key=str(direct.folder / "tls" / "key.pem")),
             files(check_only=True),
             files(certificate="", private_key="", client_ca="{{ ca }}", client_crl="crl.pem"),
             files(certificate="", private_key=""),
@@ -63,7 +63,7 @@ def test_text_and_files_come_back_as_what_nginx_reads(playbook: Playbook) -> Non
     for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl", "changed"):
         assert check[name] == text[name]
     assert not text["changed"]
-    assert (clients["client_ca"].encode(), clients["client_crl"].encode()) == (ROOT.pem, crl_of(playbook))
+    assert (clients["client_ca"].encode(), clients["client_crl"].encode()) == (ROOT.pem, crl_of(direct))
     assert {name: nothing[name] for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl")} == {
         "names": [],
         **dict.fromkeys(("not_after", "fingerprint", "client_ca", "client_crl"), ""),
@@ -72,8 +72,8 @@ def test_text_and_files_come_back_as_what_nginx_reads(playbook: Playbook) -> Non
     assert "pem" not in nothing
 
 
-def crl_of(playbook: Playbook) -> bytes:
-    return (playbook.folder / "crl.pem").read_bytes()
+def crl_of(direct: Direct) -> bytes:
+    return (direct.folder / "crl.pem").read_bytes()
 
 
 def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: Playbook) -> None:
@@ -97,9 +97,9 @@ def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: P
     assert_no_secret("".join(path.read_text(errors="replace") for path in left))
 
 
-def test_all_problems_are_reported_at_once_and_readable_without_no_log(playbook: Playbook) -> None:
+def test_all_problems_are_reported_at_once_and_readable_without_no_log(direct: Direct) -> None:
     options = {"check_only": True, "names": ["other.example.org"]}
-    run = playbook.run(
+    run = direct.run(
         [
             files(**options, certificate="{{ leaf }}", client_ca="{{ leaf }}", client_crl="{{ crl }}"),
             files(**options, private_key="tls/missing.pem", client_crl="missing.crl"),
@@ -120,9 +120,9 @@ def test_all_problems_are_reported_at_once_and_readable_without_no_log(playbook:
         "ollama_gateway_client_crl",
     ]
     assert missing[0].startswith(
-        f"ollama_gateway_tls_private_key: there is no file {playbook.folder / 'tls' / 'missing.pem'}; it must be PEM or"
+        f"ollama_gateway_tls_private_key: there is no file {direct.folder / 'tls' / 'missing.pem'}; it must be PEM or"
     )
-    assert missing[1].startswith(f"ollama_gateway_client_crl: there is no file {playbook.folder / 'missing.crl'}")
+    assert missing[1].startswith(f"ollama_gateway_client_crl: there is no file {direct.folder / 'missing.crl'}")
     assert missing[2] == "ollama_gateway_client_ca: it is needed with ollama_gateway_client_crl"
     assert keyless == ["ollama_gateway_tls_private_key: it is needed with ollama_gateway_tls_certificate"]
     assert certless == ["ollama_gateway_tls_certificate: it is needed with ollama_gateway_tls_private_key"]
@@ -191,8 +191,8 @@ def validate(**options: Any) -> dict[str, Any]:
     return check_input("ollama_gateway", auth="basic", clients=clients, **options)
 
 
-def test_variables_of_tls_are_checked_with_the_clients(playbook: Playbook) -> None:
-    run = playbook.run(
+def test_variables_of_tls_are_checked_with_the_clients(direct: Direct) -> None:
+    run = direct.run(
         [
             validate(tls=False, bind="0.0.0.0"),
             validate(**SERVED, bind="0.0.0.0", server_names=["*.example.org", "2001:db8::1"], hsts=1, http3=True),

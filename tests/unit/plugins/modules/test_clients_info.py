@@ -15,7 +15,7 @@ from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.gatehouse.ollama.plugins.modules import clients_info as module
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 NOW = datetime.datetime(2026, 11, 25, 13, tzinfo=datetime.timezone.utc)
 SECRET = "ghk_planted-secret-0123456789"
@@ -131,10 +131,8 @@ def test_a_run_changes_nothing_and_prints_no_secret_not_even_verbosely(folder: P
         ({"log_timeout": 0}, "log_timeout: it must be 1 or more"),
     ],
 )
-def test_options_that_cannot_be_are_errors(
-    wrong: dict[str, Any], message: str, folder: Path, playbook: Playbook
-) -> None:
-    run = playbook.run([{"gatehouse.ollama.clients_info": {**options(folder), **wrong}}])
+def test_options_that_cannot_be_are_errors(wrong: dict[str, Any], message: str, folder: Path, direct: Direct) -> None:
+    run = direct.run([{"gatehouse.ollama.clients_info": {**options(folder), **wrong}}])
     assert (run.only[0]["failed"], run.only[0]["msg"]) == (True, message)
 
 

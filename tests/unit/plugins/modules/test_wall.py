@@ -19,7 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks imp
 from tests.certificates import Authority
 from tests.collection import ROOT
 from tests.unit import tls_server
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 KEY = "ghk_a-key-that-nobody-may-see-0123456789"
 ROUTES = [
@@ -54,10 +54,10 @@ def wall(**options: Any) -> list[dict[str, Any]]:
     return [{"gatehouse.ollama.wall": options}]
 
 
-def test_the_role_s_own_table_of_routes_is_taken(playbook: Playbook) -> None:
+def test_the_role_s_own_table_of_routes_is_taken(direct: Direct) -> None:
     file = ROOT / "roles" / "ollama_gateway" / "vars" / "main" / "routes.yml"
     routes = yaml.safe_load(file.read_text(encoding="utf-8"))["__ollama_gateway_routes"]
-    assert playbook.run(wall(routes=routes)).only[0]["failed"] is False
+    assert direct.run(wall(routes=routes)).only[0]["failed"] is False
 
 
 def test_an_open_door_fails_the_task_and_says_what_came_back(playbook: Playbook, careless: int) -> None:
@@ -81,41 +81,39 @@ def test_closed_doors_and_sound_files_are_no_change(playbook: Playbook, tmp_path
     assert run.only[0]["table"][:2] == [f"✓ files: {above + 1}", "✓ side doors: 1"]
 
 
-def test_a_file_that_somebody_may_read_who_should_not_is_a_hole(playbook: Playbook, tmp_path: Path) -> None:
+def test_a_file_that_somebody_may_read_who_should_not_is_a_hole(direct: Direct, tmp_path: Path) -> None:
     """And a folder that somebody else may replace."""
     keys = tmp_path / "clients" / "api_keys"
     keys.parent.mkdir(mode=0o750)
     keys.touch(mode=0o644)
     task = wall(folder=str(tmp_path), user_id=60880)
-    run = playbook.run(task)
+    run = direct.run(task)
     assert run.only[0]["msg"].startswith(
         f"The wall has a hole (files): {keys}.\nCame back:\n    mode 0644; others may access it\n"
         "Expected: a file or folder of [0] and group [0, 60880], writable by its owner alone, closed to others,"
     )
     keys.chmod(0o640)
     tmp_path.chmod(0o777)
-    run = playbook.run(task)
+    run = direct.run(task)
     assert run.only[0]["msg"].startswith(
         f"The wall has a hole (files): {tmp_path}.\nCame back:\n    others may write it\nExpected: a folder of root's"
     )
 
 
-def test_a_folder_that_is_not_there_is_not_taken_for_a_sound_one(playbook: Playbook, tmp_path: Path) -> None:
-    run = playbook.run(wall(folder=str(tmp_path / "gateway")))
+def test_a_folder_that_is_not_there_is_not_taken_for_a_sound_one(direct: Direct, tmp_path: Path) -> None:
+    run = direct.run(wall(folder=str(tmp_path / "gateway")))
     assert f"{tmp_path}/gateway cannot be looked at: No such file" in run.only[0]["msg"]
 
 
-def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(
-    playbook: Playbook, careless: int
-) -> None:
+def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(direct: Direct, careless: int) -> None:
     door = {"host": "127.0.0.1", "port": careless}
     servers = [{"version": "0.32.15", "models": ["2026-11-25T12:00:00Z digest"]}]
-    run = playbook.run(wall(side_doors=[door], servers=servers))
+    run = direct.run(wall(side_doors=[door], servers=servers))
     assert run.only[0]["table"][0] == "✓ side doors: 1"
     assert "warnings" not in run.only[0]
     with socket.create_server(("127.0.0.1", 0)) as silent:
         door = {"host": "127.0.0.1", "port": silent.getsockname()[1], "place": "network"}
-        run = playbook.run(wall(side_doors=[door], servers=servers, request_timeout=1))
+        run = direct.run(wall(side_doors=[door], servers=servers, request_timeout=1))
     # Unless this machine has the network itself.
     if run.only[0]["attacks"]:
         note = f"side doors 127.0.0.1:{door['port']}: it took a connection and did not answer for 1 seconds"
@@ -123,8 +121,8 @@ def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(
         assert run.only[0]["table"][1].startswith(note)
 
 
-def test_a_log_that_cannot_be_read_is_told(playbook: Playbook, careless: int) -> None:
-    run = playbook.run(wall(url=f"http://127.0.0.1:{careless}", log_command=["sh", "-c", "echo no log >&2; exit 1"]))
+def test_a_log_that_cannot_be_read_is_told(direct: Direct, careless: int) -> None:
+    run = direct.run(wall(url=f"http://127.0.0.1:{careless}", log_command=["sh", "-c", "echo no log >&2; exit 1"]))
     assert run.only[0]["msg"] == "log_command: it fails: no log"
 
 
@@ -183,16 +181,14 @@ def test_what_is_wrong_with_tls_is_told_without_a_key(playbook: Playbook, tmp_pa
         ({"url": "http://127.0.0.1:1"}, "does not answer /healthz as a gateway does"),
     ],
 )
-def test_a_mistake_is_told_and_nothing_is_attacked(playbook: Playbook, options: dict[str, Any], message: str) -> None:
-    assert message in playbook.run(wall(**options)).only[0]["msg"]
+def test_a_mistake_is_told_and_nothing_is_attacked(direct: Direct, options: dict[str, Any], message: str) -> None:
+    assert message in direct.run(wall(**options)).only[0]["msg"]
 
 
-def test_the_clients_of_the_wall_are_made_up_anew_each_time_and_have_a_folder(
-    playbook: Playbook, tmp_path: Path
-) -> None:
+def test_the_clients_of_the_wall_are_made_up_anew_each_time_and_have_a_folder(direct: Direct, tmp_path: Path) -> None:
     folder = tmp_path / "wall"
     task = {"gatehouse.ollama.wall_clients": {"auth": "both", "path": str(folder), "mode": "0750"}}
-    first, second = playbook.run([task, task]).only
+    first, second = direct.run([task, task]).only
     assert (first["changed"], second["changed"]) == (True, False)
     assert folder.stat().st_mode & 0o777 == 0o750
     assert {one["value"] for one in first["credentials"]}.isdisjoint({one["value"] for one in second["credentials"]})

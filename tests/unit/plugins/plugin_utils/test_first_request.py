@@ -17,7 +17,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._first_request im
     url,
 )
 
-from tests.unit.conftest import Playbook
+from tests.unit.conftest import Direct, Playbook
 
 SSH = Way("ssh", "llm.example.com", "admin", "")
 LOCAL = Way("local", "localhost", "", "")
@@ -105,7 +105,7 @@ def test_the_summary_has_lines_to_paste_and_no_secret(playbook: Playbook) -> Non
 
 
 @pytest.mark.parametrize("auth", ["basic", "bearer"])
-def test_without_clients_it_says_where_to_list_them(playbook: Playbook, auth: str) -> None:
+def test_without_clients_it_says_where_to_list_them(direct: Direct, auth: str) -> None:
     options = {"clients": [], "auth": auth, "secrets_dir": "/s", "scheme": "http", "bind": "127.0.0.1", "port": 1}
-    run = playbook.run([{"gatehouse.ollama.gateway_summary": {**options, "main_name": "a", "host": "b"}}])
+    run = direct.run([{"gatehouse.ollama.gateway_summary": {**options, "main_name": "a", "host": "b"}}])
     assert run.only[0]["lines"][1] == "Clients: none yet, list them in ollama_gateway_clients"

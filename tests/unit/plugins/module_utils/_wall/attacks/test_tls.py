@@ -127,7 +127,7 @@ class TestServers:
     def test_old_versions_are_found(
         self, version: ssl.TLSVersion, ciphers: str, tmp_path: Path, issued: Issued
     ) -> None:
-        with server(right, old(context(tmp_path, issued, ciphers), version)) as port:
+        with server(right, old(context(tmp_path, issued, ciphers), version), patience=1) as port:
             found = holes(attack(port, certificate=str(tmp_path / "server.pem")))
         assert "a handshake with TLS 1.1" in found
         assert ("a handshake with TLS 1.0" in found) is (version == ssl.TLSVersion.TLSv1)
@@ -153,7 +153,7 @@ class TestServers:
         self, ciphers: str, weakness: str, tmp_path: Path, issued: Issued, rsa: Issued
     ) -> None:
         one = rsa if ciphers == "AES128-SHA" else issued
-        with server(right, context(tmp_path, one, f"ECDHE+AESGCM:{ciphers}")) as port:
+        with server(right, context(tmp_path, one, f"ECDHE+AESGCM:{ciphers}"), patience=1) as port:
             found = holes(attack(port, certificate=str(tmp_path / "server.pem")))
         assert f"a handshake with cipher suites {weakness}" in found
 
