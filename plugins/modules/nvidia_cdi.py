@@ -53,7 +53,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._files.plain import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import publish, read
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import read_list
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, driver_version
 
@@ -105,7 +105,7 @@ def main() -> None:
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     if before != after and not module.check_mode:
-        write(module, path, after.encode())
+        publish(module, path, after.encode())
     diff = {"before_header": path, "after_header": path, "before": before, "after": after}
     module.exit_json(changed=before != after, path=path, diff=diff)
 
