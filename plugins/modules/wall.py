@@ -109,7 +109,7 @@ options:
     default: false
   credentials:
     description:
-      - Credentials to attack with. They should be short-lived, as those that M(gatehouse.ollama.wall_clients) makes up.
+      - Credentials to attack with. They should be short-lived, as those of M(gatehouse.ollama.wall_gateway).
       - Of each kind that the gateway accepts, one with the scope C(admin) is needed. Malformed ones are made from it.
       - Where none is valid, as where all requests need a client certificate, all of them must be refused, and what
         takes a valid one is not tried.
@@ -142,7 +142,7 @@ options:
       models:
         description:
           - The models that it is limited to. They must be those that the attacks name, as
-            M(gatehouse.ollama.wall_clients) has them; all others, by every spelling, must be closed to it.
+            those of M(gatehouse.ollama.wall_gateway) are; all others, by every spelling, must be closed to it.
           - Where no credential has any, this is not tried, and the table says so.
         type: list
         elements: str
@@ -284,7 +284,6 @@ attributes:
     description: Changes nothing.
     support: full
 seealso:
-  - module: gatehouse.ollama.wall_clients
   - module: gatehouse.ollama.wall_gateway
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
@@ -308,7 +307,7 @@ EXAMPLES = r"""
   gatehouse.ollama.wall:
     url: http://127.0.0.1:8880
     routes: "{{ my_routes }}"
-    credentials: "{{ wall_clients.credentials }}"
+    credentials: "{{ throw_away.credentials }}"
 
 - name: Attack a gateway over TLS and the plain port beside it
   gatehouse.ollama.wall:
@@ -317,7 +316,7 @@ EXAMPLES = r"""
     certificate: /opt/gatehouse/gateway/tls/server.pem
     http_port: 8080
     routes: "{{ my_routes }}"
-    credentials: "{{ wall_clients.credentials }}"
+    credentials: "{{ throw_away.credentials }}"
 """
 
 RETURN = r"""

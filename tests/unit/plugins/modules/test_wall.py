@@ -237,14 +237,3 @@ def test_what_is_wrong_with_tls_is_told_without_a_key(playbook: Playbook, tmp_pa
 )
 def test_a_mistake_is_told_and_nothing_is_attacked(playbook: Playbook, options: dict[str, Any], message: str) -> None:
     assert message in playbook.run(wall(**options)).only[0]["msg"]
-
-
-def test_the_clients_of_the_wall_are_made_up_anew_each_time_and_have_a_folder(
-    playbook: Playbook, tmp_path: Path
-) -> None:
-    folder = tmp_path / "wall"
-    task = {"gatehouse.ollama.wall_clients": {"auth": "both", "path": str(folder), "mode": "0750"}}
-    first, second = playbook.run([task, task]).only
-    assert (first["changed"], second["changed"]) == (True, False)
-    assert folder.stat().st_mode & 0o777 == 0o750
-    assert {one["value"] for one in first["credentials"]}.isdisjoint({one["value"] for one in second["credentials"]})

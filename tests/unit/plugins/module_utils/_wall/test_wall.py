@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import attack as wall_attack
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import clients as wall_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import http, run
@@ -39,6 +40,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import
     Wall,
     is_own_network,
 )
+from passlib.hash import apr_md5_crypt
 
 ROLE = Path(__file__).resolve().parents[5] / "roles" / "ollama_gateway"
 VARIABLES = yaml.safe_load((ROLE / "vars/main/main.yml").read_text(encoding="utf-8"))
@@ -477,6 +479,26 @@ class TestClients:
             clients = {one["name"]: one for one in made["clients"] if "models" in one}
             assert set(clients) == ({"gatehouse-wall-limited"} if limits else set())
             assert "admin" not in {scope for one in clients.values() for scope in one["scopes"]}
+
+    def test_their_files_are_those_that_a_gateway_reads(self) -> None:
+        """Keys and passwords are hashed there; what plain nginx cannot read in clients.json it has as files."""
+        made = wall_clients.make_up(["basic", "bearer"], self.NOW, datetime.timedelta(1), limits_models=False)
+        files = wall_clients.credential_files(made["clients"], ["basic", "bearer"], self.NOW)
+        assert sorted(files) == ["api_keys", "htpasswd"]
+        for one in made["credentials"]:
+            name, secret = f"gatehouse-wall-{one['name']}", one["value"].rpartition(":")[2]
+            assert secret not in "".join(files.values())
+            if one["kind"] == "basic":
+                (line,) = (line for line in files["htpasswd"].splitlines() if line.startswith(f"{name}:"))
+                assert apr_md5_crypt.verify(secret, line.partition(":")[2])
+            else:
+                (line,) = (line for line in files["api_keys"].splitlines() if f"{name}.wall" in line)
+                assert key_form.digest(secret) in line
+        assert sorted(wall_clients.rights_files(made["clients"], "openresty")) == ["clients.json"]
+        rights = wall_clients.rights_files(made["clients"], "nginx")
+        assert set(json.loads(rights["clients.json"])) == {one["name"] for one in made["clients"]}
+        assert {"scopes/models_read/gatehouse-wall-models_read", "scopes/inference/gatehouse-wall-admin"} < set(rights)
+        assert "scopes/inference/gatehouse-wall-models_read" not in rights
 
     @pytest.mark.parametrize("kinds", [["basic"], ["bearer"], ["basic", "bearer"]])
     def test_none_counts_where_all_requests_need_a_certificate(self, kinds: list[str]) -> None:
