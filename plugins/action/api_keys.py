@@ -58,7 +58,6 @@ class Job:
     orders: Orders
     known: t.Dict[str, Known]
     store: t.Optional[SecretStore]
-    warn_of_expired: bool
 
     def judge(self, there: t.Mapping[str, Entry]) -> dict[str, Verdict]:
         return {key.name: judge(key, self.known[key.name], there.get(key.name), self.orders) for key in self.keys}
@@ -78,7 +77,6 @@ class ActionModule(HostFileAction):
         "secrets_dir": {"type": "path"},
         "allow_weak_secrets": {"type": "bool", "default": False},
         "return_secrets": {"type": "bool", "default": False},
-        "warn_of_expired": {"type": "bool", "default": True},
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
@@ -97,7 +95,7 @@ class ActionModule(HostFileAction):
         known, yet_more = recall(keys, store, orders)
         if problems or more or yet_more:
             raise BadInput(problems + more + yet_more)
-        job = Job(clients, keys, orders, known, store, arguments["warn_of_expired"])
+        job = Job(clients, keys, orders, known, store)
         return lambda content: self._decide(content, job, arguments["purge"], arguments["return_secrets"])
 
     def _decide(self, content: bytes | None, job: Job, purge: bool, return_secrets: bool) -> tuple[Outcome, Dict]:
@@ -180,7 +178,7 @@ def _warnings(job: Job, verdicts: t.Mapping[str, Verdict], there: t.Mapping[str,
         if rotates and is_foreign(job.known[key.name], verdicts[key.name], there.get(key.name)):
             text = "%s: the host's key (fingerprint %s) is not one that this controller wrote last: it ends at once"
             warnings.append(text % (key.place, key_form.fingerprint(there[key.name].digest)))
-        if job.warn_of_expired and key.expires and key_form.is_past(key.expires):
+        if key.expires and key_form.is_past(key.expires):
             warnings.append("%s: the key expired on %s; the gateway refuses it" % (key.place, key.expires))
         if verdicts[key.name].idle:
             text = "%s: the host has this secret already, so there is nothing to rotate; give the key a new secret"

@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
 module: accelerator_info
-short_description: Find the GPUs of a host and what containers need for them
+short_description: Find out whether the GPUs of a host will do, and what containers need for them
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - Finds for each server which device nodes its container gets, and which groups may use them.
-  - Fails where the host lacks what a server needs, and says what that is, all at once.
-  - Changes nothing.
+  - With O(minimum_driver) asks NVIDIA's driver for its version. Fails where there is none, where it does not work, sees
+    no GPU or is too old, and says what was seen.
+  - With O(servers) finds for each which device nodes its container gets, and which groups may use them. Fails where the
+    host lacks what a server needs, and says what that is, all at once.
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
 options:
+  minimum_driver:
+    description: Oldest version of NVIDIA's driver that will do, for instance V(550) or V(550.54.14); V(0) is any.
+    type: str
   servers:
-    description: The servers that are going to run.
+    description: The servers that are going to run. They or O(minimum_driver) are needed.
     type: list
     elements: dict
-    required: true
     suboptions:
       service:
         description: Name of the server in the result.
@@ -52,7 +56,7 @@ options:
   variable:
     description: The variable to name in errors.
     type: str
-    default: servers
+    required: true
 notes:
   - In check mode a host without NVIDIA's container toolkit is no error, since another role may be about to install it.
     The driver has to be there.
@@ -62,25 +66,31 @@ author:
 
 EXAMPLES = r"""
 ---
+- name: Look at the driver
+  gatehouse.ollama.accelerator_info:
+    minimum_driver: "550"
+    variable: nvidia_runtime_minimum_driver
+
 - name: Find what a server needs for one GPU
   gatehouse.ollama.accelerator_info:
     servers:
       - service: ollama
         accelerator: nvidia
         devices: [GPU-9c2e1c40-6f0a-4c1e-9d0b-3a4f5e6d7c8b]
+    variable: ollama_server_accelerator
   register: accelerators
 """
 
 RETURN = r"""
+driver_version:
+  description: Version of NVIDIA's driver.
+  type: str
+  returned: with O(minimum_driver)
+  sample: 580.65.06
 servers:
   description: By service, C(nodes) are the device nodes of its container, C(groups) numbers of groups that it needs.
   type: dict
-  returned: success
-gpus:
-  description: UUIDs of the NVIDIA GPUs of the host, if a server needs one.
-  type: list
-  elements: str
-  returned: success
+  returned: with O(servers)
 """
 
 import glob
@@ -102,6 +112,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices impo
     read_list,
     with_minors,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, DriverError, driver_version
 
 INFORMATION = "/proc/driver/nvidia/gpus/*/information"
 
@@ -163,7 +174,7 @@ class Host:
     def nvidia(self) -> t.List[Gpu]:
         """The GPUs of the host, with the numbers of their nodes. Raises Missing."""
         if self.gpus is None:
-            program = self.module.get_bin_path("nvidia-smi")
+            program = self.module.get_bin_path(SMI)
             if program is None:
                 raise Missing("nvidia-smi is not installed on this host. " + ADVICE["nvidia"])
             rc, stdout, stderr = self.module.run_command([program, "-L"])
@@ -189,26 +200,8 @@ ADVICE = {
 }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(
-            servers=dict(
-                type="list",
-                elements="dict",
-                required=True,
-                options=dict(
-                    service=dict(type="str", required=True),
-                    accelerator=dict(type="str", required=True, choices=["cpu", "nvidia", "amd", "vulkan"]),
-                    devices=dict(type="list", elements="str", default=[]),
-                    place=dict(type="str"),
-                ),
-            ),
-            user_id=dict(type="int", default=0),
-            nodes=dict(type="list", elements="path", default=[]),
-            variable=dict(type="str", default="servers"),
-        ),
-        supports_check_mode=True,
-    )
+def needs(module: AnsibleModule) -> t.Dict[str, t.Any]:
+    """What the containers of the servers need, by service. Ends the module where the host lacks something."""
     host = Host(module)
     servers: t.Dict[str, t.Any] = {}
     problems: t.List[str] = []
@@ -222,7 +215,38 @@ def main() -> None:
         servers[server["service"]] = dict(nodes=paths, groups=groups(found, module.params["user_id"]))
     if problems:
         module.fail_json(msg="\n".join(dict.fromkeys(problems)))
-    module.exit_json(changed=False, servers=servers, gpus=[gpu.uuid for gpu in host.gpus or []])
+    return servers
+
+
+def main() -> None:
+    server = dict(
+        service=dict(type="str", required=True),
+        accelerator=dict(type="str", required=True, choices=["cpu", "nvidia", "amd", "vulkan"]),
+        devices=dict(type="list", elements="str", default=[]),
+        place=dict(type="str"),
+    )
+    module = AnsibleModule(
+        argument_spec=dict(
+            minimum_driver=dict(type="str"),
+            servers=dict(type="list", elements="dict", options=server),
+            user_id=dict(type="int", default=0),
+            nodes=dict(type="list", elements="path", default=[]),
+            variable=dict(type="str", required=True),
+        ),
+        required_one_of=[("minimum_driver", "servers")],
+        supports_check_mode=True,
+    )
+    minimum, variable = module.params["minimum_driver"], module.params["variable"]
+    result: t.Dict[str, t.Any] = {}
+    try:
+        if minimum is not None:
+            smi = module.get_bin_path(SMI)
+            result["driver_version"] = driver_version(module.run_command, smi, minimum, variable)
+    except DriverError as error:
+        module.fail_json(msg=str(error))
+    if module.params["servers"] is not None:
+        result["servers"] = needs(module)
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

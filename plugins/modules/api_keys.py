@@ -51,10 +51,6 @@ options:
       - Ansible then prints nothing of the result, as with C(no_log).
     type: bool
     default: false
-  warn_of_expired:
-    description: V(false) says nothing of keys that have expired already, for they are meant to.
-    type: bool
-    default: true
 notes:
   - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=), C(last4=) and
     C(guessable=) where there is something to say. C(created) is when the secret was written first, C(last4) the end of

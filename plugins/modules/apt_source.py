@@ -105,7 +105,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._files.plain import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import publish, read
 from ansible_collections.gatehouse.ollama.plugins.module_utils._host import apt_sources
 
 KEYRINGS = "/etc/apt/keyrings"
@@ -226,8 +226,8 @@ def main() -> None:
             module.fail_json(msg=str(e))
         if not module.check_mode:
             # The key first: a repository without its key breaks every update.
-            write(module, key, content)
-            write(module, source, after.encode())
+            publish(module, key, content)
+            publish(module, source, after.encode())
     diff = {"before_header": source, "after_header": source, "before": before, "after": after}
     module.exit_json(changed=changed, key=key, source=source, diff=diff)
 

@@ -53,9 +53,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._files.plain import read, write
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import publish, read
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import read_list
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, gpus
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, driver_version
 
 TOOL = "nvidia-ctk"
 
@@ -79,7 +79,7 @@ def run(module: AnsibleModule, command: list[str]) -> str:
 def wanted(module: AnsibleModule, before: str) -> str:
     """What the file must hold: what it holds, unless it was made for something else."""
     smi, tool = module.get_bin_path(SMI), module.get_bin_path(TOOL)
-    driver = gpus(module.run_command, smi, "0", "driver")[0].driver_version
+    driver = driver_version(module.run_command, smi, "0", "driver")
     listed = read_list(run(module, [str(smi), "-L"]))
     uuids = [uuid for gpu in listed for uuid in (gpu.uuid, *gpu.parts)]
     if tool is None:
@@ -105,7 +105,7 @@ def main() -> None:
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     if before != after and not module.check_mode:
-        write(module, path, after.encode())
+        publish(module, path, after.encode())
     diff = {"before_header": path, "after_header": path, "before": before, "after": after}
     module.exit_json(changed=before != after, path=path, diff=diff)
 

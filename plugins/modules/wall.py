@@ -30,7 +30,7 @@ options:
   url:
     description:
       - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
-      - Without it only O(side_doors), O(folder) and O(mirror_command) are looked at.
+      - Without it only O(side_doors), O(project), O(folder) and O(mirror_command) are looked at.
     type: str
   server_name:
     description:
@@ -109,7 +109,7 @@ options:
     default: false
   credentials:
     description:
-      - Credentials to attack with. They should be short-lived, as those that M(gatehouse.ollama.wall_clients) makes up.
+      - Credentials to attack with. They should be short-lived, as those of M(gatehouse.ollama.wall_gateway).
       - Of each kind that the gateway accepts, one with the scope C(admin) is needed. Malformed ones are made from it.
       - Where none is valid, as where all requests need a client certificate, all of them must be refused, and what
         takes a valid one is not tried.
@@ -142,7 +142,7 @@ options:
       models:
         description:
           - The models that it is limited to. They must be those that the attacks name, as
-            M(gatehouse.ollama.wall_clients) has them; all others, by every spelling, must be closed to it.
+            those of M(gatehouse.ollama.wall_gateway) are; all others, by every spelling, must be closed to it.
           - Where no credential has any, this is not tried, and the table says so.
         type: list
         elements: str
@@ -179,8 +179,8 @@ options:
         default: here
   servers:
     description:
-      - What the servers that must not be reached say of themselves, as M(gatehouse.ollama.side_doors_info) returns it.
-        Then only what is shown to be one of them is a side door.
+      - What the servers that must not be reached say of themselves, as this module returns it with O(project). Then
+        only what is shown to be one of them is a side door.
       - A server without models can be told apart by its version only. That is enough where the address is certainly the
         host's. With V(network) as its place, it ends up as a warning, like an address that takes connections and says
         nothing, and like another Ollama.
@@ -196,6 +196,21 @@ options:
         type: list
         elements: str
         default: []
+  project:
+    description:
+      - A Compose project on this host, the servers of which must not be reached. Its side doors are added to
+        O(side_doors) and its servers to O(servers). They are the addresses of the host and of the project's containers
+        with the port of the server, 11434, and with every port that the project publishes.
+      - Those for an attack from other hosts are returned. Whoever makes one gives them as O(side_doors) and O(servers).
+    type: str
+  addresses:
+    description: The addresses of this host, IPv4 and IPv6. Needed with O(project).
+    type: list
+    elements: str
+  open_here:
+    description: Whether the servers of O(project) are meant to be open to this host. Then it tries none of their doors.
+    type: bool
+    default: false
   folder:
     description:
       - The folder of a gateway, as the role writes it. Nobody but their owner and group may have access to the files in
@@ -269,7 +284,6 @@ attributes:
     description: Changes nothing.
     support: full
 seealso:
-  - module: gatehouse.ollama.wall_clients
   - module: gatehouse.ollama.wall_gateway
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
@@ -277,19 +291,23 @@ author:
 
 EXAMPLES = r"""
 ---
-- name: Look from a neighbour whether a server can be reached past its gateway
+- name: Look from the host whether its servers can be reached past their gateway
   gatehouse.ollama.wall:
-    side_doors:
-      - host: 192.0.2.10
-        port: 11434
-        place: host
+    project: gatehouse-ollama
+    addresses: "{{ ansible_facts.all_ipv4_addresses }}"
+  register: doors
+
+- name: Look from a neighbour
+  gatehouse.ollama.wall:
+    side_doors: "{{ doors.elsewhere }}"
+    servers: "{{ doors.servers }}"
   delegate_to: neighbour
 
 - name: Attack a gateway with the credentials of clients that were made for this
   gatehouse.ollama.wall:
     url: http://127.0.0.1:8880
     routes: "{{ my_routes }}"
-    credentials: "{{ wall_clients.credentials }}"
+    credentials: "{{ throw_away.credentials }}"
 
 - name: Attack a gateway over TLS and the plain port beside it
   gatehouse.ollama.wall:
@@ -298,7 +316,7 @@ EXAMPLES = r"""
     certificate: /opt/gatehouse/gateway/tls/server.pem
     http_port: 8080
     routes: "{{ my_routes }}"
-    credentials: "{{ wall_clients.credentials }}"
+    credentials: "{{ throw_away.credentials }}"
 """
 
 RETURN = r"""
@@ -359,6 +377,18 @@ holes:
   returned: always
   type: list
   elements: dict
+elsewhere:
+  description: The side doors of O(project) for an attack from any other host, in the form of O(side_doors).
+  returned: success, with O(project)
+  type: list
+  elements: dict
+  sample: [{"host": "192.0.2.10", "port": 11434, "place": "host"}]
+servers:
+  description: What the servers of O(project) say of themselves, in the form of O(servers).
+  returned: success, with O(project)
+  type: list
+  elements: dict
+  sample: [{"version": "0.32.15", "models": ["2026-11-25T12:00:00.123456789Z sha256-digest"]}]
 """
 
 import time
@@ -366,7 +396,9 @@ import typing as t
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import project_doors
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import wall as _wall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
@@ -413,6 +445,9 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
+    project=dict(type="str"),
+    addresses=dict(type="list", elements="str"),
+    open_here=dict(type="bool", default=False),
     folder=dict(type="path"),
     user_id=dict(type="int"),
     tls=dict(type="bool", default=False),
@@ -454,8 +489,9 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=OPTIONS, required_by={"project": ("addresses",)}, supports_check_mode=True)
     options = module.params
+    returned: dict[str, t.Any] = {}
 
     def mirror(requests: bytes) -> Answer:
         rc, stdout, stderr = module.run_command(
@@ -479,6 +515,14 @@ def main() -> None:
     for name in ("certificate", "ca_file", "http_port", "client_certificate"):
         if options[name] and not (address and address.tls):
             module.fail_json(msg="%s: it needs a url with https" % name)
+    if options["project"]:
+        try:
+            found = project_doors.look(Docker(module), options["project"], options["addresses"])
+        except GatehouseError as error:
+            module.fail_json(msg="%s." % error)
+        returned = dict(elsewhere=found.elsewhere, servers=found.servers)
+        options["side_doors"] = options["side_doors"] + ([] if options["open_here"] else found.here)
+        options["servers"] = (options["servers"] or []) + found.servers
     wall = _wall.Wall(
         address, options, mirror if options["mirror_command"] else None, log if options["log_command"] else None
     )
@@ -490,13 +534,12 @@ def main() -> None:
         module.fail_json(msg="The wall was not attacked to the end: %s." % error)
     for note in notes(results):
         module.warn(note)
-    returned = report(
-        results, options["title"], wall.table(results, every=module._verbosity > 0), time.monotonic() - begun
-    )
-    if returned["holes"]:
-        del returned["results"]
-        module.fail_json(msg=hole(results), **returned)
-    module.exit_json(**returned)
+    table = wall.table(results, every=module._verbosity > 0)
+    told = report(results, options["title"], table, time.monotonic() - begun)
+    if told["holes"]:
+        del told["results"]
+        module.fail_json(msg=hole(results), **told)
+    module.exit_json(**told, **returned)
 
 
 if __name__ == "__main__":

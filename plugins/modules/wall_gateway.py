@@ -8,13 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: wall_gateway
-short_description: Run a throw-away gateway beside a running one, to be attacked
+short_description: Run a throw-away gateway with clients of its own beside a running one, to be attacked
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
   - Runs a container from the image of the running gateway's container, with its program, user, limits and networks, and
     with the very same folders of configuration, modules and certificates, read-only. Only the clients are others. So
     whatever is in the way of an attack on it is in the way at the running gateway.
+  - Its clients are made up anew each time, with random secrets, one for each scope, one that may use some models only,
+    one whose keys have expired, and one that is revoked as soon as the gateway runs. Passwords and keys are hashed on
+    the controller.
   - Fails where the running gateway does not run what is on disk, which is where a folder was replaced since it was
     started, or a file in C(conf) or C(lua) was changed since its workers began.
   - The container publishes no port and ends by itself, should nobody be left to remove it. One that is left from
@@ -33,9 +36,29 @@ options:
     description: The folder of the running gateway. Needed with O(state=present).
     type: path
   clients:
-    description: The folder of the throw-away gateway's own clients.
+    description: The folder of the throw-away gateway's own clients. Whatever else is in it is removed.
     type: path
     required: true
+  group:
+    description: The group that may read the files of these clients.
+    type: str
+  auth:
+    description: What the gateway accepts.
+    type: str
+    choices: [basic, bearer, both]
+    default: both
+  engine:
+    description: What the gateway is. Plain V(nginx) limits nobody to models, so none of the clients is limited then.
+    type: str
+    choices: [nginx, openresty]
+    default: openresty
+  client_certificates:
+    description:
+      - Whether the gateway lets clients in with a certificate. With V(all) it lets nobody in without one, and none of
+        these clients has one, so none of their credentials is valid.
+    type: str
+    choices: [none, any, all]
+    default: none
   seconds:
     description: After which time it ends by itself.
     type: int
@@ -52,7 +75,6 @@ attributes:
     support: partial
 seealso:
   - module: gatehouse.ollama.wall
-  - module: gatehouse.ollama.wall_clients
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -64,6 +86,7 @@ EXAMPLES = r"""
     project: gatehouse-gateway
     folder: /opt/gatehouse/gateway
     clients: /run/gatehouse-gateway-wall
+    auth: bearer
   register: throw_away
 
 - name: Remove it
@@ -83,6 +106,11 @@ image:
   description: The id of the image that both run.
   returned: success
   type: str
+credentials:
+  description: The credentials of its clients, for M(gatehouse.ollama.wall). Ansible does not print this result.
+  returned: success, with O(state=present)
+  type: list
+  elements: dict
 """
 
 import contextlib
@@ -193,6 +221,11 @@ def main() -> None:
             state=dict(type="str", choices=["absent", "present"], default="present"),
             folder=dict(type="path"),
             clients=dict(type="path", required=True),
+            # These are for the action of the same name, which makes up the clients.
+            group=dict(type="str"),
+            auth=dict(type="str", choices=["basic", "bearer", "both"], default="both"),
+            engine=dict(type="str", choices=["nginx", "openresty"], default="openresty"),
+            client_certificates=dict(type="str", choices=["none", "any", "all"], default="none"),
             seconds=dict(type="int", default=600),
         ),
         required_if=[("state", "present", ["folder"])],

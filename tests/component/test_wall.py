@@ -13,16 +13,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients import make_up
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients import credential_files, make_up
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import Wall
-from passlib.hash import apr_md5_crypt
 
 from tests.component import rendering
 from tests.component.contract.standins import Standin, registry, standin
-from tests.component.gateways import Gateway, gateway, record
+from tests.component.gateways import Gateway, gateway
 
 KINDS = {"basic": ["basic"], "bearer": ["bearer"], "both": ["basic", "bearer"]}
 
@@ -47,17 +46,9 @@ class Attacked:
         there = made["kept"]
         limited = {one["name"]: one["models"] for one in there if "models" in one}
         entrance.allow({one["name"]: one["scopes"] for one in there}, limited)
-        entrance.write(
-            "api_keys",
-            [
-                record(f"{one['name']}.{key['id']}", key["secret"], f"expires={key['expires']}")
-                for one in there
-                for key in one.get("keys", [])
-            ],
-        )
-        entrance.write(
-            "htpasswd", [f"{one['name']}:{apr_md5_crypt.hash(one['password'])}" for one in there if "password" in one]
-        )
+        files = {"api_keys": "", "htpasswd": "", **credential_files(there, KINDS[entrance.auth], now)}
+        for name, content in files.items():
+            entrance.write(name, content.splitlines())
 
     def attack(self, **options: Any) -> list[Result]:
         everything: dict[str, Any] = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import subprocess
 import sys
@@ -114,33 +113,6 @@ def test_a_hole_does_not_hide_where_the_gateway_is() -> None:
     names = tasks()["deploy"]
     attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway")
     assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
-
-
-def test_the_expired_key_of_the_attack_is_no_warning(playbook: Playbook, tmp_path: Path) -> None:
-    """It is meant to be refused. Those of people are warned of."""
-    made = {"gatehouse.ollama.wall_clients": {"auth": "bearer", "path": str(tmp_path)}, "register": "made"}
-    written = {"ansible.builtin.include_tasks": str(ROOT / "roles/ollama_gateway/tasks/wall_credentials.yml")}
-    names = {
-        "__ollama_gateway_wall_dir": str(tmp_path),
-        "__ollama_gateway_wall_list": "{{ made.clients }}",
-        "__ollama_gateway_group": str(os.getgid()),
-        "ollama_gateway_auth": "bearer",
-        "ansible_python_interpreter": sys.executable,
-    }
-    play = {"hosts": "localhost", "gather_facts": False, "vars": names, "tasks": [made, written]}
-    (playbook.folder / "play.yml").write_text(yaml.safe_dump([play]))
-    process = subprocess.run(
-        [*PLAYBOOK, "play.yml", "-i", "localhost,", "-c", "local"],
-        cwd=playbook.folder,
-        env=playbook.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout
-    assert "gatehouse-wall-expired.wall" in (tmp_path / "api_keys").read_text()
-    assert "expired on" not in process.stdout
 
 
 def test_a_full_disk_is_said_and_not_taken_for_a_bad_configuration(playbook: Playbook) -> None:

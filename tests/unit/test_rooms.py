@@ -27,7 +27,7 @@ ARROWS = {
     "_models": ["_docker", "_errors"],
     "_gpu": ["_errors", "_models"],
     "_rules": ["_credentials", "_errors", "_models", "_text"],
-    "_wall": ["_credentials", "_errors", "_text"],
+    "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],
 }
 
 

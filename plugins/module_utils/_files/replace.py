@@ -1,9 +1,8 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replace a file by renaming. Whoever opens it has the old one or the new one, with the right owner and mode.
-
-A loss of power leaves one of the two as well.
+"""Read files of a host, and replace them by renaming: whoever opens one has the old one or the new one, with the right
+owner and mode. A loss of power leaves one of the two as well.
 """
 
 from __future__ import annotations
@@ -15,10 +14,29 @@ import tempfile
 import typing as t
 
 
-def replace(module: t.Any, path: str, content: bytes) -> None:
+def read(path: str) -> str:
+    """The text of the file, empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
+def publish(module: t.Any, path: str, content: bytes) -> None:
+    """Make `content` that of a file that everybody may read; folders above it are created, and what fails is told."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        replace(module, path, content, mode=0o644)
+    except OSError as error:
+        module.fail_json(msg="%s cannot be written: %s" % (path, error.strerror))
+
+
+def replace(module: t.Any, path: str, content: bytes, mode: int | None = None) -> None:
     """Make `content` that of the file, with the owner, group and mode that the module was given; raises OSError.
 
-    Owner, group and mode that it was not given stay as they are; a new file is of mode 0640. The folder must be there.
+    Owner, group and mode that it was not given stay as they are, but for the mode if `mode` is given; a new file is of
+    mode 0640. The folder must be there.
     With unsafe_writes, a file that cannot be replaced, such as one that is mounted, is written to.
     """
     folder, name = os.path.split(path)
@@ -29,6 +47,8 @@ def replace(module: t.Any, path: str, content: bytes) -> None:
             f.flush()
             os.fsync(f.fileno())
         _take_over(path, new)
+        if mode is not None:
+            os.chmod(new, mode)
         module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params, path=new), False)
         try:
             os.replace(new, path)

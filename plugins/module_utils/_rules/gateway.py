@@ -24,7 +24,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.pass
     choose_scheme,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, gateway_names, upstreams
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, upstreams
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 
 PREFIX = "ollama_gateway_"
 NAMES = Names(
@@ -45,6 +46,8 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}\Z")
 _ORIGIN = re.compile(
     r"(https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])|(?!https?:)[a-z][a-z0-9+.-]*://[A-Za-z0-9._-]+)(:[0-9]{1,5})?\Z"
 )
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+_LONGEST_NAME = 253
 _URL = re.compile(r"https://[^/\s]+(/\S*)?\Z")
 _EMAIL = re.compile(r"([^@\s]+@[^@\s]+)?\Z")
 # Ollama may take so long to load a model.
@@ -256,18 +259,60 @@ def _folder_problems(values: t.Mapping[str, t.Any], controller: common.Controlle
 def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
     texts = []
     for name in names:
-        kind = gateway_names.kind(name)
+        kind = _kind(name)
         if kind is None:
-            texts.append(gateway_names.problem(name))
+            texts.append(_form_problem(name))
         elif mode == "acme" and kind != "dns":
             what = "an IP address" if kind == "address" else "a wildcard"
             texts.append("%s is %s, for which %stls acme gets no certificate here; leave it out" % (name, what, PREFIX))
         elif kind == "wildcard" and mode != "provided":
             texts.append("%s is a wildcard, which only %stls provided can have; name each host" % (name, PREFIX))
-    texts += ["%s is there twice" % name for name in gateway_names.doubles(names)]
+    texts += ["%s is there twice" % name for name in _doubles(names)]
     if mode == "acme" and not names:
         texts.append("%stls acme needs the DNS names that the certificate is to be for" % PREFIX)
     return [_problem("server_names", text) for text in texts]
+
+
+def _kind(name: object) -> str | None:
+    """What a name is: address, wildcard or dns; None if it is nothing of that."""
+    if not isinstance(name, str):
+        return None
+    if is_address(name):
+        # The zone of a link-local address means nothing to others.
+        return None if "%" in name else "address"
+    wildcard = name.startswith("*.")
+    labels = name[2:].split(".") if wildcard else name.split(".")
+    if len(name) > _LONGEST_NAME or not all(_LABEL.match(label) for label in labels) or labels[-1].isdigit():
+        return None
+    if wildcard:
+        return "wildcard" if len(labels) > 1 else None
+    return "dns"
+
+
+def _form_problem(name: object) -> str:
+    """What is wrong with a name of no kind."""
+    text = str(name)
+    if not text.isascii():
+        hint = "; write it as DNS has it, with xn--"
+    elif ":" in text or "/" in text or "[" in text:
+        hint = "; leave out the scheme, the port, the path and brackets"
+    elif text.endswith("."):
+        hint = "; leave out the dot at its end"
+    else:
+        hint = ""
+    return "%s is neither a DNS name nor an IP address%s" % (text, hint)
+
+
+def _doubles(names: t.Iterable[str]) -> list[str]:
+    """Names that are there before, in another spelling maybe."""
+    seen = set()
+    found = []
+    for name in names:
+        same = str(ipaddress.ip_address(name)) if _kind(name) == "address" else str(name).lower()
+        if same in seen:
+            found.append(name)
+        seen.add(same)
+    return found
 
 
 def _port_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:

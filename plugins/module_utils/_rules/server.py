@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.egress import egress_problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.environment import (
     CHOOSERS,
     PREFIX,
@@ -36,6 +35,9 @@ HOME = "/home/ollama"
 PARTS = ("name", "accelerator", "devices", "environment", "memory_limit", "cpu_limit")
 
 _PUBLISH = re.compile(r"((127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5})?\Z")
+# An SNI is a host name of letters, digits and hyphens (RFC 6066, section 3), never an address.
+_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _INSTANCE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
 _DEVICES = {
     "nvidia": re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]{4,}\Z"),
@@ -115,7 +117,7 @@ def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
                 warnings.append(text % (place, device, seen[device]))
             seen[device] = place
         instances.append(_instance(arguments, draft, image, environment, position))
-    problems += egress_problems(arguments, [general, *(draft["environment"] for draft in drafts)])
+    problems += _egress_problems(arguments, [general, *(draft["environment"] for draft in drafts)])
     images = dict.fromkeys(one["image"] for one in instances) if common.is_pinned(arguments["image"]) else {}
     versions = {image: version_problem(image, arguments["minimum_version"]) for image in images}
     problems += [problem for _known, problem in versions.values() if problem]
@@ -277,3 +279,27 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
         "memory_limit": str(draft["memory_limit"]),
         "cpu_limit": str(draft["cpu_limit"]),
     }
+
+
+def _egress_problems(arguments: t.Mapping[str, t.Any], environments: t.Sequence[t.Mapping[str, str]]) -> t.List[str]:
+    """What is wrong with where the servers, which have these environments, may connect to."""
+    egress, hosts = arguments["egress"], arguments["egress_hosts"]
+    problems = []
+    if not hosts:
+        problems.append("%segress_hosts: it must be a list of host names, such as [registry.ollama.ai]" % PREFIX)
+    for number, host in enumerate(hosts):
+        if not isinstance(host, str) or not _HOST.match(host):
+            text = "%segress_hosts[%d]: it must be a host name in small letters, such as registry.ollama.ai"
+            problems.append(text % (PREFIX, number))
+    image = common.image(arguments["egress_image"], "docker.io/openresty/openresty:1.31.1.1-bookworm")
+    problems += common.wrong(PREFIX, {"egress_image": image})
+    if egress == "any":
+        return problems
+    if arguments["publish"]:
+        text = "%spublish: it needs %segress any, for a published port comes in through the network that leads out"
+        problems.append(text % (PREFIX, PREFIX))
+    found = {name for one in environments for name in one if name.upper() in _PROXIES}
+    for name in sorted(found):
+        text = "%segress: it is %s, and %s in the environment names a proxy that cannot be reached then; leave one out"
+        problems.append(text % (PREFIX, egress, name))
+    return problems

@@ -9,7 +9,24 @@ import datetime
 import secrets
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import SCOPES
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials import rights
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
+    SCOPES,
+    Client,
+    Rules,
+    present_keys,
+    read_clients,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import file as key_file
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import recall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.orders import Orders
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.rotation import judge
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords import file as password_file
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
+    Hasher,
+    choose_scheme,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODELS
 
 PREFIX = "gatehouse-wall-"
@@ -18,6 +35,8 @@ _ENDED = {"expired": "admin", "revoked": "admin"}
 _KEY_ID = "wall"
 # Who may do everything but with some models only; on plain nginx, which does not limit models, there is none.
 _LIMITED = "limited"
+# Any scheme is strong enough for a long random password, and this one lets the attack be over soon.
+_SCHEME = "apr1"
 
 Entry = t.Dict[str, t.Any]
 
@@ -56,3 +75,31 @@ def make_up(
             clients.append(entry)
     kept = [client for client in clients if client["name"] != PREFIX + "revoked"]
     return dict(clients=clients, kept=kept, credentials=credentials)
+
+
+def rights_files(clients: t.Sequence[Entry], engine: str) -> dict[str, str]:
+    """The files of what they may do, by their paths below the folder of a gateway's clients."""
+    outcome, allowed = rights.update(None, _read(clients), purge=True)
+    scopes = rights.scope_files(allowed) if engine == "nginx" else {}
+    return {"clients.json": outcome.text, **{"scopes/%s" % name: content for name, content in scopes.items()}}
+
+
+def credential_files(clients: t.Sequence[Entry], kinds: t.Sequence[str], now: datetime.datetime) -> dict[str, str]:
+    """The files of their keys and passwords, as the modules api_keys and htpasswd write them."""
+    read = _read(clients)
+    files = {}
+    if "bearer" in kinds:
+        orders, keys = Orders(now), present_keys(read)
+        known, _problems = recall(keys, None, orders)
+        verdicts = {key.name: judge(key, known[key.name], None, orders) for key in keys}
+        files["api_keys"] = key_file.update(None, read, verdicts, True, orders.now).text
+    if "basic" in kinds:
+        files["htpasswd"] = password_file.update(None, read, Hasher(choose_scheme(_SCHEME)), True).text
+    return files
+
+
+def _read(clients: t.Sequence[Entry]) -> list[Client]:
+    read, problems = read_clients(clients, "clients", Rules(scheme=_SCHEME, keys=True))
+    if problems:
+        raise BadInput(problems)
+    return read

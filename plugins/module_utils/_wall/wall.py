@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
+import os
 import socket
+import threading
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +33,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials
     limited,
     valid,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.failures import Forgetting
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import (
     HOST,
     Address,
@@ -47,6 +49,10 @@ _NO_LISTS = "No client has a list of models (plain nginx has none), so it was no
 _LISTS = "%s: in with the models of its list, and refused with every other one."
 _NO_HTTP3 = "HTTP/3 is on and was not tried: Python has no library for it. What is served there is that of HTTP/2."
 _EXITED = b" exited on signal "
+# Tries that are under way at once, two requests each, and some more: with a lower limit they go one by one.
+_TOGETHER = 10
+# As many contents follow one another: no look at the file finds the one that it found before.
+_CONTENTS = 64
 
 Options = t.Mapping[str, t.Any]
 Mirror = t.Callable[[bytes], Answer]
@@ -212,6 +218,45 @@ class Wall:
         yield from models.without_model(self._routes, served, self._credentials)
         yield from routes.with_scope(served, self._credentials)
         yield from models.with_model(served, self._credentials)
+
+
+class Unwritable(GatehouseError):
+    """The file that makes the gateway forget cannot be replaced."""
+
+
+class Forgetting:
+    """Keeps a gateway that slows down who fails from hiding behind that: it judges each attack as if it were the first.
+
+    Before each try the JSON file at `path` gets another content that says the same; not with a limit of 0.
+    """
+
+    def __init__(self, path: str | None, limit: int) -> None:
+        self._path = path if limit > 0 else None
+        self._count = itertools.count()
+        self._writing = threading.Lock()
+        self._lock: t.ContextManager[t.Any] = threading.Lock() if 0 < limit < _TOGETHER else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def one_try(self) -> t.Iterator[None]:
+        """A try that counts as the first."""
+        with self._lock:
+            if self._path is not None:
+                try:
+                    with self._writing:
+                        self._rewrite(self._path)
+                except OSError as error:
+                    raise Unwritable("%s: it cannot be replaced: %s" % (self._path, error.strerror)) from None
+            yield
+
+    def _rewrite(self, path: str) -> None:
+        new = path + ".new"
+        with open(path, "rb") as file:
+            content, there = file.read().rstrip(), os.fstat(file.fileno())
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content + b"\n" * (1 + next(self._count) % _CONTENTS))
+            os.fchown(file.fileno(), there.st_uid, there.st_gid)
+            os.fchmod(file.fileno(), there.st_mode & 0o777)
+        os.replace(new, path)
 
 
 def is_own_address(host: str) -> bool:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
 import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import Hasher, identify
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.pool import in_order
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import (
     Line,
@@ -24,6 +25,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records im
 _HASH = re.compile(r"\$\w+\$[\w./$=,-]+\Z", re.ASCII)
 # Unlike what any line holds.
 _NEVER_WRITTEN = "\n"
+# Hashing gives up the interpreter's lock. With more threads, memory and the host's other work count for more.
+_MOST_THREADS = 32
+
+Item = t.TypeVar("Item")
+Result = t.TypeVar("Result")
 
 
 def read(content: bytes) -> list[Line]:
@@ -87,3 +93,23 @@ def _change(password: str, hashed: str, hasher: Hasher) -> str:
     if scheme.rounds != hasher.scheme.rounds:
         return "rounds changed"
     return "" if hasher.verify(password, hashed) else "password changed"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    except AttributeError:  # not on macOS
+        return min(os.cpu_count() or 1, _MOST_THREADS)
+
+
+def in_order(function: t.Callable[[Item], Result], items: t.Sequence[Item], threads: int | None = None) -> list[Result]:
+    """The results in the order of the items, computed by as many threads as there are cores.
+
+    An error is that of the first item with one.
+    """
+    threads = min(cores() if threads is None else threads, len(items))
+    if threads <= 1:
+        return [function(item) for item in items]
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))

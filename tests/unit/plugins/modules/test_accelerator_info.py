@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import Missing
 from ansible_collections.gatehouse.ollama.plugins.modules import accelerator_info as plugin
+
+from tests.unit.plugins.modules.ended import Ended
 
 LIST = "GPU 0: NVIDIA L4 (UUID: GPU-aaaa1111-0000-4000-8000-000000000000)\n"
 
@@ -68,3 +72,30 @@ def test_a_folder_without_a_gpu_is_told(tmp_path: Path) -> None:
 def test_nodes_that_were_named_are_taken_in_the_place_of_those_that_are_found() -> None:
     paths, found = host(params={"nodes": ["/dev/null"]}).nodes("nvidia", [])
     assert (paths, [node.path for node in found]) == (["/dev/null"], ["/dev/null"])
+
+
+def result(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
+    """What the module says on a host with the driver 550.54.14."""
+
+    def end(self: basic.AnsibleModule, **result: Any) -> None:
+        raise Ended(result)
+
+    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
+    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: (0, "0, 550.54.14\n", ""))
+    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
+    with patch_module_args({"variable": "oldest", **options}), pytest.raises(Ended) as ended:
+        plugin.main()
+    return ended.value.result
+
+
+def test_the_driver_alone_is_looked_at_where_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert result(monkeypatch, minimum_driver="550") == {"changed": False, "driver_version": "550.54.14"}
+    refused = result(monkeypatch, minimum_driver="570")
+    assert refused["failed"] is True
+    assert refused["msg"].startswith("oldest: the NVIDIA driver of this host is 550.54.14")
+
+
+def test_a_driver_of_any_version_will_do_where_no_minimum_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = [{"service": "ollama", "accelerator": "cpu"}]
+    assert result(monkeypatch, servers=servers)["servers"] == {"ollama": {"nodes": [], "groups": []}}

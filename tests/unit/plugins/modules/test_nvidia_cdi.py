@@ -31,7 +31,7 @@ class Host:
         if (program, last) == ("nvidia-smi", "-L"):
             return 0, f"GPU 0: NVIDIA L4 (UUID: {self.uuid})\n", ""
         if program == "nvidia-smi":
-            return 0, f"0, {self.uuid}, NVIDIA L4, {self.driver}\n", ""
+            return 0, f"0, {self.driver}\n", ""
         if last == "--version":
             return 0, f"NVIDIA Container Toolkit CLI version {self.toolkit}\ncommit: 0\n", ""
         self.generated += 1

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,17 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import project_doors
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import files
+from ansible_collections.gatehouse.ollama.plugins.modules import wall as module
 
 from tests.certificates import Authority
 from tests.collection import ROOT
 from tests.unit import tls_server
 from tests.unit.conftest import Direct, Playbook
+from tests.unit.plugins.modules.ended import Ended
 
 KEY = "ghk_a-key-that-nobody-may-see-0123456789"
 ROUTES = [
@@ -29,12 +35,15 @@ ROUTES = [
 
 
 class Careless(http.server.BaseHTTPRequestHandler):
-    """A gateway that lets everybody in and shows what it got."""
+    """A gateway that lets everybody in and shows what it got, and is an Ollama if it has a version."""
+
+    VERSION: str | None = None
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f"Authorization: {self.headers.get('Authorization')}".encode())
+        shown = {"Authorization": self.headers.get("Authorization"), "version": self.VERSION}
+        self.wfile.write(json.dumps(shown).encode())
 
     do_POST = do_GET
 
@@ -121,6 +130,49 @@ def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(d
         assert run.only[0]["table"][1].startswith(note)
 
 
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, careless: int) -> Any:
+    """Runs the module on a host whose project has an open door here and another elsewhere."""
+    here, elsewhere = ({"host": "127.0.0.1", "port": port, "place": "here"} for port in (careless, 1))
+    found = project_doors.Doors([here], [elsewhere], [{"version": "0.32.15", "models": []}])
+
+    def end(self: basic.AnsibleModule, **result: Any) -> None:
+        raise Ended(result)
+
+    def run(**options: Any) -> dict[str, Any]:
+        arguments = {"project": "ollama", "addresses": [], **options}
+        with patch_module_args(arguments), pytest.raises(Ended) as ended:
+            module.main()
+        return ended.value.result
+
+    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
+    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
+    monkeypatch.setattr(project_doors, "look", lambda _docker, _project, _addresses: found)
+    return run
+
+
+def test_the_doors_of_a_project_are_tried_unless_they_are_meant_to_be_open_to_the_host(
+    own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those for others to try are returned either way."""
+    tried = own()
+    assert (tried["attacks"], tried["elsewhere"][0]["port"]) == (1, 1)
+    left = own(open_here=True)
+    assert (left["attacks"], left["elsewhere"], left["servers"]) == (0, tried["elsewhere"], tried["servers"])
+    # A server that is known again by its version.
+    monkeypatch.setattr(Careless, "VERSION", "0.32.15")
+    assert own()["msg"].startswith("The wall has a hole (side doors): 127.0.0.1:")
+    assert "failed" not in own(open_here=True)
+
+
+def test_a_project_without_a_server_is_told(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> None:
+        raise project_doors.Unrecognizable("No server of the Compose project ollama runs on this host")
+
+    monkeypatch.setattr(project_doors, "look", none)
+    assert own()["msg"] == "No server of the Compose project ollama runs on this host."
+
+
 def test_a_log_that_cannot_be_read_is_told(direct: Direct, careless: int) -> None:
     run = direct.run(wall(url=f"http://127.0.0.1:{careless}", log_command=["sh", "-c", "echo no log >&2; exit 1"]))
     assert run.only[0]["msg"] == "log_command: it fails: no log"
@@ -183,12 +235,3 @@ def test_what_is_wrong_with_tls_is_told_without_a_key(playbook: Playbook, tmp_pa
 )
 def test_a_mistake_is_told_and_nothing_is_attacked(direct: Direct, options: dict[str, Any], message: str) -> None:
     assert message in direct.run(wall(**options)).only[0]["msg"]
-
-
-def test_the_clients_of_the_wall_are_made_up_anew_each_time_and_have_a_folder(direct: Direct, tmp_path: Path) -> None:
-    folder = tmp_path / "wall"
-    task = {"gatehouse.ollama.wall_clients": {"auth": "both", "path": str(folder), "mode": "0750"}}
-    first, second = direct.run([task, task]).only
-    assert (first["changed"], second["changed"]) == (True, False)
-    assert folder.stat().st_mode & 0o777 == 0o750
-    assert {one["value"] for one in first["credentials"]}.isdisjoint({one["value"] for one in second["credentials"]})

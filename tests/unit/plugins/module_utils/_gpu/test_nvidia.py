@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu import nvidia
 
 Run = Callable[[list[str]], tuple[int, str, str]]
-LINES = "0, GPU-0a, NVIDIA L4, 550.54.14\n1, GPU-0b, GeForce, special, 550.54.14\n"
+LINES = "0, 550.54.14\n1, 550.54.14\n"
 
 
 def says(stdout: str, rc: int = 0, stderr: str = "") -> Run:
@@ -21,20 +21,13 @@ def says(stdout: str, rc: int = 0, stderr: str = "") -> Run:
     return run
 
 
-def gpus(run: Run, minimum: str = "550", smi: str | None = "/usr/bin/nvidia-smi") -> list[nvidia.Gpu]:
-    return nvidia.gpus(run, smi, minimum, "nvidia_runtime_minimum_driver")
-
-
-def test_gpus_are_read_with_names_that_have_commas() -> None:
-    assert nvidia.parse_gpus(LINES) == [
-        nvidia.Gpu(0, "GPU-0a", "NVIDIA L4", "550.54.14"),
-        nvidia.Gpu(1, "GPU-0b", "GeForce, special", "550.54.14"),
-    ]
+def version(run: Run, minimum: str = "550", smi: str | None = "/usr/bin/nvidia-smi") -> str:
+    return nvidia.driver_version(run, smi, minimum, "nvidia_runtime_minimum_driver")
 
 
 @pytest.mark.parametrize("minimum", ["0", "531", "550", "550.54", "550.54.14"])
 def test_a_driver_that_is_new_enough_will_do(minimum: str) -> None:
-    assert [gpu.index for gpu in gpus(says(LINES), minimum)] == [0, 1]
+    assert version(says(LINES), minimum) == "550.54.14"
 
 
 @pytest.mark.parametrize("minimum", ["550.54.15", "550.100", "551", "1000"])
@@ -42,12 +35,12 @@ def test_an_old_driver_is_refused_by_variable_and_version(minimum: str) -> None:
     with pytest.raises(
         nvidia.DriverError, match=f"^nvidia_runtime_minimum_driver: .* 550.54.14, and {minimum} or newer"
     ):
-        gpus(says(LINES), minimum)
+        version(says(LINES), minimum)
 
 
 def test_a_host_without_driver_is_told_what_would_do() -> None:
     with pytest.raises(nvidia.DriverError, match=r"no NVIDIA driver.* version 550 or newer .*Nothing was changed"):
-        gpus(says(LINES), smi=None)
+        version(says(LINES), smi=None)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +58,4 @@ def test_a_host_without_driver_is_told_what_would_do() -> None:
 )
 def test_a_broken_driver_is_refused_with_what_it_said(run: Run, seen: str) -> None:
     with pytest.raises(nvidia.DriverError, match=seen):
-        gpus(run)
+        version(run)

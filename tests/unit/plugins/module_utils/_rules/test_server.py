@@ -262,3 +262,48 @@ def test_no_proxy_comes_into_the_environment_that_nobody_asked_for() -> None:
     (one,) = servers(environment={"https_proxy": "http://p:1"})
     asked = {name: one["environment"][name] for upper in PROXIES for name in (upper, upper.lower())}
     assert asked == {**dict.fromkeys(asked, ""), "https_proxy": "http://p:1"}
+
+
+@pytest.mark.parametrize("egress", ["any", "registry", "none"])
+def test_each_choice_of_egress_is_taken(egress: str) -> None:
+    assert problems(egress=egress) == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("https://registry.ollama.ai", "registry.ollama.ai:443", "registry.ollama.ai/v2", "*.ollama.ai", "10.0.0.1"),
+        *("Registry.ollama.ai", "registry ollama", "registry.ollama.ai;", "a..b", "-a.example", "a" * 64 + ".example"),
+        *("", 7, "{{ host }}", 'a" b;', "registry.ollama.ai\n"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_host_name_is_refused_by_its_place(host: object) -> None:
+    (problem,) = problems(egress_hosts=["registry.ollama.ai", host])
+    assert problem.startswith("ollama_server_egress_hosts[1]: it must be a host name")
+
+
+def test_a_list_of_hosts_to_connect_to_is_needed() -> None:
+    assert problems(egress_hosts=[]) == [
+        "ollama_server_egress_hosts: it must be a list of host names, such as [registry.ollama.ai]"
+    ]
+
+
+def test_an_image_of_the_way_out_without_a_pinned_tag_is_refused() -> None:
+    (problem,) = problems(egress_image="docker.io/openresty/openresty:latest")
+    assert "ollama_server_egress_image" in problem
+
+
+@pytest.mark.parametrize("egress", ["registry", "none"])
+def test_a_published_port_needs_the_network_that_leads_out(egress: str) -> None:
+    (problem,) = problems(egress=egress, publish="127.0.0.1:11434")
+    assert problem.startswith("ollama_server_publish: it needs ollama_server_egress any")
+    assert problems(egress="any", publish="127.0.0.1:11434") == []
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY"])
+def test_a_proxy_contradicts_a_choice_of_egress(name: str) -> None:
+    (problem,) = problems(egress="registry", environment={name: "http://user:password@proxy.example:3128"})
+    assert name in problem
+    assert "password" not in problem
+    assert problems(environment={name: "http://proxy.example:3128"}) == []

@@ -3,17 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import os
-import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway as wall_gateway
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.failures import Forgetting, Unwritable
 
 MASTER = 4242
 
@@ -137,44 +133,3 @@ class TestWhatRuns:
         for pid, age in enumerate(ages, 1):
             self.began(tmp_path / "proc", pid, age, "nginx: worker process")
         assert not self.holds(tmp_path)
-
-
-class TestForgetting:
-    """A gateway that looks at contents, not at times, forgets as well."""
-
-    def test_each_try_finds_another_content_that_says_the_same(self, tmp_path: Path) -> None:
-        file = tmp_path / "clients.json"
-        file.write_text('{"a": 1}\n')
-        file.chmod(0o640)
-        forgetting = Forgetting(str(file), 20)
-        seen = []
-        for _ in range(10):
-            with forgetting.one_try():
-                seen.append(file.read_text())
-        assert len(set(seen)) == 10
-        assert all(json.loads(text) == {"a": 1} for text in seen)
-        assert stat.S_IMODE(file.stat().st_mode) == 0o640
-        assert os.listdir(tmp_path) == ["clients.json"]
-
-    def test_tries_at_once_never_see_half_a_file(self, tmp_path: Path) -> None:
-        file = tmp_path / "clients.json"
-        file.write_text('{"a": 1}\n')
-        forgetting = Forgetting(str(file), 20)
-
-        def one(_number: int) -> Any:
-            with forgetting.one_try():
-                return json.loads(file.read_text())
-
-        with ThreadPoolExecutor(8) as pool:
-            assert list(pool.map(one, range(200))) == [{"a": 1}] * 200
-
-    @pytest.mark.parametrize(("limit", "path"), [(0, "there.json"), (10, None)])
-    def test_without_a_limit_or_a_file_nothing_is_written(self, tmp_path: Path, limit: int, path: str | None) -> None:
-        file = tmp_path / "there.json"
-        file.write_text("{}")
-        with Forgetting(str(tmp_path / path) if path else None, limit).one_try():
-            assert file.read_text() == "{}"
-
-    def test_a_file_that_is_not_there_is_the_error(self, tmp_path: Path) -> None:
-        with pytest.raises(Unwritable, match="it cannot be replaced"), Forgetting(str(tmp_path / "no"), 10).one_try():
-            pass

@@ -8,16 +8,22 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+import json
+import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import attack as wall_attack
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import clients as wall_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import http, run
@@ -28,7 +34,13 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address, Answer
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole, summary, table
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import Wall, is_own_network
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import (
+    Forgetting,
+    Unwritable,
+    Wall,
+    is_own_network,
+)
+from passlib.hash import apr_md5_crypt
 
 ROLE = Path(__file__).resolve().parents[5] / "roles" / "ollama_gateway"
 VARIABLES = yaml.safe_load((ROLE / "vars/main/main.yml").read_text(encoding="utf-8"))
@@ -468,6 +480,26 @@ class TestClients:
             assert set(clients) == ({"gatehouse-wall-limited"} if limits else set())
             assert "admin" not in {scope for one in clients.values() for scope in one["scopes"]}
 
+    def test_their_files_are_those_that_a_gateway_reads(self) -> None:
+        """Keys and passwords are hashed there; what plain nginx cannot read in clients.json it has as files."""
+        made = wall_clients.make_up(["basic", "bearer"], self.NOW, datetime.timedelta(1), limits_models=False)
+        files = wall_clients.credential_files(made["clients"], ["basic", "bearer"], self.NOW)
+        assert sorted(files) == ["api_keys", "htpasswd"]
+        for one in made["credentials"]:
+            name, secret = f"gatehouse-wall-{one['name']}", one["value"].rpartition(":")[2]
+            assert secret not in "".join(files.values())
+            if one["kind"] == "basic":
+                (line,) = (line for line in files["htpasswd"].splitlines() if line.startswith(f"{name}:"))
+                assert apr_md5_crypt.verify(secret, line.partition(":")[2])
+            else:
+                (line,) = (line for line in files["api_keys"].splitlines() if f"{name}.wall" in line)
+                assert key_form.digest(secret) in line
+        assert sorted(wall_clients.rights_files(made["clients"], "openresty")) == ["clients.json"]
+        rights = wall_clients.rights_files(made["clients"], "nginx")
+        assert set(json.loads(rights["clients.json"])) == {one["name"] for one in made["clients"]}
+        assert {"scopes/models_read/gatehouse-wall-models_read", "scopes/inference/gatehouse-wall-admin"} < set(rights)
+        assert "scopes/inference/gatehouse-wall-models_read" not in rights
+
     @pytest.mark.parametrize("kinds", [["basic"], ["bearer"], ["basic", "bearer"]])
     def test_none_counts_where_all_requests_need_a_certificate(self, kinds: list[str]) -> None:
         made = wall_clients.make_up(kinds, self.NOW, datetime.timedelta(1), "all")
@@ -480,3 +512,44 @@ class TestClients:
 def test_a_basic_credential_is_sent_as_the_rfc_says() -> None:
     header = CREDENTIALS[1].header()
     assert base64.b64decode(header.value.removeprefix(b"Basic ")).decode() == CREDENTIALS[1].value
+
+
+class TestForgetting:
+    """A gateway that looks at contents, not at times, forgets as well."""
+
+    def test_each_try_finds_another_content_that_says_the_same(self, tmp_path: Path) -> None:
+        file = tmp_path / "clients.json"
+        file.write_text('{"a": 1}\n')
+        file.chmod(0o640)
+        forgetting = Forgetting(str(file), 20)
+        seen = []
+        for _ in range(10):
+            with forgetting.one_try():
+                seen.append(file.read_text())
+        assert len(set(seen)) == 10
+        assert all(json.loads(text) == {"a": 1} for text in seen)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+        assert os.listdir(tmp_path) == ["clients.json"]
+
+    def test_tries_at_once_never_see_half_a_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "clients.json"
+        file.write_text('{"a": 1}\n')
+        forgetting = Forgetting(str(file), 20)
+
+        def one(_number: int) -> Any:
+            with forgetting.one_try():
+                return json.loads(file.read_text())
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(one, range(200))) == [{"a": 1}] * 200
+
+    @pytest.mark.parametrize(("limit", "path"), [(0, "there.json"), (10, None)])
+    def test_without_a_limit_or_a_file_nothing_is_written(self, tmp_path: Path, limit: int, path: str | None) -> None:
+        file = tmp_path / "there.json"
+        file.write_text("{}")
+        with Forgetting(str(tmp_path / path) if path else None, limit).one_try():
+            assert file.read_text() == "{}"
+
+    def test_a_file_that_is_not_there_is_the_error(self, tmp_path: Path) -> None:
+        with pytest.raises(Unwritable, match="it cannot be replaced"), Forgetting(str(tmp_path / "no"), 10).one_try():
+            pass

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.pool import cores, in_order
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.file import cores, in_order
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8, None])
