@@ -111,7 +111,7 @@ def test_a_near_miss_of_a_group_is_refused_with_the_group_that_is_meant(playbook
 
 def test_a_hole_does_not_hide_where_the_gateway_is() -> None:
     names = tasks()["deploy"]
-    attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway")
+    attack = names.index("gatehouse.ollama.ollama_gateway : Attack the gateway, or say that check mode does not")
     assert "gatehouse.ollama.ollama_gateway : Say where the gateway is" in names[:attack]
 
 
