@@ -46,7 +46,7 @@ def tasks(*options: str) -> dict[str, list[str]]:
 
 def test_clients_lists_nobody_unless_asked_to() -> None:
     names = tasks()["clients"]
-    assert "gatehouse.ollama.ollama_gateway : credentials | Write the API keys" in names
+    assert "gatehouse.ollama.ollama_gateway : credentials | secrets | Write the API keys" in names
     assert LIST not in names
 
 
@@ -121,7 +121,7 @@ def test_a_full_disk_is_said_and_not_taken_for_a_bad_configuration(playbook: Pla
         "full": "path: /x cannot be read or written: No space left on device",
         "bad": "nginx: [emerg] unknown directive",
     }
-    (trial,) = yaml.safe_load((ROOT / "roles/ollama_gateway/tasks/trial.yml").read_text(encoding="utf-8"))
+    (trial,) = yaml.safe_load((ROOT / "roles/ollama_gateway/tasks/deploy/trial.yml").read_text(encoding="utf-8"))
     fail = {"ansible.builtin.fail": {"msg": "{{ failures[inventory_hostname] }}"}}
     names = {"__ollama_gateway_image": "nginx:1", "__ollama_gateway_image_variable": "an_image", "failures": failures}
     tasks = [{"block": [fail], "rescue": trial["rescue"]}]
@@ -179,7 +179,7 @@ def test_uninstall_says_what_stays_and_shows_no_task_of_a_deployment_where_nothi
     said = checked(playbook, "uninstall", here={})
     assert "WARNING" not in said
     # Without ansible.cfg, Ansible shows each task that it skips.
-    assert [one for one in ("credentials |", "files |", "service |", "server |") if one in said] == []
+    assert [one for one in ("credentials |", "deploy |", "tls |", "attack |") if one in said] == []
     assert said.count("Docker and the images stay.") == 2
     assert f"{playbook.folder}/.gatehouse/secrets" in said
     assert f"{playbook.folder}/.gatehouse/ca" in said
@@ -205,7 +205,7 @@ def test_uninstall_in_check_mode_says_that_the_network_goes_with_the_last_who_ne
     docker = playbook.folder / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
-    removal = r"(ollama_\w+) : absent \| Remove the network\] \*+ (\w+): \[here\]"
+    removal = r"(ollama_\w+) : remove \| \w+ \| Remove the network\] \*+ (\w+): \[here\]"
     said = checked(playbook, "uninstall", here={})
     assert re.findall(removal, said) == [("ollama_gateway", "ok"), ("ollama_server", "changed")]
     assert "Would remove volume" not in said

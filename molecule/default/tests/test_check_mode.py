@@ -39,4 +39,4 @@ def test_what_a_bare_host_would_get_takes_fewer_than_250_lines(tmp_path: Path, m
     for would in ("docker.io", "registry-mirrors", "gateway.lua", "nginx.conf", "alice.laptop", "tiny:latest"):
         assert would in done.stdout
     assert done.stdout.count("Not verified: ") == 2
-    assert done.stdout.count("credentials | Write the API keys") == 1
+    assert done.stdout.count("credentials | secrets | Write the API keys") == 1

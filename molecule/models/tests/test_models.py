@@ -143,7 +143,7 @@ def test_fifty_models_that_are_as_they_should_be_are_one_quick_task() -> None:
     output = succeed([*OWN, *names])
     seconds = time.monotonic() - begun
     assert changed(output) == 0
-    assert output.count("TASK [gatehouse.ollama.ollama_server : keep_models | Download and make") == 1
+    assert output.count("TASK [gatehouse.ollama.ollama_server : deploy | models | Download and make") == 1
     # Of the playbook as a whole, on a busy machine.
     assert seconds < 60
     print(f"50 models unchanged: {seconds:.1f} s for the playbook")
