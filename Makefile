@@ -51,9 +51,10 @@ test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
 	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(FAST)
 	$(MAKE) --no-print-directory component molecule
 
+# In the order of their names: files of few tests are slow ones here, and would all come last.
 component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
 	$(BIN)/python -m tests.lab up
-	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=loadfile tests/component
+	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=loadfile --no-loadscope-reorder tests/component
 
 sanity: deps .venv/installed  ## Galaxy's importer, and ansible-test sanity, also with the newest ansible-core here
 	$(BIN)/python -m tests.sanity
