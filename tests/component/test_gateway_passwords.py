@@ -81,10 +81,12 @@ def test_a_remembered_password_does_not_outlive_its_time(
     brief = {"ollama_gateway_engine": "openresty", "ollama_gateway_password_cache_ttl": 2}
     with gateway(tmp_path_factory.mktemp("brief"), "basic", upstream.address, **brief) as running:
         running.write("htpasswd", [f"alice:{SLOW.hash(PASSWORDS['alice'])}"])
-        first = seconds(running, ALICE, True)
-        assert seconds(running, ALICE, True) < first / 2
+        judged = seconds(running, ALICE, True)
+        # The quickest of some: whatever else the machine does only adds to the others.
+        remembered = min(seconds(running, ALICE, True) for _ in range(5))
+        assert remembered < judged / 3
         time.sleep(2.1)
-        assert seconds(running, ALICE, True) > first / 2
+        assert seconds(running, ALICE, True) > 3 * remembered
 
 
 @pytest.mark.parametrize(
