@@ -8,10 +8,14 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import HostFileError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import HostFileError, SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, require_cryptography
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import why_due
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction
+
+# No key with its certificate is longer; a host may send anything.
+_LONGEST = 1 << 16
+_CA = "ollama_gateway_ca_dir: the CA in %s on the controller %s"
 
 
 class ActionModule(HostFileAction):
@@ -30,10 +34,20 @@ class ActionModule(HostFileAction):
         # What is read holds the private key.
         with self._unlogged():
             there = self._read(arguments["path"], task_vars)
+        if there is not None and len(there) > _LONGEST:
+            there = b""
         now = datetime.datetime.now(datetime.timezone.utc)
         ca = _content(arguments["ca_file"])
         reason = why_due(there, ca, arguments["names"], arguments["days"], now)
-        result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": _is_readable(ca)}
+        has_ca = ca is not None and not read_certificates(ca, "ca.pem")[1]
+        result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": has_ca}
+        if has_ca:
+            key_is_there = os.path.exists(os.path.join(os.path.dirname(arguments["ca_file"]), "ca.key"))
+            problem, warning = judge_ca(ca or b"", reason is not None, key_is_there, now)
+            if problem:
+                raise SecretStoreError(_CA % (os.path.dirname(arguments["ca_file"]), problem))
+            if warning:
+                result["warnings"] = [_CA % (os.path.dirname(arguments["ca_file"]), warning)]
         if there is not None:
             attributes = self._set_attributes(arguments["path"], arguments, task_vars)
             result.update({name: attributes[name] for name in ("changed", "diff") if name in attributes})
@@ -41,9 +55,6 @@ class ActionModule(HostFileAction):
 
 
 def _content(path: str) -> bytes | None:
-    """The certificate of the CA; one without its key signs nothing."""
-    if not os.path.exists(os.path.join(os.path.dirname(path), "ca.key")):
-        return None
     try:
         with open(path, "rb") as f:
             return f.read()
@@ -51,7 +62,3 @@ def _content(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise HostFileError("%s on the controller cannot be read: %s" % (path, error.strerror)) from None
-
-
-def _is_readable(ca: bytes | None) -> bool:
-    return ca is not None and not read_certificates(ca, "ca.pem")[1]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -14,7 +15,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import eng
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import revoked, settle
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import (
+    PrivateFolder,
+    revoked,
+    settle,
+)
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._role_input import Variables, known_options, unknown
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._tls_input import read_certificates
 
@@ -47,30 +52,48 @@ class ActionModule(CredentialsAction):
         found = RULES[role](values, controller)
         for warning in found.warnings:
             self._display.warning(warning)
-        problems = unknown(role, task_vars, options) + variables.problems(found.problems)
+        problems = variables.problems(found.problems)
+        if values.get("state") == "absent":
+            # Of what is removed only where it is has to be right; a vault or a file that others need may be gone.
+            problems = [one for one in problems if re.match(rf"{role}_(state|dir|network):", one)]
+        problems = unknown(role, task_vars, options) + problems
         if problems:
             raise BadInput(problems)
         result = dict(found.result)
         if role == "ollama_gateway" and values["state"] == "present":
-            result.update(self._certificates(values), **self._private_folders(values, task_vars))
+            result.update(self._look_around(values, task_vars))
         # It may hold secrets, such as a proxy's password in the environment of a server.
         return {"changed": False, **result, "_ansible_no_log": bool(result)}
 
-    def _private_folders(self, values: Dict, task_vars: Dict) -> Dict:
-        """Where the keys are that were generated, and the CA, after those of a former version were moved."""
+    def _look_around(self, values: Dict, task_vars: Dict) -> Dict:
+        """The certificates and folders that the variables name. All are judged before a former folder is moved."""
         kinds = ["secrets", "ca"] if values["tls"] == "self_signed" else ["secrets"]
-        found: Dict = {"changed": False}
+        result: Dict = {}
+        problems: list[str] = []
+        folders: dict[str, PrivateFolder] = {}
+        try:
+            result = self._certificates(values)
+        except BadInput as error:
+            problems += error.problems
         for kind in kinds:
-            path = values[f"{kind}_dir"]
             try:
-                folder = settle(path, kind, task_vars, self.controller_path, self._task.check_mode)
+                folders[kind] = self._settled(kind, values, task_vars, only_look=True)
+                if kind == "secrets":
+                    result["revoked"] = revoked(folders[kind].path)
             except SecretStoreError as error:
-                raise SecretStoreError(f"{gateway.PREFIX}{kind}_dir: {error}") from None
+                problems.append(f"{gateway.PREFIX}{kind}_dir: {error}")
+        if problems:
+            raise BadInput(problems)
+        if not self._task.check_mode:
+            folders = {kind: self._settled(kind, values, task_vars, only_look=False) for kind in kinds}
+        for folder in folders.values():
             if folder.warning:
                 self._display.warning(folder.warning)
-                found["changed"] = True
-            found[f"{kind}_dir"] = folder.path
-        return {**found, "revoked": revoked(found["secrets_dir"])}
+        result.update({f"{kind}_dir": folder.path for kind, folder in folders.items()})
+        return {**result, "changed": any(folder.warning for folder in folders.values())}
+
+    def _settled(self, kind: str, values: Dict, task_vars: Dict, only_look: bool) -> PrivateFolder:
+        return settle(values[f"{kind}_dir"], kind, task_vars, self.controller_path, only_look)
 
     def _certificates(self, values: Dict) -> Dict:
         """What the certificates that are given come to; those of the gateway itself with tls provided."""

@@ -41,7 +41,8 @@ class ActionModule(CredentialsAction):
             return self._call("wall_gateway", arguments, task_vars)
         engine, now = arguments["engine"], self._now()
         kinds = ["basic", "bearer"] if arguments["auth"] == "both" else [arguments["auth"]]
-        made = make_up(kinds, now, LIFE, arguments["client_certificates"], limits_models=engine == "openresty")
+        life = max(LIFE, datetime.timedelta(seconds=arguments["seconds"]))
+        made = make_up(kinds, now, life, arguments["client_certificates"], limits_models=engine == "openresty")
         rights = rights_files(made["clients"], engine)
         self._write({**rights, **credential_files(made["clients"], kinds, now)}, arguments, task_vars)
         answer = self._call("wall_gateway", arguments, task_vars)
@@ -57,9 +58,11 @@ class ActionModule(CredentialsAction):
         answer: Dict = self._low_level_execute_command("date +%s")
         try:
             seconds = int(str(answer["stdout"]).split()[-1])
-        except (ValueError, IndexError):
+            now = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+            # So that there is a later moment as well.
+            return now.replace(year=min(now.year, datetime.MAXYEAR - 1))
+        except (ValueError, IndexError, OverflowError, OSError):
             raise HostFileError("the host does not tell its time: %s" % answer.get("stderr")) from None
-        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
     def _write(self, files: dict[str, str], arguments: Dict, task_vars: Dict) -> None:
         options = {"path": arguments["clients"], "files": files, "mode": "u=rwX,g=rX,o="}

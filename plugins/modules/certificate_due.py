@@ -15,13 +15,15 @@ description:
     damaged, or they do not belong together, where it is not the CA of O(ca_file) that signed it, where the names are
     others than O(names), and where it ends soon.
   - A file that is there gets its owner, group and mode.
+  - Fails where the CA has ended, and where a certificate is due and the CA has lost its key. It warns where the CA ends
+    before a new certificate would. No other CA is made in its place, which nobody would trust.
 options:
   path:
     description: File on the host with a private key and its certificate, as PEM.
     type: str
     required: true
   ca_file:
-    description: The CA's certificate on the controller, with C(ca.key) beside it. It need not be there yet.
+    description: The CA's certificate on the controller, C(ca.pem), with C(ca.key) beside it. It need not be there yet.
     type: path
     required: true
   names:

@@ -115,7 +115,8 @@ class Network:
         columns = "--format={{.Name}} {{.Internal}}"
         lines = self.docker.read("network", "ls", "--filter=name=%s" % self.name, *options, columns).splitlines()
         # The filter takes a part of a name for it, too.
-        return {name: internal == "true" for name, internal in map(str.split, lines)}.get(self.name)
+        found = {name: internal == "true" for name, _space, internal in (line.rpartition(" ") for line in lines)}
+        return found.get(self.name)
 
     def create(self, egress: str) -> bool:
         """Whether there was none. Raises DockerError or LeadsOut."""
@@ -140,7 +141,7 @@ class Network:
     def needed_by(self, projects: t.Container[str]) -> t.List[str]:
         columns = '--format={{.Names}} {{.Label "com.docker.compose.project"}}'
         lines = self.docker.read("ps", "--all", "--filter=network=%s" % self.name, columns).splitlines()
-        containers = [[*line.split(), ""][:2] for line in lines]
+        containers = [[*line.split(), ""][:2] for line in lines if line.strip()]
         return [name for name, project in containers if not (self.check_mode and project in projects)]
 
 

@@ -105,12 +105,14 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace im
 _WIDTH = 110
 # A star alone is a name, too: that of whoever is not named.
 _PART = r"(\*|(?![.])[\w.-]+)"
+# Absolute, in its shortest form, and not right below the root.
+_FOLDER = re.compile(r"(/(?!\.\.?(/|\Z))[^/]+){2,}\Z")
 _PATH = re.compile(_PART + "(/" + _PART + r")*\Z", re.ASCII)
 
 
 def problem(path: str, files: t.Any) -> str | None:
     """What makes these no files with a content, or no folder to put them into, if so."""
-    if os.path.normpath(path).count("/") < 2 or os.path.islink(path):
+    if not _FOLDER.match(path) or os.path.islink(path):
         return "path: %s is not a folder of its own, below another one and no link" % path
     if not isinstance(files, dict):
         return "folders: %s must be a dictionary of files, or a folder of the controller" % path
@@ -278,7 +280,7 @@ def main() -> None:
     path, files = module.params["path"], module.params["files"]
     several: dict[str, t.Any] = {"": files} if files is not None else module.params["folders"]
     for name, one in several.items():
-        if name and not re.match(_PART + r"\Z", str(name), re.ASCII):
+        if files is None and not re.match(_PART + r"\Z", str(name), re.ASCII):
             module.fail_json(msg="folders: %s is no name of a folder" % name)
         wrong = problem(os.path.join(path, name) if name else path, one)
         if wrong:

@@ -113,7 +113,7 @@ def settings(path: str) -> Dict:
         raise NotDeployed(DAMAGED % (path, "is missing"))
     try:
         read = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotDeployed(DAMAGED % (path, "is no JSON (%s)" % error)) from error
     if not isinstance(read, dict) or "accepts" not in read:
         raise NotDeployed(DAMAGED % (path, "does not say it"))

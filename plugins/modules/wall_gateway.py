@@ -190,8 +190,10 @@ class ThrowAway:
         for network in others:
             self.docker.read("network", "connect", network["Name"], self.name)
         self.docker.read("start", self.name)
-        found = self.docker.inspect("container", self.name)[0]
-        address = str(found["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
+        found = self.docker.inspect("container", self.name)
+        if not found:
+            raise ThrowAwayError("The throw-away gateway ends as soon as it starts")
+        address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
             raise ThrowAwayError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
         return address
@@ -236,10 +238,13 @@ def main() -> None:
     address, image, changed = "", "", True
     try:
         if module.params["state"] == "absent":
-            changed = one.is_there() or os.path.isdir(clients)
+            # The folder goes whatever Docker says.
+            changed = os.path.isdir(clients) or one.is_there()
             if not module.check_mode:
-                one.remove()
-                shutil.rmtree(clients, ignore_errors=True)
+                try:
+                    one.remove()
+                finally:
+                    shutil.rmtree(clients, ignore_errors=True)
         else:
             live = one.live()
             image = live["Image"]

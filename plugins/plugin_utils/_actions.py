@@ -137,7 +137,10 @@ class HostFileAction(CredentialsAction):
         # How slurp says so, in one round trip; to ask whether the file is there would be another.
         if answer.get("failed") and str(answer.get("msg")).lower().startswith("file not found"):
             return None
-        return base64.b64decode(_sound(answer, path)["content"])
+        try:
+            return base64.b64decode(_sound(answer, path)["content"])
+        except (KeyError, TypeError, ValueError):
+            raise HostFileError("%s: the host does not say what is in it" % path) from None
 
     def _set_attributes(self, path: str, arguments: Dict, task_vars: Dict) -> Dict:
         options = {"path": path, "state": "file", "follow": True, **_attributes(arguments)}

@@ -25,23 +25,27 @@ class PrivateFolder(t.NamedTuple):
 def settle(
     path: str, kind: str, task_vars: t.Mapping[str, t.Any], absolute: t.Callable[[str], str], check_mode: bool
 ) -> PrivateFolder:
-    """Take the folder from where a former version had it, and judge a CA. Raises SecretStoreError.
+    """Judge a CA, then take the folder from where a former version had it. Raises SecretStoreError.
 
     In check mode nothing is moved, and the folder is where it was.
     """
     path = os.path.expanduser(os.path.expandvars(path))
     former, warning = locate(path, kind, task_vars, absolute), ""
+    if kind == "ca":
+        for place in dict.fromkeys((former, path)):
+            _check_ca(place)
     if former != path and (check_mode or move(former, path)):
         text = "%s %s moved to %s, for Ansible reads what is beside an inventory as a part of it"
         warning = text % (former, "is to be" if check_mode else "was", path)
-    if kind == "ca":
-        _check_ca(path)
     return PrivateFolder(former if warning and check_mode else path, warning)
 
 
 def revoked(secrets_dir: str) -> list[str]:
-    """The names of the keys that are remembered as revoked."""
-    names = os.listdir(secrets_dir) if os.path.isdir(secrets_dir) else []
+    """The names of the keys that are remembered as revoked. Raises SecretStoreError."""
+    try:
+        names = os.listdir(secrets_dir) if os.path.isdir(secrets_dir) else []
+    except OSError as error:
+        raise SecretStoreError("%s cannot be read: %s" % (secrets_dir, error.strerror)) from None
     return sorted(name[: -len(REVOKED)] for name in names if name.endswith(REVOKED))
 
 

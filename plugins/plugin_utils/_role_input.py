@@ -51,7 +51,7 @@ class Variables:
             try:
                 self.values[name] = _value(plain(template(given[name])), option)
             except AnsibleError as error:
-                self._problems[name] = f"{name}: its value cannot be made: {error}"
+                self._problems[name] = f"{name}: its value cannot be made: {_reason(str(error))}"
             except ValueError as error:
                 self._problems[name] = f"{name}: {error}{_command_line(name, option)}"
 
@@ -65,6 +65,16 @@ class Variables:
 
     def _position(self, problem: str) -> int:
         return self._order.get(re.findall(r"^\w*", problem)[0], -1)
+
+
+def _reason(error: str) -> str:
+    """What Ansible says of a template, without what may be a part of a password that has {{ or {% in it."""
+    undefined = re.search(r"'\w+' is undefined", error)
+    if undefined:
+        return undefined.group()
+    if "lookup" in error:
+        return error
+    return "it has {{, {% or {# and is no template; a text that is to have them is marked with !unsafe"
 
 
 def _value(value: t.Any, option: Dict) -> t.Any:

@@ -73,7 +73,7 @@ def _parsed(text: str, kind: type, right: str) -> t.Any:
     """What a text is in YAML, of which JSON is a part."""
     try:
         value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError):
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         value = None
     if not isinstance(value, kind):
         raise ValueError("it must be %s, and it is text that is none in JSON or YAML" % right)

@@ -72,7 +72,12 @@ class Docker:
         answer = self.run(kind, "inspect", *names)
         if answer.rc != 0 and not _GONE.search(answer.stderr):
             raise _failure((kind, "inspect"), answer)
-        found: t.List[Dict] = json.loads(answer.stdout or "[]")
+        try:
+            found = json.loads(answer.stdout or "[]")
+        except ValueError:
+            found = None
+        if not isinstance(found, list):
+            raise DockerError("`docker %s inspect` prints something else than a list in JSON" % kind)
         return found
 
     def containers(self, project: str, *options: str) -> t.List[Dict]:

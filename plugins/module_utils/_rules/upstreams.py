@@ -61,7 +61,8 @@ def problems(upstreams: t.Sequence[object]) -> t.List[str]:
 def _problem(upstream: object) -> t.Optional[str]:
     form = _FORM.match(upstream) if isinstance(upstream, str) else None
     if not form or not 1 <= int(form.group("port")) <= 65535:
-        return _FORM_TEXT % upstream
+        # What is before an @ may be a password.
+        return _FORM_TEXT % re.sub(r".*@", "***@", str(upstream), flags=re.DOTALL)
     name = form.group("host").strip("[]").lower().rstrip(".")
     there = address(name)
     if there is None and (":" in name or re.match(r"[0-9.]+\Z", name)):

@@ -26,7 +26,8 @@ BEGIN = "-----BEGIN "
 KEY_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
 
 # White space may be of any kind: text in YAML loses its line breaks easily.
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+# None reaches over the beginning of another one, which many beginnings without an end would make slow to find out.
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----((?:(?!-----BEGIN ).)*?)-----END \1-----", re.DOTALL)
 _NAMES = {"CERTIFICATE": "a certificate", "X509 CRL": "a revocation list"}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a certificate that the CA on the controller signed has to be signed anew. A pure function."""
+"""Whether a certificate that the CA on the controller signed has to be signed anew. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     same_names,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key
+
+# Days for which a certificate is signed, as the role has it.
+LIFE = 397
+_ANOTHER = "remove the folder to have another CA made, which all clients then have to trust"
+_ENDED = "ended on %s, so that nobody trusts what it signed; " + _ANOTHER
+_ENDS = "ends on %s, before what it signs now would; in time, " + _ANOTHER
+_NO_KEY = "has no ca.key beside its ca.pem any more, and a certificate has to be signed; put it back, or " + _ANOTHER
 
 
 def why_due(
@@ -48,3 +55,18 @@ def why_due(
             moment(leaf.not_valid_after_utc),
         )
     return None
+
+
+def judge_ca(ca: bytes, is_due: bool, key_is_there: bool, now: datetime.datetime) -> tuple[str, str]:
+    """What is wrong with a CA that can be read, and what will be soon. Each is empty if nothing is.
+
+    Another CA is never made by itself: all clients would have to be told to trust it.
+    """
+    issuer = read_certificates(ca, "ca.pem")[0][0]
+    end = issuer.not_valid_after_utc
+    if end < now:
+        return _ENDED % moment(end), ""
+    if is_due and not key_is_there:
+        return _NO_KEY, ""
+    soon = end < now + datetime.timedelta(days=LIFE)
+    return "", _ENDS % moment(end) if soon else ""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,40 @@ def test_what_is_removed_need_not_be_right_but_where_it_is(check: Checker) -> No
     server = check("ollama_server", state="absent", image="x", memory_limit="x")
     assert {name: server[name] for name in EMPTY_PLAN} == EMPTY_PLAN
     assert check.told("ollama_gateway", state="absent", auth="basic", clients=["x"], bind="eth0", user_id=1) == []
+    assert check.told("ollama_gateway", state="absent", port="abc", tls="nonsense", clients="[[[" + "[" * 5000) == []
     for role in ("ollama_server", "ollama_gateway"):
         said = check.told(role, state="absent", dir="/", network="a b")
         assert {line.split(": ")[0] for line in said} == {f"{role}_dir", f"{role}_network"}
+
+
+@pytest.mark.parametrize(
+    "password", ["zz{%k29vQzLr4TnB8sWm1Yc", "k29vQzLr4TnB8sWm1Yc{{", "a{{ 1/0 }}k29vQzLr4TnB8sWm1Yc"]
+)
+def test_a_password_that_looks_like_a_template_is_told_and_not_quoted(check: Checker, password: str) -> None:
+    path = check.folder / "vars.yml"
+    path.write_text(json.dumps({"clients": [{"name": "alice", "password": password}]}))
+    clients = check.loader.load_from_file(str(path), trusted_as_template=True)["clients"]
+    (line,) = check.told("ollama_gateway", auth="basic", clients=clients)
+    assert line.startswith("ollama_gateway_clients: its value cannot be made: it has {{, {% or {# and is no template")
+    assert "k29" not in line
+
+
+def test_a_password_in_an_upstream_is_not_quoted(check: Checker) -> None:
+    (line,) = check.told("ollama_gateway", upstreams=["http://admin:hunter2@10.0.0.5:11434"])
+    assert "***@10.0.0.5:11434" in line
+    assert "hunter2" not in line
+
+
+def test_nothing_of_a_former_version_is_moved_before_all_of_it_is_judged(check: Checker) -> None:
+    for kind, file, mode in (("secrets", "alice.laptop", 0o600), ("ca", "ca.key", 0o644)):
+        (check.folder / kind).mkdir(mode=0o700)
+        (check.folder / kind / file).write_text("ghk_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG\n")
+        (check.folder / kind / file).chmod(mode)
+    defaults = {f"{kind}_dir": str(check.folder / ".gatehouse" / kind) for kind in ("secrets", "ca")}
+    (line,) = check.told("ollama_gateway", tls="self_signed", auth="both", **defaults)
+    assert line.startswith("ollama_gateway_ca_dir: ")
+    assert "mode 0644" in line
+    assert not (check.folder / ".gatehouse").exists()
 
 
 @pytest.mark.parametrize("path", ["secrets", "~nobody-of-that-name/secrets"])

@@ -136,6 +136,7 @@ def test_check_mode_tells_the_truth_and_changes_nothing(direct: Direct, tmp_path
         ({"files": "x"}, "dict"),
         ({"folders": {"a": ["x"]}}, "folder/a must be a dictionary of files, or a folder of the controller"),
         ({"folders": {"../a": {"x": ""}}}, "folders: ../a is no name of a folder"),
+        ({"folders": {"": {"x": ""}}}, "folders:  is no name of a folder"),
         ({"files": {"a": ""}, "folders": {"a": {"x": ""}}}, "mutually exclusive"),
         ({"files": {"a": "", "a/b": ""}}, "files: a cannot be a file and a folder"),
         ({}, "one of the following is required: files, folders"),
@@ -160,11 +161,15 @@ def test_a_place_that_cannot_be_written_to_is_named(direct: Direct, tmp_path: Pa
     assert run.only[0]["msg"] == f"path: {tmp_path}/file/folder cannot be read or written: Not a directory"
 
 
-@pytest.mark.parametrize("path", ["/", "/etc", "/etc/.", "{folder}/link"])
+@pytest.mark.parametrize(
+    "path", ["/", "/etc", "/etc/.", "//etc", "//etc//", "{folder}/link", "{folder}/link/", "{folder}/link/."]
+)
 def test_a_folder_that_may_be_somebody_elses_is_refused(direct: Direct, tmp_path: Path, path: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    run = direct.run([folder_files(Path(path.format(folder=tmp_path)), {"x": "y"})], "--check")
+    task = folder_files(tmp_path, {"x": "y"})
+    task["gatehouse.ollama.folder_files"]["path"] = path.format(folder=tmp_path)
+    run = direct.run([task], "--check")
     assert "is not a folder of its own" in run.only[0]["msg"], run.output
     assert (tmp_path / "elsewhere" / "kept").exists()

@@ -155,3 +155,14 @@ def test_a_docker_that_fails_is_an_error(engine: Engine, command: str, options: 
     told = engine.run(**options)
     assert told["failed"] is True
     assert re.fullmatch(rf"`docker {command}.*` fails: it is broken", told["msg"])
+
+
+def test_networks_of_others_have_any_name_and_lines_may_be_empty(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.networks["my ollama net"] = (False, False)
+    assert engine.run()["changed"]
+    engine.networks["ollama"] = (True, True)
+    answer = engine.answer
+    monkeypatch.setattr(engine, "answer", lambda command: (0, answer(command)[1] + "\n\n", ""))
+    assert engine.run(state="absent")["changed"]

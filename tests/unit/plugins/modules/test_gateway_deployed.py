@@ -128,7 +128,7 @@ def task(folder: Path, **variables: Any) -> dict[str, Any]:
         "ollama_gateway_max_body_size": "32m",
         "ollama_gateway_password_cache_ttl": 60,
     }
-    (one,) = yaml.safe_load((ROLE / "tasks" / "deployed.yml").read_text(encoding="utf-8"))
+    (one,) = yaml.safe_load((ROLE / "tasks" / "credentials" / "deployed.yml").read_text(encoding="utf-8"))
     return {**one, "vars": {**one["vars"], **names, **variables}}
 
 

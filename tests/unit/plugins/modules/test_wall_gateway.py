@@ -109,3 +109,10 @@ def test_it_goes_together_with_its_clients(host: Host) -> None:
     assert not host.clients.exists()
     host.left = [""]
     assert host.run(state="absent")["changed"] is False
+
+
+def test_its_clients_go_also_where_docker_fails(host: Host) -> None:
+    host.clients.mkdir(exist_ok=True)
+    host.fails = "ps"
+    assert host.run(state="absent")["failed"]
+    assert not host.clients.exists()

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import why_due
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
 
 from tests.unit.certificates import DAY, NOW, Pair, authority, make
 
 NAMES = ("gate.example.org", "192.0.2.7", "2001:db8::1")
-CA, OTHER = authority("CA"), authority("CA")
+CA, OTHER = authority("CA", days=(-1, 3650)), authority("CA")
 GOOD = make("gateway", CA, NAMES, days=(-1, 100))
 
 
@@ -69,3 +70,18 @@ def test_no_reason_quotes_the_key() -> None:
     lines = [line for line in GOOD.key_pem.decode().splitlines() if "-----" not in line]
     for there in (server(GOOD, key=make("x", CA, NAMES)), server(GOOD)[:-40], GOOD.key_pem):
         assert [line for line in lines if line in str(due(there))] == []
+
+
+def test_a_ca_that_ended_or_lost_its_key_is_told_and_never_replaced_by_itself() -> None:
+    ended, soon = authority("CA", days=(-20, -1)), authority("CA", days=(-20, 30))
+    assert judge_ca(CA.pem, is_due=True, key_is_there=True, now=NOW) == ("", "")
+    assert judge_ca(CA.pem, is_due=False, key_is_there=False, now=NOW) == ("", "")
+    assert "no ca.key beside its ca.pem" in judge_ca(CA.pem, is_due=True, key_is_there=False, now=NOW)[0]
+    assert "so that nobody trusts" in judge_ca(ended.pem, is_due=False, key_is_there=True, now=NOW)[0]
+    assert "before what it signs now would" in judge_ca(soon.pem, is_due=False, key_is_there=True, now=NOW)[1]
+
+
+def test_many_beginnings_without_an_end_are_told_at_once() -> None:
+    begun = time.perf_counter()
+    assert due(b"-----BEGIN A-----" * 60_000) == "what is there cannot be read"
+    assert time.perf_counter() - begun < 5, "1 MB"
