@@ -161,7 +161,7 @@ def test_clients_refuses_a_wrong_type_of_what_it_does_not_need_as_deploy_does(pl
                 "three": {"ollama_server_num_parallel": "many"},
             },
         ),
-        ("uninstall", {"here": {"ollama_gateway_port": "many"}}),
+        ("uninstall", {"here": {"ollama_gateway_dir": "/opt"}}),
     ],
 )
 def test_a_wrong_type_or_choice_costs_a_few_lines(
