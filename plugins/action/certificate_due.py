@@ -24,6 +24,7 @@ class ActionModule(HostFileAction):
         "ca_file": {"type": "path", "required": True},
         "names": {"type": "list", "elements": "str", "required": True},
         "days": {"type": "int", "required": True},
+        "life": {"type": "int", "required": True},
         "owner": {"type": "str"},
         "group": {"type": "str"},
         "mode": {"type": "raw", "default": "0600"},
@@ -42,12 +43,13 @@ class ActionModule(HostFileAction):
         has_ca = ca is not None and not read_certificates(ca, "ca.pem")[1]
         result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": has_ca}
         if has_ca:
-            key_is_there = os.path.exists(os.path.join(os.path.dirname(arguments["ca_file"]), "ca.key"))
-            problem, warning = judge_ca(ca or b"", reason is not None, key_is_there, now)
+            folder = os.path.dirname(arguments["ca_file"])
+            key_is_there = os.path.exists(os.path.join(folder, "ca.key"))
+            problem, warning = judge_ca(ca or b"", reason is not None, key_is_there, arguments["life"], now)
             if problem:
-                raise SecretStoreError(_CA % (os.path.dirname(arguments["ca_file"]), problem))
+                raise SecretStoreError(_CA % (folder, problem))
             if warning:
-                result["warnings"] = [_CA % (os.path.dirname(arguments["ca_file"]), warning)]
+                result["warnings"] = [_CA % (folder, warning)]
         if there is not None:
             attributes = self._set_attributes(arguments["path"], arguments, task_vars)
             result.update({name: attributes[name] for name in ("changed", "diff") if name in attributes})

@@ -17,6 +17,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import C
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import (
     PrivateFolder,
+    named,
     revoked,
     settle,
 )
@@ -79,9 +80,10 @@ class ActionModule(CredentialsAction):
             try:
                 folders[kind] = self._settled(kind, values, task_vars, only_look=True)
                 if kind == "secrets":
-                    result["revoked"] = revoked(folders[kind].path)
+                    with named(kind):
+                        result["revoked"] = revoked(folders[kind].path)
             except SecretStoreError as error:
-                problems.append(f"{gateway.PREFIX}{kind}_dir: {error}")
+                problems.append(str(error))
         if problems:
             raise BadInput(problems)
         if not self._task.check_mode:
@@ -93,7 +95,8 @@ class ActionModule(CredentialsAction):
         return {**result, "changed": any(folder.warning for folder in folders.values())}
 
     def _settled(self, kind: str, values: Dict, task_vars: Dict, only_look: bool) -> PrivateFolder:
-        return settle(values[f"{kind}_dir"], kind, task_vars, self.controller_path, only_look)
+        with named(kind):
+            return settle(values[f"{kind}_dir"], kind, task_vars, self.controller_path, only_look)
 
     def _certificates(self, values: Dict) -> Dict:
         """What the certificates that are given come to; those of the gateway itself with tls provided."""

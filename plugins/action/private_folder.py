@@ -8,10 +8,9 @@ import os
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import make
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import PREFIX
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import revoked, settle
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import named, revoked, settle
 
 
 class ActionModule(CredentialsAction):
@@ -25,7 +24,7 @@ class ActionModule(CredentialsAction):
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         kind, path = arguments["kind"], arguments["path"]
-        try:
+        with named(kind):
             folder = settle(path, kind, task_vars, self.controller_path, self._task.check_mode)
             result: Dict = {"changed": bool(folder.warning), "path": folder.path}
             if folder.warning:
@@ -34,8 +33,6 @@ class ActionModule(CredentialsAction):
                 result["changed"] = True
                 if not self._task.check_mode:
                     _make(path)
-        except GatehouseError as error:
-            raise SecretStoreError("%s%s_dir: %s" % (PREFIX, kind, error)) from None
         return {**result, "revoked": revoked(folder.path) if kind == "secrets" else []}
 
 

@@ -35,6 +35,10 @@ options:
     description: Days before its end from which a certificate is due.
     type: int
     required: true
+  life:
+    description: Days for which the CA signs a certificate.
+    type: int
+    required: true
   owner:
     description: User that owns the file.
     type: str
@@ -67,6 +71,7 @@ EXAMPLES = r"""
     ca_file: "{{ inventory_dir }}/.gatehouse/ca/ca.pem"
     names: [llm.example.com, 192.0.2.7]
     days: 30
+    life: 397
   register: certificate
 """
 

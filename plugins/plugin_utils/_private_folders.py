@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.former_folder import move
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import REVOKED
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import check, check_file
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import PREFIX
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
 
 
@@ -20,6 +22,15 @@ class PrivateFolder(t.NamedTuple):
 
     path: str
     warning: str
+
+
+@contextlib.contextmanager
+def named(kind: str) -> t.Iterator[None]:
+    """Name the variable of the folder in whatever is wrong with it, as SecretStoreError."""
+    try:
+        yield
+    except GatehouseError as error:
+        raise SecretStoreError("%s%s_dir: %s" % (PREFIX, kind, error)) from None
 
 
 def settle(

@@ -18,8 +18,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key
 
-# Days for which a certificate is signed, as the role has it.
-LIFE = 397
 _ANOTHER = "remove the folder to have another CA made, which all clients then have to trust"
 _ENDED = "ended on %s, so that nobody trusts what it signed; " + _ANOTHER
 _ENDS = "ends on %s, before what it signs now would; in time, " + _ANOTHER
@@ -57,9 +55,10 @@ def why_due(
     return None
 
 
-def judge_ca(ca: bytes, is_due: bool, key_is_there: bool, now: datetime.datetime) -> tuple[str, str]:
+def judge_ca(ca: bytes, is_due: bool, key_is_there: bool, life: int, now: datetime.datetime) -> tuple[str, str]:
     """What is wrong with a CA that can be read, and what will be soon. Each is empty if nothing is.
 
+    `life` is for how many days it signs a certificate.
     Another CA is never made by itself: all clients would have to be told to trust it.
     """
     issuer = read_certificates(ca, "ca.pem")[0][0]
@@ -68,5 +67,5 @@ def judge_ca(ca: bytes, is_due: bool, key_is_there: bool, now: datetime.datetime
         return _ENDED % moment(end), ""
     if is_due and not key_is_there:
         return _NO_KEY, ""
-    soon = end < now + datetime.timedelta(days=LIFE)
+    soon = end < now + datetime.timedelta(days=life)
     return "", _ENDS % moment(end) if soon else ""

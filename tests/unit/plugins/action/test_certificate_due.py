@@ -16,7 +16,7 @@ LEAF = make("gateway", CA, ("gate",), days=(-1, 100))
 
 
 def look(path: Path, ca: Path, **options: Any) -> dict[str, Any]:
-    options = {"path": str(path), "ca_file": str(ca / "ca.pem"), "names": ["gate"], "days": 30, **options}
+    options = {"path": str(path), "ca_file": str(ca / "ca.pem"), "names": ["gate"], "days": 30, "life": 397, **options}
     return {"gatehouse.ollama.certificate_due": options}
 
 

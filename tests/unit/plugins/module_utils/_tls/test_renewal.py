@@ -74,11 +74,11 @@ def test_no_reason_quotes_the_key() -> None:
 
 def test_a_ca_that_ended_or_lost_its_key_is_told_and_never_replaced_by_itself() -> None:
     ended, soon = authority("CA", days=(-20, -1)), authority("CA", days=(-20, 30))
-    assert judge_ca(CA.pem, is_due=True, key_is_there=True, now=NOW) == ("", "")
-    assert judge_ca(CA.pem, is_due=False, key_is_there=False, now=NOW) == ("", "")
-    assert "no ca.key beside its ca.pem" in judge_ca(CA.pem, is_due=True, key_is_there=False, now=NOW)[0]
-    assert "so that nobody trusts" in judge_ca(ended.pem, is_due=False, key_is_there=True, now=NOW)[0]
-    assert "before what it signs now would" in judge_ca(soon.pem, is_due=False, key_is_there=True, now=NOW)[1]
+    assert judge_ca(CA.pem, is_due=True, key_is_there=True, life=397, now=NOW) == ("", "")
+    assert judge_ca(CA.pem, is_due=False, key_is_there=False, life=397, now=NOW) == ("", "")
+    assert "no ca.key beside its ca.pem" in judge_ca(CA.pem, is_due=True, key_is_there=False, life=397, now=NOW)[0]
+    assert "so that nobody trusts" in judge_ca(ended.pem, is_due=False, key_is_there=True, life=397, now=NOW)[0]
+    assert "before what it signs now would" in judge_ca(soon.pem, is_due=False, key_is_there=True, life=397, now=NOW)[1]
 
 
 def test_many_beginnings_without_an_end_are_told_at_once() -> None:
