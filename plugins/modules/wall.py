@@ -203,10 +203,6 @@ options:
         with the port of the server, 11434, and with every port that the project publishes.
       - Those for an attack from other hosts are returned. Whoever makes one gives them as O(side_doors) and O(servers).
     type: str
-  addresses:
-    description: The addresses of this host, IPv4 and IPv6. Needed with O(project).
-    type: list
-    elements: str
   open_here:
     description: Whether the servers of O(project) are meant to be open to this host. Then it tries none of their doors.
     type: bool
@@ -294,7 +290,6 @@ EXAMPLES = r"""
 - name: Look from the host whether its servers can be reached past their gateway
   gatehouse.ollama.wall:
     project: gatehouse-ollama
-    addresses: "{{ ansible_facts.all_ipv4_addresses }}"
   register: doors
 
 - name: Look from a neighbour
@@ -446,7 +441,6 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
     project=dict(type="str"),
-    addresses=dict(type="list", elements="str"),
     open_here=dict(type="bool", default=False),
     folder=dict(type="path"),
     user_id=dict(type="int"),
@@ -489,7 +483,7 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS, required_by={"project": ("addresses",)}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     options = module.params
     returned: dict[str, t.Any] = {}
 
@@ -517,7 +511,7 @@ def main() -> None:
             module.fail_json(msg="%s: it needs a url with https" % name)
     if options["project"]:
         try:
-            found = project_doors.look(Docker(module), options["project"], options["addresses"])
+            found = project_doors.look(Docker(module), options["project"])
         except GatehouseError as error:
             module.fail_json(msg="%s." % error)
         returned = dict(elsewhere=found.elsewhere, servers=found.servers)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
@@ -36,8 +38,8 @@ class Doors(t.NamedTuple):
     servers: t.List[Dict]
 
 
-def look(docker: Docker, project: str, own: t.Iterable[str]) -> Doors:
-    """Those of the project, on a host with these addresses. Raises DockerError and Unrecognizable."""
+def look(docker: Docker, project: str) -> Doors:
+    """Those of the project. Raises DockerError and Unrecognizable."""
     containers = docker.containers(project)
     bridges = bridge_addresses(docker.inspect("network", *docker.read("network", "ls", "--quiet").split()))
     try:
@@ -48,13 +50,27 @@ def look(docker: Docker, project: str, own: t.Iterable[str]) -> Doors:
         raise Unrecognizable("No server of the Compose project %s runs on this host" % project)
     inner = doors(container_addresses(containers), {_PORT}, "network")
     ports = {_PORT} | published(containers)
-    addresses = set(own) | set(_LOOPBACK)
+    addresses = own_addresses() | set(_LOOPBACK)
     outer = {one for one in addresses - bridges if not ipaddress.ip_address(one.split("%")[0]).is_loopback}
     return Doors(
         here=doors(addresses, ports, "here") + [dict(door, place="here") for door in inner],
         elsewhere=doors(outer, ports, "host") + doors(addresses & bridges, ports, "network") + inner,
         servers=servers,
     )
+
+
+def own_addresses(folder: str = "/proc/net") -> set[str]:
+    """All addresses of this host, as the kernel lists them (proc_net(5)): no program is needed."""
+    found = set(re.findall(r"([0-9.]+)\s+/32 host LOCAL", _text(f"{folder}/fib_trie")))
+    numbers = re.findall(r"^[0-9a-f]{32}", _text(f"{folder}/if_inet6"), re.MULTILINE)
+    return found | {str(ipaddress.IPv6Address(int(number, 16))) for number in numbers}
+
+
+def _text(path: str) -> str:
+    """Nothing where the kernel has no such protocol."""
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
+        return file.read()
+    return ""
 
 
 def published(containers: list[Dict]) -> set[int]:

@@ -135,7 +135,7 @@ class Wall:
             beyond = door["place"] == "network" and is_own_network(door["host"])
             if not beyond and not (door["place"] == "host" and is_own_address(door["host"])):
                 address = Address(door["host"], door["port"])
-                doors[address.name] = side_doors.Door(address, door["place"] != "network")
+                doors[address.name] = side_doors.Door(address, door["place"] != "network", door["place"] == "here")
         told = self._options.get("servers")
         servers = (
             None if told is None else [side_doors.Server(one["version"], frozenset(one["models"])) for one in told]

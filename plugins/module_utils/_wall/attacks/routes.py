@@ -91,7 +91,7 @@ def json_of(members: t.Mapping[str, t.Any]) -> bytes:
 
 
 def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
-    """Every route without a credential, and with those that are wrong, ended or malformed."""
+    """Every route without a credential, and with those that are wrong or ended, and with some that are malformed."""
     kinds = sorted({one.kind for one in credentials})
     for route in routes:
         yield _attack("no credential", route, "none", "no credential", on_route(route), UNAUTHORIZED)
@@ -107,9 +107,17 @@ def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]
                     "credential that does not count", route, credential.name, credential.name, sent, UNAUTHORIZED
                 )
     for credential in admins(credentials):
-        for route in routes:
-            for name, header in malformed(credential):
+        for number, (name, header) in enumerate(malformed(credential)):
+            for route in _in_turn(routes, number):
                 yield _attack("malformed credential", route, "malformed", name, on_route(route, [header]), REFUSED)
+
+
+def _in_turn(routes: t.Sequence[Route], number: int) -> t.Iterator[Route]:
+    """One route of each scope, the next one for the next number: how a header is read does not depend on the route."""
+    alike: dict[str, list[Route]] = {}
+    for route in routes:
+        alike.setdefault(route.scope, []).append(route)
+    return (group[number % len(group)] for group in alike.values())
 
 
 def without_scope(

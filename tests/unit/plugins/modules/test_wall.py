@@ -140,14 +140,14 @@ def own(monkeypatch: pytest.MonkeyPatch, careless: int) -> Any:
         raise Ended(result)
 
     def run(**options: Any) -> dict[str, Any]:
-        arguments = {"project": "ollama", "addresses": [], **options}
+        arguments = {"project": "ollama", **options}
         with patch_module_args(arguments), pytest.raises(Ended) as ended:
             module.main()
         return ended.value.result
 
     monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
     monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
-    monkeypatch.setattr(project_doors, "look", lambda _docker, _project, _addresses: found)
+    monkeypatch.setattr(project_doors, "look", lambda _docker, _project: found)
     return run
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,31 @@ def test_a_bridge_is_the_router_of_its_network() -> None:
         {"IPAM": {"Config": [{"Subnet": "172.19.0.0/16"}]}},
     ]
     assert project_doors.bridge_addresses(networks) == {"172.18.0.1"}
+
+
+ROUTES = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 192.0.2.0
+        /24 link UNICAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+           |-- 192.0.2.1
+              /32 host LOCAL
+           |-- 192.0.2.255
+              /32 link BROADCAST
+     |-- 127.0.0.0
+        /8 host LOCAL
+"""
+
+
+def test_the_addresses_of_a_host_are_those_that_its_kernel_takes_for_its_own(tmp_path: Path) -> None:
+    assert project_doors.own_addresses(str(tmp_path)) == set()
+    (tmp_path / "fib_trie").write_text(ROUTES, encoding="ascii")
+    assert project_doors.own_addresses(str(tmp_path)) == {"192.0.2.1"}
+    (tmp_path / "if_inet6").write_text("20010db8000000000000000000000001 02 40 00 80 eth0\n", encoding="ascii")
+    assert project_doors.own_addresses(str(tmp_path)) == {"192.0.2.1", "2001:db8::1"}
+    assert "127.0.0.1" in project_doors.own_addresses()
 
 
 def test_every_address_is_a_door_on_every_port_but_link_local_ones() -> None:
@@ -102,8 +128,9 @@ class Docker:
 
 def look(monkeypatch: pytest.MonkeyPatch, *containers: dict[str, Any]) -> project_doors.Doors:
     monkeypatch.setattr(project_doors, "identities", lambda found: [{"version": str(len(found))} for _one in found])
+    monkeypatch.setattr(project_doors, "own_addresses", lambda: {"192.0.2.10", "172.18.0.1"})
     docker: Any = Docker(*containers)
-    return project_doors.look(docker, "ollama", ["192.0.2.10", "172.18.0.1"])
+    return project_doors.look(docker, "ollama")
 
 
 def test_what_leads_to_a_server_depends_on_where_one_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,4 +154,4 @@ def test_without_a_server_that_can_be_known_again_there_is_nothing_to_look_for(m
     monkeypatch.setattr(project_doors, "identities", silent)
     docker: Any = Docker(CONTAINER)
     with pytest.raises(GatehouseError, match=r"^It cannot be told by what the server could be known again: Ollama in"):
-        project_doors.look(docker, "ollama", [])
+        project_doors.look(docker, "ollama")

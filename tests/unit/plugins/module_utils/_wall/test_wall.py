@@ -90,6 +90,13 @@ class TestAttacks:
         tried = {(attack.route, attack.column) for attack in wall_routes.without_right(ROUTES, CREDENTIALS)}
         assert tried == {(r.name, c) for r in ROUTES for c in ("none", "wrong", "revoked", "malformed")}
 
+    def test_every_malformed_spelling_is_tried_at_a_route_of_every_scope(self) -> None:
+        scopes = {route.name: route.scope for route in ROUTES}
+        attacks = [one for one in wall_routes.without_right(ROUTES, CREDENTIALS) if one.column == "malformed"]
+        tried = {(one.name.rpartition(" with ")[2], scopes[one.route]) for one in attacks}
+        spellings = {name for one in wall_routes.admins(CREDENTIALS) for name, _header in malformed(one)}
+        assert tried == {(name, scope) for name in spellings for scope in scopes.values()}
+
     def test_every_route_is_asked_with_every_valid_credential_but_for_the_account(self) -> None:
         tried = {
             (attack.route, attack.column)
