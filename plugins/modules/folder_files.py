@@ -8,12 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: folder_files
-short_description: Make a folder hold these files and no others
+short_description: Make a folder hold these files, and if wanted no others
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - Writes the files that differ, each by renaming, and removes all others, so that nothing of an older version stays
-    behind.
+  - Writes the files that differ, each by renaming, and removes all others unless O(purge) is V(false), so that nothing of
+    an older version stays behind.
   - One task, and one round trip, for any number of files.
   - What is too much goes before something new comes.
 extends_documentation_fragment:
@@ -36,6 +36,10 @@ options:
         dictionary as O(files) is, or the path of a folder on the controller, all files of which are to be there, as
         text in UTF-8. A relative path is looked for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
     type: dict
+  purge:
+    description: Whether what else is in the folder goes.
+    type: bool
+    default: true
   mode:
     description: Mode of folders and files, in the symbolic form that tells the two apart, such as V(u=rwX,g=rX,o=).
     type: raw
@@ -249,6 +253,9 @@ def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
     folder, folders = Folder(module, path), folders_of(wanted)
     there, folders_there = there_below(path, wanted)
+    if not module.params["purge"]:
+        there = {name: content for name, content in there.items() if name in wanted}
+        folders_there &= folders
     removed = sorted(name for name in there if name not in wanted)
     gone = sorted(folders_there - folders, reverse=True)
     differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
@@ -269,6 +276,7 @@ def main() -> None:
         "files": {"type": "dict"},
         # Those of the controller are read there, by the action of the same name.
         "folders": {"type": "dict"},
+        "purge": {"type": "bool", "default": True},
     }
     module = UnloggedModule(
         argument_spec=options,

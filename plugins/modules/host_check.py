@@ -22,7 +22,7 @@ options:
     type: bool
     default: true
   project:
-    description: The Compose project that may already hold the ports.
+    description: The Compose project that is to run, and may already hold the ports.
     type: str
   ports:
     description: The addresses and ports that the project is going to publish.
@@ -41,6 +41,11 @@ options:
       variable:
         description: The variable to name in errors about the port, if it is another one than O(port_variable).
         type: str
+  paths:
+    description: Paths to look for.
+    type: list
+    elements: path
+    default: []
   address_variable:
     description: The variable to name in errors about an address. If left out, O(port_variable) is named.
     type: str
@@ -90,11 +95,27 @@ compose_version:
   description: Version of Docker Compose, empty if the engine does not answer.
   type: str
   returned: success
+images:
+  description: Numbers of the images from which containers of O(project) run.
+  type: list
+  elements: str
+  returned: success
+ports:
+  description: As O(ports), to tell later what was looked at.
+  type: list
+  elements: dict
+  returned: success
+paths:
+  description: Those of O(paths) that are there.
+  type: list
+  elements: str
+  returned: success
 """
 
 import errno
 import ipaddress
 import json
+import os
 import re
 import socket
 import typing as t
@@ -121,6 +142,7 @@ class Container(t.NamedTuple):
     name: str
     project: str
     published: list[tuple[str, int, int]]
+    image: str
 
     def publishes(self, address: str, port: int) -> bool:
         return any(
@@ -130,12 +152,12 @@ class Container(t.NamedTuple):
 
 
 def parse_containers(text: str) -> list[Container]:
-    """Read lines of name, Compose project and published ports, parted by tabs."""
+    """Read lines of name, Compose project, published ports and image, parted by tabs."""
     containers = []
     for line in text.splitlines():
-        name, project, ports = [*line.split("\t"), "", ""][:3]
+        name, project, ports, image = [*line.split("\t"), "", "", ""][:4]
         published = [(host, int(first), int(last or first)) for host, first, last in PUBLISHED.findall(ports)]
-        containers.append(Container(name, project, published))
+        containers.append(Container(name, project, published, image))
     return containers
 
 
@@ -197,7 +219,8 @@ class HostCheck:
         self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
-        columns = '{{.Names}}\t{{.Label "com.docker.compose.project"}}\t{{.Ports}}'
+        labels = ['{{.Label "com.docker.compose.%s"}}' % name for name in ("project", "image")]
+        columns = "\t".join(["{{.Names}}", labels[0], "{{.Ports}}", labels[1]])
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
     def port(self, address: str, port: int, containers: list[Container], variable: str | None = None) -> None:
@@ -239,6 +262,7 @@ def main() -> None:
                     variable=dict(type="str"),
                 ),
             ),
+            paths=dict(type="list", elements="path", default=[]),
             address_variable=dict(type="str"),
             port_variable=dict(type="str", default="ports"),
         ),
@@ -248,14 +272,22 @@ def main() -> None:
     try:
         engine, engine_version = check.engine()
         compose_version = check.compose() if engine == "ready" else ""
-        containers = check.containers() if engine == "ready" and module.params["ports"] else []
+        containers = check.containers() if engine == "ready" else []
         for entry in module.params["ports"]:
             check.port(entry["address"], entry["port"], containers, entry.get("variable"))
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     if engine == "ready" and not compose_version:
         engine = "down"
-    module.exit_json(changed=False, engine=engine, engine_version=engine_version, compose_version=compose_version)
+    module.exit_json(
+        changed=False,
+        engine=engine,
+        engine_version=engine_version,
+        compose_version=compose_version,
+        images=[c.image for c in containers if c.image and c.project == module.params["project"]],
+        ports=module.params["ports"],
+        paths=[path for path in module.params["paths"] if os.path.exists(path)],
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ KIND = "side doors"
 # as long as an answer.
 _TO_CONNECT = 4
 # To an address of this host, or of a container on it, nothing is lost on the way: one try more is enough.
-_TO_CONNECT_HERE = 1.5
+_TO_CONNECT_HERE = 1.2
 _MOST_AT_ONCE = 64
 
 # Of each model in a list: when it came to the server, to the nanosecond, and what it is. A list may be cut off.
