@@ -10,17 +10,11 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import (
-    PrivateFolder,
-    named,
-    revoked,
-    settle,
-)
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import checked, revoked
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._role_input import Variables, known_options, unknown
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._tls_input import read_certificates
 
@@ -47,7 +41,7 @@ class ActionModule(CredentialsAction):
         values = {name[len(role) + 1 :]: value for name, value in variables.values.items()}
         controller = Controller(
             read=self._read,
-            private_folder=lambda kind, path: locate(path, kind, task_vars, self.controller_path),
+            private_folder=lambda kind, path: checked(kind, path, task_vars),
             run=self.run_id(),
         )
         found = RULES[role](values, controller)
@@ -67,36 +61,12 @@ class ActionModule(CredentialsAction):
         return {"changed": False, **result, "_ansible_no_log": bool(result)}
 
     def _look_around(self, values: Dict, task_vars: Dict) -> Dict:
-        """The certificates and folders that the variables name. All are judged before a former folder is moved."""
-        kinds = ["secrets", "ca"] if values["tls"] == "self_signed" else ["secrets"]
-        result: Dict = {}
-        problems: list[str] = []
-        folders: dict[str, PrivateFolder] = {}
-        try:
-            result = self._certificates(values)
-        except BadInput as error:
-            problems += error.problems
-        for kind in kinds:
-            try:
-                folders[kind] = self._settled(kind, values, task_vars, only_look=True)
-                if kind == "secrets":
-                    with named(kind):
-                        result["revoked"] = revoked(folders[kind].path)
-            except SecretStoreError as error:
-                problems.append(str(error))
-        if problems:
-            raise BadInput(problems)
-        if not self._task.check_mode:
-            folders = {kind: self._settled(kind, values, task_vars, only_look=False) for kind in kinds}
-        for folder in folders.values():
-            if folder.warning:
-                self._display.warning(folder.warning)
-        result.update({f"{kind}_dir": folder.path for kind, folder in folders.items()})
-        return {**result, "changed": any(folder.warning for folder in folders.values())}
-
-    def _settled(self, kind: str, values: Dict, task_vars: Dict, only_look: bool) -> PrivateFolder:
-        with named(kind):
-            return settle(values[f"{kind}_dir"], kind, task_vars, self.controller_path, only_look)
+        """What is in the certificates and folders that the variables name."""
+        secrets = checked("secrets", values["secrets_dir"], task_vars)
+        folders = {"secrets_dir": secrets, "revoked": revoked(secrets)}
+        if values["tls"] == "self_signed":
+            folders["ca_dir"] = checked("ca", values["ca_dir"], task_vars)
+        return {**self._certificates(values), **folders}
 
     def _certificates(self, values: Dict) -> Dict:
         """What the certificates that are given come to; those of the gateway itself with tls provided."""
@@ -112,7 +82,7 @@ class ActionModule(CredentialsAction):
         found = read_certificates(self._loader, given, values["server_names"])
         for warning in found.warnings:
             self._display.warning(warning)
-        return {name: found.result[name] for name in ("names", "client_ca", "client_crl")}
+        return {**found.result, "tls_pem": found.pem}
 
     def _read(self, path: str) -> str | None:
         try:

@@ -19,19 +19,9 @@ description:
   - A mistyped variable would otherwise be ignored, and so would one whose beginning is mistyped, such as
     C(ollama_gatway_bind), which is an error too.
   - Of what is to be removed only where it is has to be right.
-  - Looks at the files of the controller that the variables of a gateway name, too, once those are right. It refuses
-    what M(gatehouse.ollama.tls_files) and M(gatehouse.ollama.private_folder) refuse, and like the second one it moves
-    folders of a former version, with a warning. Beside that it changes nothing.
-attributes:
-  check_mode:
-    description: Checks the same in check mode, and moves nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show, or else secrets.
-    support: none
-  idempotent:
-    description: Moves a folder once.
-    support: full
+  - Looks at the files of the controller that the variables of a gateway name, too. Certificates must fit one another,
+    the private key and C(ollama_gateway_server_names); nobody else may change the folder of the CA or read its key; and
+    no folder of secrets may be one that Ansible reads as a part of an inventory.
 options:
   role:
     description: Name of the calling role, which its public variables begin with.
@@ -41,6 +31,8 @@ options:
 notes:
   - Variables that a play registers or sets must not begin with the name of the role and an underscore.
   - What it returns is not shown, since the environment of a server may hold secrets.
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -86,7 +78,7 @@ model_services:
   elements: str
   returned: for C(ollama_server)
 secrets_dir:
-  description: The folder of the generated keys in this run; in check mode the former one, if that is yet to be moved.
+  description: The folder of the generated keys.
   type: str
   returned: for C(ollama_gateway)
 ca_dir:
@@ -102,6 +94,12 @@ names:
   description: The names of the gateway, from the variables or else of the certificate that is given.
   type: list
   elements: str
+  returned: for C(ollama_gateway) with certificates that are given
+tls_pem:
+  description:
+    - What the gateway reads with C(ollama_gateway_tls=provided), the private key and the chain of certificates. It is
+      secret, so no result of this module is printed.
+  type: str
   returned: for C(ollama_gateway) with certificates that are given
 client_ca:
   description: The CAs of client certificates as PEM, empty if none were given.

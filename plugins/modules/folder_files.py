@@ -12,8 +12,8 @@ short_description: Make a folder hold these files, and if wanted no others
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - Writes the files that differ, each by renaming, and removes all others unless O(purge) is V(false), so that nothing of
-    an older version stays behind.
+  - Writes the files that differ, each by renaming, and removes all others unless O(purge) is V(false), so that nothing
+    of an older version stays behind.
   - One task, and one round trip, for any number of files.
   - What is too much goes before something new comes.
 extends_documentation_fragment:

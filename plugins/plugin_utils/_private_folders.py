@@ -5,50 +5,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.former_folder import move
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import REVOKED
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import check, check_file
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import PREFIX
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import locate
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import refuse_visible
 
 
-class PrivateFolder(t.NamedTuple):
-    """Where it is in this run, and a warning that it was moved there or is to be."""
-
-    path: str
-    warning: str
-
-
-@contextlib.contextmanager
-def named(kind: str) -> t.Iterator[None]:
-    """Name the variable of the folder in whatever is wrong with it, as SecretStoreError."""
-    try:
-        yield
-    except GatehouseError as error:
-        raise SecretStoreError("%s%s_dir: %s" % (PREFIX, kind, error)) from None
-
-
-def settle(
-    path: str, kind: str, task_vars: t.Mapping[str, t.Any], absolute: t.Callable[[str], str], check_mode: bool
-) -> PrivateFolder:
-    """Judge a CA, then take the folder from where a former version had it. Raises SecretStoreError.
-
-    In check mode nothing is moved, and the folder is where it was.
-    """
+def checked(kind: str, path: str, task_vars: t.Mapping[str, t.Any]) -> str:
+    """The absolute path of the folder `secrets` or `ca`. Raises SecretStoreError if it cannot be that."""
     path = os.path.expanduser(os.path.expandvars(path))
-    former, warning = locate(path, kind, task_vars, absolute), ""
+    if not os.path.isabs(path):
+        # It would begin at the playbook, which may be in an installed collection: the next upgrade removes that.
+        text = "it must be an absolute path, such as {{ inventory_dir }}/.gatehouse/%s, not %s"
+        raise SecretStoreError(text % (kind, path))
+    refuse_visible(path, kind, task_vars)
     if kind == "ca":
-        for place in dict.fromkeys((former, path)):
-            _check_ca(place)
-    if former != path and (check_mode or move(former, path)):
-        text = "%s %s moved to %s, for Ansible reads what is beside an inventory as a part of it"
-        warning = text % (former, "is to be" if check_mode else "was", path)
-    return PrivateFolder(former if warning and check_mode else path, warning)
+        _check_ca(path)
+    return path
 
 
 def revoked(secrets_dir: str) -> list[str]:
@@ -56,7 +33,7 @@ def revoked(secrets_dir: str) -> list[str]:
     try:
         names = os.listdir(secrets_dir) if os.path.isdir(secrets_dir) else []
     except OSError as error:
-        raise SecretStoreError("%s cannot be read: %s" % (secrets_dir, error.strerror)) from None
+        raise SecretStoreError("%ssecrets_dir: %s cannot be read: %s" % (PREFIX, secrets_dir, error.strerror)) from None
     return sorted(name[: -len(REVOKED)] for name in names if name.endswith(REVOKED))
 
 

@@ -49,19 +49,14 @@ class Certificates(t.NamedTuple):
     warnings: list[str]
 
 
-def read_certificates(
-    loader: DataLoader, given: t.Mapping[str, str], names: list[str], required_days: int = 0
-) -> Certificates:
+def read_certificates(loader: DataLoader, given: t.Mapping[str, str], names: list[str]) -> Certificates:
     """Read what is given by the names of `VARIABLES`. Raises BadInput with all that is wrong, MissingLibrary."""
     require_cryptography()
     now = datetime.datetime.now(datetime.timezone.utc)
     found, problems = _contents(loader, given)
     server, warnings = None, []
-    for one, other in (("certificate", "private_key"), ("private_key", "certificate"), ("client_crl", "client_ca")):
-        if given[one] and not given[other]:
-            problems.append("%s: it is needed with %s" % (VARIABLES[other], VARIABLES[one]))
     if "certificate" in found and "private_key" in found:
-        server, more, warnings = read_server(found["certificate"], found["private_key"], names, now, required_days)
+        server, more, warnings = read_server(found["certificate"], found["private_key"], names, now)
         problems += more
     authorities, lists = [], []
     if "client_ca" in found:
@@ -74,8 +69,6 @@ def read_certificates(
         raise BadInput(problems)
     result: Dict = {
         "names": names or (server.names if server else []),
-        "not_after": server.not_after if server else "",
-        "fingerprint": server.fingerprint if server else "",
         "client_ca": ca_text(authorities),
         "client_crl": crl_text(lists),
     }

@@ -93,14 +93,10 @@ def test_after_the_installed_collection_wrote_a_key_it_is_no_host(collections: P
     defaults = collections / "ansible_collections/gatehouse/ollama/roles/ollama_gateway/defaults/main.yml"
     tasks: list[dict[str, Any]] = [
         {
-            "gatehouse.ollama.private_folder": {"path": "{{ ollama_gateway_secrets_dir }}", "kind": "secrets"},
-            "register": "folder",
-        },
-        {
             "gatehouse.ollama.api_keys": {
                 "path": str(tmp_path / "api_keys"),
                 "clients": [{"name": "alice", "keys": [{"id": "laptop"}]}],
-                "secrets_dir": "{{ folder.path }}",
+                "secrets_dir": "{{ ollama_gateway_secrets_dir }}",
             }
         },
     ]

@@ -30,7 +30,6 @@ def test_a_task_is_answered_alike_here_and_by_ansible_playbook(
         {"gatehouse.ollama.folder_files": {"path": str(tmp_path / "folder"), "files": "x"}},
         {"gatehouse.ollama.clients_info": {"path": str(tmp_path)}},
         {"gatehouse.ollama.clients_info": {"path": "/no/such/folder"}},
-        {"gatehouse.ollama.tls_files": {"certificate": "missing.pem", "private_key": "x", "check_only": True}},
         check_input("ollama_server", num_parallel="many"),
         check_input("docker_engine"),
         {"ansible.builtin.stat": {"path": str(tmp_path / "folder")}},

@@ -17,7 +17,6 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.gatehouse.ollama.plugins.action import check_input as plugin
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 
 from tests.collection import ROOT
 from tests.unit.conftest import Playbook, check_input
@@ -177,27 +176,6 @@ def test_a_password_in_an_upstream_is_not_quoted(check: Checker) -> None:
     assert "hunter2" not in line
 
 
-def test_nothing_of_a_former_version_is_moved_before_all_of_it_is_judged(check: Checker) -> None:
-    for kind, file, mode in (("secrets", "alice.laptop", 0o600), ("ca", "ca.key", 0o644)):
-        (check.folder / kind).mkdir(mode=0o700)
-        (check.folder / kind / file).write_text(key_form.generate())
-        (check.folder / kind / file).chmod(mode)
-    defaults = {f"{kind}_dir": str(check.folder / ".gatehouse" / kind) for kind in ("secrets", "ca")}
-    (line,) = check.told("ollama_gateway", tls="self_signed", auth="both", **defaults)
-    assert line.startswith("ollama_gateway_ca_dir: ")
-    assert "mode 0644" in line
-    assert not (check.folder / ".gatehouse").exists()
-
-
-def test_a_former_folder_that_cannot_be_moved_is_told_by_its_variable(check: Checker) -> None:
-    (check.folder / "elsewhere").mkdir(mode=0o700)
-    (check.folder / "elsewhere" / "alice.laptop").write_text(key_form.generate())
-    (check.folder / "secrets").symlink_to("elsewhere")
-    (line,) = check.told("ollama_gateway", auth="both", secrets_dir=str(check.folder / ".gatehouse" / "secrets"))
-    assert line.startswith(f"ollama_gateway_secrets_dir: {check.folder / 'secrets'}: keys are kept in")
-    assert "it is a link with a relative path" in line
-
-
 @pytest.mark.parametrize("path", ["secrets", "~nobody-of-that-name/secrets"])
 def test_a_folder_of_secrets_that_is_no_absolute_path_is_told_with_the_rest(check: Checker, path: str) -> None:
     said = check.told("ollama_gateway", secrets_dir=path, ca_dir=path, tls="self_signed", port=0)
@@ -207,15 +185,6 @@ def test_a_folder_of_secrets_that_is_no_absolute_path_is_told_with_the_rest(chec
         "ollama_gateway_ca_dir",
     ]
     assert "must be an absolute path" in said[0]
-
-
-def test_keys_at_a_former_place_are_judged_where_they_still_are(check: Checker) -> None:
-    former = check.folder / "secrets"
-    former.mkdir(mode=0o700)
-    (former / "alice.laptop").write_text("no key of ours")
-    (former / "alice.laptop~given").write_text("damaged")
-    clients = [{"name": "alice", "keys": [{"id": "laptop"}]}]
-    assert any(str(former) in line for line in check.told("ollama_gateway", clients=clients))
 
 
 def test_ten_thousand_keys_take_seconds(check: Checker) -> None:

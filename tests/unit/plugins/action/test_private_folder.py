@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import is_read
 
-from tests.collection import ROOT
-from tests.unit.conftest import Direct, Playbook
+from tests.unit.conftest import Direct, Playbook, check_input
 
-ROLE = yaml.safe_load((ROOT / "roles/ollama_gateway/defaults/main.yml").read_text(encoding="utf-8"))
 CLIENTS = [{"name": "alice", "keys": [{"id": "laptop"}]}]
 
 
@@ -50,12 +47,11 @@ def run(playbook: Playbook, tasks: list[dict[str, Any]], *options: str | Path) -
     return " ".join((done.stdout + done.stderr).split())
 
 
-def private_folder(kind: str = "secrets", path: str = "", **options: Any) -> dict[str, Any]:
-    options = {"path": path or ROLE[f"ollama_gateway_{kind}_dir"], "kind": kind, **options}
-    return {"gatehouse.ollama.private_folder": options, "register": "folder"}
+def checked(**variables: Any) -> dict[str, Any]:
+    return {**check_input("ollama_gateway", clients=CLIENTS, **variables), "register": "checked"}
 
 
-def api_keys(secrets_dir: str = "{{ folder.path }}") -> dict[str, Any]:
+def api_keys(secrets_dir: str = "{{ checked.secrets_dir }}") -> dict[str, Any]:
     path = "{{ playbook_dir }}/{{ inventory_hostname }}.keys"
     return {"gatehouse.ollama.api_keys": {"path": path, "clients": CLIENTS, "secrets_dir": secrets_dir}}
 
@@ -84,7 +80,7 @@ def test_no_key_becomes_a_host_of_any_inventory_and_no_word_of_it_is_printed(
 ) -> None:
     """After keys and a CA were written: from a folder, a file, several sources, and with no inventory file at all."""
     other = make_inventory(tmp_path / "other-hosts", "other")
-    tasks = [private_folder(), api_keys(), private_folder("ca", create=True)]
+    tasks = [checked(tls="self_signed"), api_keys()]
     options: list[str | Path] = [
         "-i",
         inventory,
@@ -100,6 +96,7 @@ def test_no_key_becomes_a_host_of_any_inventory_and_no_word_of_it_is_printed(
     secrets = []
     for folder in (inventory, other, playbook.folder):
         secrets.append((folder / ".gatehouse" / "secrets" / "alice.laptop").read_text().strip())
+        (folder / ".gatehouse" / "ca").mkdir()
         (folder / ".gatehouse" / "ca" / "ca.key").write_text("-----BEGIN PRIVATE KEY-----\nplanted\n")
         assert (folder / ".gatehouse" / ".gitignore").read_text() == "*\n"
         assert (folder / ".gatehouse").stat().st_mode & 0o777 == 0o700
@@ -112,52 +109,19 @@ def test_no_key_becomes_a_host_of_any_inventory_and_no_word_of_it_is_printed(
     assert [word for word in words if word.lower() in printed.lower()] == []
 
 
-def test_folders_of_a_former_version_are_moved_and_in_check_mode_used_where_they_are(
-    playbook: Playbook, direct: Direct, inventory: Path
-) -> None:
-    secret = key_form.generate()
-    for folder, name, text in (("secrets", "alice.laptop", secret), ("ca", "ca.key", "key"), ("ca", "ca.pem", "pem")):
-        (inventory / folder).mkdir(mode=0o700, exist_ok=True)
-        (inventory / folder / name).write_text(text)
-        (inventory / folder / name).chmod(0o600)
-    limit = ["-i", str(inventory), "-l", "gate"]
-    listed = {"ansible.builtin.debug": {"msg": "revoked: {{ folder.revoked }}"}}
-    tasks = [private_folder(), listed, api_keys(), private_folder("ca")]
-    check = run(playbook, tasks, *limit, "--check")
-    for folder in ("secrets", "ca"):
-        assert f"{inventory / folder} is to be moved to {inventory / '.gatehouse' / folder}" in check
-    assert ("failed=0" in check, (inventory / ".gatehouse").exists()) == (True, False)
-    said = run(playbook, tasks, *limit)
-    for folder in ("secrets", "ca"):
-        assert f"{inventory / folder} was moved to {inventory / '.gatehouse' / folder}" in said
-    assert key_form.digest(secret) in (playbook.folder / "gate.keys").read_text()
-    assert sorted(path.name for path in inventory.iterdir()) == [".gatehouse", "hosts.yml"]
-    again = direct.run([private_folder(), private_folder("ca")], **sources(inventory))
-    assert [(one["changed"], "warnings" in one) for one in again.only] == [(False, False)] * 2
-
-
-def test_keys_of_hosts_of_the_command_line_leave_the_folder_none(playbook: Playbook) -> None:
-    """So Ansible calls the folder of such a host, and former versions took it for a name."""
-    old = playbook.folder / "None" / "secrets"
-    old.mkdir(parents=True, mode=0o700)
-    (old / "alice.laptop").write_text(key_form.generate())
-    said = run(playbook, [private_folder()], "-i", "here,", "-e", "ansible_connection=local")
-    assert f"{old} was moved to {playbook.folder / '.gatehouse' / 'secrets'}" in said
-
-
 def test_a_folder_that_ansible_reads_as_inventory_is_refused_with_a_better_place(
     playbook: Playbook, direct: Direct, inventory: Path
 ) -> None:
     visible = str(inventory / "keys")
-    tasks = [{**task, "ignore_errors": True} for task in (private_folder(path=visible), api_keys(visible))]
+    tasks = [{**task, "ignore_errors": True} for task in (checked(secrets_dir=visible), api_keys(visible))]
     said = run(playbook, tasks, "-i", inventory)
     _, *parts = said.split("TASK [")
     assert len(parts) == len(tasks)
     for part in parts:
         assert f"{visible}: Ansible reads this folder as a part of the inventory {inventory}" in part
         assert f"move the folder to {inventory}/.gatehouse/secrets, or name one outside of the inventory" in part
-    (taken,) = direct.run([private_folder(path=visible)], **sources(inventory, "hosts.yml")).only
-    assert not taken["failed"]
+    (taken,) = direct.run([checked(secrets_dir=visible)], **sources(inventory, "hosts.yml")).only
+    assert not taken.get("failed"), taken
     assert not (inventory / "keys").exists()
 
 
@@ -197,7 +161,7 @@ def test_a_ca_that_others_can_change_or_read_is_refused(
     (folder / "ca.key").touch()
     (folder / "ca.key").chmod(mode_of_key)
     folder.chmod(mode_of_folder)
-    (result,) = direct.run([private_folder("ca", str(folder))]).only
+    (result,) = direct.run([checked(ca_dir=str(folder), tls="self_signed")]).only
     assert result["failed"]
     assert result["msg"].startswith(f"ollama_gateway_ca_dir: {folder}")
     assert said in result["msg"]
@@ -205,7 +169,7 @@ def test_a_ca_that_others_can_change_or_read_is_refused(
 
 @pytest.mark.parametrize("kind", ["secrets", "ca"])
 def test_a_relative_folder_is_refused_for_nobody_knows_where_it_begins(direct: Direct, kind: str) -> None:
-    (result,) = direct.run([private_folder(kind, "mine")]).only
+    (result,) = direct.run([checked(tls="self_signed", **{f"{kind}_dir": "mine"})]).only
     assert result["failed"]
     assert result["msg"].startswith(f"ollama_gateway_{kind}_dir: it must be an absolute path")
     assert f"{{{{ inventory_dir }}}}/.gatehouse/{kind}" in result["msg"]

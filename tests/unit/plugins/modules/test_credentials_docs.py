@@ -28,7 +28,7 @@ def arguments(module: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("module", [*MODULES, "tls_files", "private_folder", "check_input"])
+@pytest.mark.parametrize("module", [*MODULES, "check_input"])
 def test_options_types_defaults_and_choices_are_documented_as_they_are(module: str) -> None:
     said = documented(module)
     real = arguments(module)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tls_files and the TLS part of check_input, and what a user sees of them: by ansible-playbook."""
+"""The certificates that check_input reads, and what a user sees of them: by ansible-playbook."""
 
 from __future__ import annotations
 
@@ -27,8 +27,14 @@ SECRETS = [
 ]
 
 
-def files(**options: Any) -> dict[str, Any]:
-    return {"gatehouse.ollama.tls_files": {"certificate": "{{ chain }}", "private_key": "{{ key }}", **options}}
+def files(certificate: str = "{{ chain }}", private_key: str = "{{ key }}", **options: Any) -> dict[str, Any]:
+    served = {"tls": "provided", "tls_certificate": certificate, "tls_private_key": private_key}
+    return validate(**{**served, **options})
+
+
+def validate(**options: Any) -> dict[str, Any]:
+    clients = [{"name": "alice", "password": "correct-horse-1"}]
+    return check_input("ollama_gateway", auth="basic", clients=clients, **options)
 
 
 def assert_no_secret(text: str) -> None:
@@ -44,32 +50,23 @@ def test_text_and_files_come_back_as_what_nginx_reads(direct: Direct) -> None:
     run = direct.run(
         [
             files(),
-            files(certificate="tls/chain.pem", private_key="tls/key.pem", names=["gateway.example.org"]),
-            files(certificate="~/tls/chain.pem", private_key=str(direct.folder / "tls" / "key.pem")),
-            files(check_only=True),
-            files(certificate="", private_key="", client_ca="{{ ca }}", client_crl="crl.pem"),
-            files(certificate="", private_key=""),
+            files("tls/chain.pem", "tls/key.pem", server_names=["gateway.example.org"]),
+            files("~/tls/chain.pem", str(direct.folder / "tls" / "key.pem")),
+            validate(tls="self_signed", engine="openresty", client_ca="{{ ca }}", client_crl="crl.pem"),
+            validate(),
         ],
         chain=CHAIN.decode(),
         key=LEAF.key_pem.decode(),
         ca=ROOT.pem.decode(),
     )
-    assert run.returncode == 0, run.output
-    text, path, home, check, clients, nothing = run.only
-    assert text["pem"].encode() == path["pem"].encode() == home["pem"].encode() == LEAF.key_pem + CHAIN
+    text, path, home, clients, nothing = run.only
+    assert text["tls_pem"].encode() == path["tls_pem"].encode() == home["tls_pem"].encode() == LEAF.key_pem + CHAIN
     assert text["names"] == ["gateway.example.org", "192.0.2.7"]
     assert path["names"] == ["gateway.example.org"]
-    assert "pem" not in check
-    for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl", "changed"):
-        assert check[name] == text[name]
     assert not text["changed"]
     assert (clients["client_ca"].encode(), clients["client_crl"].encode()) == (ROOT.pem, crl_of(direct))
-    assert {name: nothing[name] for name in ("names", "not_after", "fingerprint", "client_ca", "client_crl")} == {
-        "names": [],
-        **dict.fromkeys(("not_after", "fingerprint", "client_ca", "client_crl"), ""),
-    }
-    assert "pem" not in clients
-    assert "pem" not in nothing
+    assert (text["client_ca"], text["client_crl"], clients["names"], clients["tls_pem"]) == ("", "", [], "")
+    assert not {"names", "tls_pem", "client_ca", "client_crl"} & set(nothing)
 
 
 def crl_of(direct: Direct) -> bytes:
@@ -84,10 +81,10 @@ def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: P
     (playbook.folder / "more.yml").write_text(f"key: !vault |\n{lines}\n")
     (playbook.folder / "vault").write_text("vault-password")
     options = ("-e", "@more.yml", "--vault-password-file", "vault", "-vvv")
-    tasks = [files(private_key="key.pem", check_only=True), files(check_only=True), files(private_key="other.pem")]
+    tasks = [files(private_key="key.pem"), files(), files(private_key="other.pem")]
     run = playbook.run(tasks, *options, chain=CHAIN.decode())
     file, text, other = run.only
-    assert file["fingerprint"] == text["fingerprint"] != ""
+    assert file["tls_pem"] == text["tls_pem"] != ""
     assert other["msg"] == (
         f"ollama_gateway_tls_private_key: {playbook.folder / 'other.pem'} cannot be read, or not be decrypted with the "
         "vault passwords of this run"
@@ -98,11 +95,12 @@ def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: P
 
 
 def test_all_problems_are_reported_at_once_and_readable_without_no_log(direct: Direct) -> None:
-    options = {"check_only": True, "names": ["other.example.org"]}
+    options = {"server_names": ["other.example.org"], "engine": "openresty"}
     run = direct.run(
         [
             files(**options, certificate="{{ leaf }}", client_ca="{{ leaf }}", client_crl="{{ crl }}"),
-            files(**options, private_key="tls/missing.pem", client_crl="missing.crl"),
+            files(**options, private_key="tls/missing.pem", client_ca="missing.pem"),
+            files(**options, client_crl="missing.crl"),
             files(**options, private_key=""),
             files(**options, certificate=""),
         ],
@@ -111,7 +109,7 @@ def test_all_problems_are_reported_at_once_and_readable_without_no_log(direct: D
         leaf=LEAF.pem.decode(),
         crl=crl(ROOT).decode(),
     )
-    several, missing, keyless, certless = [result["msg"].splitlines() for result in run.only]
+    several, missing, lonely, keyless, certless = [result["msg"].splitlines() for result in run.only]
     assert [line.split(": ")[0] for line in several] == [
         "ollama_gateway_tls_private_key",
         "ollama_gateway_server_names",
@@ -122,10 +120,14 @@ def test_all_problems_are_reported_at_once_and_readable_without_no_log(direct: D
     assert missing[0].startswith(
         f"ollama_gateway_tls_private_key: there is no file {direct.folder / 'tls' / 'missing.pem'}; it must be PEM or"
     )
-    assert missing[1].startswith(f"ollama_gateway_client_crl: there is no file {direct.folder / 'missing.crl'}")
-    assert missing[2] == "ollama_gateway_client_ca: it is needed with ollama_gateway_client_crl"
-    assert keyless == ["ollama_gateway_tls_private_key: it is needed with ollama_gateway_tls_certificate"]
-    assert certless == ["ollama_gateway_tls_certificate: it is needed with ollama_gateway_tls_private_key"]
+    assert missing[1].startswith(f"ollama_gateway_client_ca: there is no file {direct.folder / 'missing.pem'}")
+    assert lonely == [
+        "ollama_gateway_client_crl: it needs ollama_gateway_client_ca, the CA that signs client certificates"
+    ]
+    assert [lines[0].split(": ")[0] for lines in (keyless, certless)] == [
+        "ollama_gateway_tls_private_key",
+        "ollama_gateway_tls_certificate",
+    ]
 
 
 def test_no_secret_is_in_any_message_however_the_key_was_spoilt(playbook: Playbook) -> None:
@@ -140,21 +142,20 @@ def test_no_secret_is_in_any_message_however_the_key_was_spoilt(playbook: Playbo
         "hexadecimal": LEAF.key_pem.hex(),
     }
     (playbook.folder / "body").write_text(body)
-    tasks = [files(private_key=f"{{{{ {name} }}}}", check_only=check) for name in spoilt for check in (True, False)]
-    tasks.append(files(private_key="body"))
-    tasks.append(files(private_key="{{ key }}", check_only=True))
+    tasks = [files(private_key=f"{{{{ {name} }}}}") for name in spoilt]
+    tasks += [files(private_key="body"), files()]
     run = playbook.run(tasks, "-vvv", "--diff", chain=CHAIN.decode(), key=LEAF.key_pem.decode(), **spoilt)
     *failed, last = run.only
     assert all(result["msg"].startswith("ollama_gateway_tls_private_key: ") for result in failed)
-    assert last["not_after"]
+    assert last["names"]
     assert_no_secret(run.output)
     assert body not in run.output
     assert LEAF.key_pem.hex() not in run.output
 
 
-def test_without_check_only_no_log_hides_the_key_also_when_it_is_used(playbook: Playbook) -> None:
-    use = {"ansible.builtin.debug": {"msg": "{{ result_0.pem | length }}"}}
-    run = playbook.run([{**files(), "no_log": True}, use], "-vvv", chain=CHAIN.decode(), key=LEAF.key_pem.decode())
+def test_the_key_is_hidden_also_when_it_is_used(playbook: Playbook) -> None:
+    use = {"ansible.builtin.debug": {"msg": "{{ result_0.tls_pem | length }}"}}
+    run = playbook.run([files(), use], "-vvv", chain=CHAIN.decode(), key=LEAF.key_pem.decode())
     assert run.returncode == 0, run.output
     assert run.only[1]["msg"] == len(LEAF.key_pem + CHAIN)
     assert_no_secret(run.output)
@@ -162,12 +163,7 @@ def test_without_check_only_no_log_hides_the_key_also_when_it_is_used(playbook: 
 
 def test_warnings_are_shown(playbook: Playbook) -> None:
     run = playbook.run(
-        [files(check_only=True), files(certificate="{{ long }}", private_key="{{ long_key }}", required_days=100)],
-        "--check",
-        chain=(MIDDLE.pem + SHORT.pem + ROOT.pem).decode(),
-        key=SHORT.key_pem.decode(),
-        long=CHAIN.decode(),
-        long_key=LEAF.key_pem.decode(),
+        [files()], "--check", chain=(MIDDLE.pem + SHORT.pem + ROOT.pem).decode(), key=SHORT.key_pem.decode()
     )
     assert run.returncode == 0, run.output
     output = " ".join(run.output.split())
@@ -175,7 +171,6 @@ def test_warnings_are_shown(playbook: Playbook) -> None:
     assert "CN=Root is a root" in output
     assert "CN=short expires on" in output
     assert "in 10 days" in output
-    assert "CN=gateway expires on" in output
 
 
 WILD = make("wild", MIDDLE, ("*.example.org", "2001:db8::1"))
@@ -184,11 +179,6 @@ SERVED = {
     "tls_certificate": (WILD.pem + MIDDLE.pem).decode(),
     "tls_private_key": WILD.key_pem.decode(),
 }
-
-
-def validate(**options: Any) -> dict[str, Any]:
-    clients = [{"name": "alice", "password": "correct-horse-1"}]
-    return check_input("ollama_gateway", auth="basic", clients=clients, **options)
 
 
 def test_variables_of_tls_are_checked_with_the_clients(direct: Direct) -> None:
