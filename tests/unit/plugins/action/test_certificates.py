@@ -95,7 +95,7 @@ def test_files_and_text_of_a_vault_are_read_and_leave_nothing_behind(playbook: P
 
 
 def test_all_problems_are_reported_at_once_and_readable_without_no_log(direct: Direct) -> None:
-    options = {"server_names": ["other.example.org"], "engine": "openresty"}
+    options: dict[str, Any] = {"server_names": ["other.example.org"], "engine": "openresty"}
     run = direct.run(
         [
             files(**options, certificate="{{ leaf }}", client_ca="{{ leaf }}", client_crl="{{ crl }}"),
