@@ -128,8 +128,7 @@ def check(options: Dict) -> str:
     except FileNotFoundError:
         raise NotDeployed(NONE % folder) from None
     there = settings(os.path.join(folder, "conf", "settings.json"))
-    # A former version did not write down the engine.
-    if there["accepts"] != options["accepts"] or there.get("engine", engine) != engine:
+    if there["accepts"] != options["accepts"] or there.get("engine") != engine:
         raise NotDeployed(OTHERWISE % (options["auth"], engine))
     if options["reader"]:
         reader = content(os.path.join(folder, "lua", "gatehouse", "keyfile.lua"))

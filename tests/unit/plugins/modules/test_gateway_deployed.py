@@ -43,11 +43,6 @@ def test_the_gateway_of_the_variables_is_taken(folder: Path) -> None:
     assert module.check(options(folder)) == "openresty"
 
 
-def test_one_from_before_the_engine_was_written_down_is_taken(folder: Path) -> None:
-    (folder / "conf" / "settings.json").write_text(json.dumps({"accepts": BOTH}))
-    assert module.check(options(folder)) == "openresty"
-
-
 def test_a_host_without_a_gateway_is_refused(folder: Path) -> None:
     (folder / "clients").rmdir()
     with pytest.raises(module.NotDeployed, match="There is no gateway in ollama_gateway_dir") as refused:
