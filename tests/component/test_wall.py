@@ -85,7 +85,7 @@ def test_a_gateway_that_slows_down_who_fails_is_attacked_as_thoroughly(
         attacked = Attacked(one)
         results = attacked.attack()
         assert [result for result in results if not result.held] == []
-        assert len(results) > 3000
+        assert len(results) > 2000
         # It does count, and says 429 instead of the 401 that was expected.
         assert hole(attacked.attack(auth_failures=0))
 
@@ -118,7 +118,7 @@ def test_an_attack_without_credentials_is_no_failed_try(auth: str, server: Stand
 def test_a_sound_gateway_withstands_every_attack(attacked: Attacked) -> None:
     results = attacked.attack()
     assert hole(results) == ""
-    assert len(results) > 1000
+    assert len(results) > 600
     assert results[-1].kind == "workers"
     limits = attacked.gateway.image == "openresty"
     assert ("lists of models" in {result.kind for result in results}) is limits
