@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.gatehouse.ollama.plugins.modules import nvidia_cdi as module
+from ansible_collections.gatehouse.ollama.plugins.modules import accelerators as module
 
 from tests.unit.plugins.modules.ended import Ended
 
@@ -38,7 +38,7 @@ class Host:
         return 0, f"kind: nvidia.com/gpu # {self.generated}\n", "level=info"
 
     def run(self, **options: Any) -> dict[str, Any]:
-        arguments = {"path": str(self.file), "_ansible_remote_tmp": str(self.folder), **options}
+        arguments = {"cdi": str(self.file), "variable": "cdi", "_ansible_remote_tmp": str(self.folder), **options}
         with patch_module_args(arguments), pytest.raises(Ended) as ended:
             module.main()
         return ended.value.result

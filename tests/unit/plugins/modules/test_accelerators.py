@@ -12,7 +12,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import Missing
-from ansible_collections.gatehouse.ollama.plugins.modules import accelerator_info as plugin
+from ansible_collections.gatehouse.ollama.plugins.modules import accelerators as plugin
 
 from tests.unit.plugins.modules.ended import Ended
 
