@@ -52,6 +52,10 @@ class Docker:
     def is_installed(self) -> bool:
         return self._program is not None
 
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._module.check_mode)
+
     def run(self, *args: str) -> Answer:
         if self._program is None:
             return Answer(127, "", "Docker is not installed on this host")
@@ -64,6 +68,11 @@ class Docker:
         if answer.rc != 0:
             raise _failure(args, answer)
         return answer.stdout
+
+    def change(self, *args: str) -> None:
+        """Run a command that changes something, but in check mode. Raises DockerError if it fails."""
+        if not self.check_mode:
+            self.read(*args)
 
     def inspect(self, kind: str, *names: str) -> t.List[Dict]:
         """What `docker inspect` says of these. One that is gone by now is left out. Raises DockerError."""

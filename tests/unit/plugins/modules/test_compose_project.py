@@ -1,7 +1,10 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network between servers and gateway is internal, and goes only where nobody else made or needs it."""
+"""The network between servers and gateway is internal, and goes only where nobody else made or needs it.
+
+And one task may see to the network, a volume and containers that lost a network, and shows what changes of each.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.gatehouse.ollama.plugins.modules import docker_network as module
+from ansible_collections.gatehouse.ollama.plugins.modules import compose_project as module
 
 from tests.unit.plugins.modules.ended import Ended
 
 LABEL = "gatehouse.ollama.network"
+HEADERS = {"before_header": "ollama", "after_header": "ollama"}
 
 
 class Engine:
@@ -49,7 +53,7 @@ class Engine:
         return 0, "\n".join(lines), ""
 
     def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
-        arguments = {"name": "ollama", "label": LABEL, "_ansible_check_mode": check, **options}
+        arguments = {"network": "ollama", "label": LABEL, "_ansible_check_mode": check, **options}
         with patch_module_args(arguments), pytest.raises(Ended) as ended:
             module.main()
         return ended.value.result
@@ -75,7 +79,7 @@ def test_a_network_is_created_that_nobody_gets_into_from_outside_and_check_mode_
     assert engine.run()["changed"] is True
     options = "--internal --opt=com.docker.network.bridge.inhibit_ipv4=true --label=gatehouse.ollama.network"
     assert engine.created == [f"{options} ollama"]
-    assert told["diff"] == {"before": "", "after": "network: ollama\n"}
+    assert told["diff"] == [{**HEADERS, "before": "", "after": "network: ollama\n"}]
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -83,7 +87,7 @@ def test_a_network_is_created_that_nobody_gets_into_from_outside_and_check_mode_
 def test_one_that_is_there_stays_as_it_is(engine: Engine, found: tuple[bool, bool], check: bool) -> None:
     engine.networks["ollama"] = found
     told = engine.run(check)
-    assert (told["changed"], told["diff"]) == (False, {"before": "", "after": ""})
+    assert (told["changed"], told["diff"]) == (False, [])
     assert engine.created == []
 
 
@@ -107,7 +111,7 @@ def test_one_that_is_ours_and_that_nobody_needs_is_removed_and_check_mode_says_s
     engine.containers = [("stranger", "other", "")]
     told = engine.run(check=True, state="absent")
     assert (told["changed"], engine.removed) == (True, [])
-    assert told["diff"] == {"before": "network: ollama\n", "after": ""}
+    assert told["diff"] == [{**HEADERS, "before": "network: ollama\n", "after": ""}]
     assert engine.run(state="absent")["changed"] is True
     assert engine.removed == ["ollama"]
 
@@ -146,8 +150,8 @@ def test_check_mode_knows_that_the_containers_of_the_role_would_be_gone_by_then(
         ("network ls", {}),
         ("network create", {}),
         ("network ls", {"state": "absent"}),
-        ("ps", {"state": "absent", "name": "ollama2"}),
-        ("network rm", {"state": "absent", "name": "ollama2"}),
+        ("ps", {"state": "absent", "network": "ollama2"}),
+        ("network rm", {"state": "absent", "network": "ollama2"}),
     ],
 )
 def test_a_docker_that_fails_is_an_error(engine: Engine, command: str, options: dict[str, Any]) -> None:
