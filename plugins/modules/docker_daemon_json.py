@@ -198,10 +198,7 @@ def validate(module: AnsibleModule, path: str, text: str) -> None:
 
 def write(module: AnsibleModule, path: str, text: str) -> None:
     """Put the text in the place of the file in one step. An existing file lends its owner and mode to the new one."""
-    is_new = not os.path.exists(path)
-    replace(module, path, text.encode())
-    if is_new:
-        os.chmod(path, 0o644)
+    replace(module, path, text.encode(), None if os.path.exists(path) else 0o644)
 
 
 def keep(path: str) -> None:
@@ -230,8 +227,7 @@ def is_unfinished(path: str) -> bool:
 def put_back(path: str) -> None:
     """Put the former file back, which needs no room. It stays kept until Docker runs with it."""
     if os.path.islink(path + FORMER):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        remove(path)
         return
     os.replace(path + FORMER, path)
     with contextlib.suppress(OSError):
@@ -240,15 +236,14 @@ def put_back(path: str) -> None:
 
 def set_aside(path: str) -> None:
     """Keep what may be replaced."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + REFUSED)
+    remove(path + REFUSED)
     with contextlib.suppress(FileNotFoundError):
         second_name(path, path + REFUSED)
 
 
-def forget(path: str) -> None:
+def remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + FORMER)
+        os.unlink(path)
 
 
 def start(module: AnsibleModule, path: str) -> str:
@@ -256,12 +251,12 @@ def start(module: AnsibleModule, path: str) -> str:
     docker_start.on_signals(signal.default_int_handler)
     said = docker_start.restart(module, path)
     if not said:
-        forget(path)
+        remove(path + FORMER)
         return ""
     put_back(path)
     still = docker_start.restart(module, path)
     if not still:
-        forget(path)
+        remove(path + FORMER)
     state = "It does not start with that either: %s" % still if still else "It runs again with that."
     return "%s. %s was put back as it was. %s" % (said.rstrip("."), path, state)
 
@@ -277,7 +272,7 @@ def change(module: AnsibleModule, path: str, text: str) -> None:
         write(module, path, text)
     except BaseException:
         put_back(path)
-        forget(path)
+        remove(path + FORMER)
         raise
     said = start(module, path)
     if said:
@@ -293,8 +288,7 @@ def finish(module: AnsibleModule, path: str) -> None:
         text = "An earlier run changed %s and was killed. Docker does not start with that: %s It is kept as %s."
         module.warn(text % (path, said, path + REFUSED))
         return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + REFUSED)
+    remove(path + REFUSED)
 
 
 @contextlib.contextmanager
