@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import Missing
 from ansible_collections.gatehouse.ollama.plugins.modules import accelerators as plugin
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 LIST = "GPU 0: NVIDIA L4 (UUID: GPU-aaaa1111-0000-4000-8000-000000000000)\n"
 
@@ -76,17 +75,9 @@ def test_nodes_that_were_named_are_taken_in_the_place_of_those_that_are_found() 
 
 def result(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
     """What the module says on a host with the driver 550.54.14."""
-
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: (0, "0, 550.54.14\n", ""))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
-    with patch_module_args({"variable": "oldest", **options}), pytest.raises(Ended) as ended:
-        plugin.main()
-    return ended.value.result
+    return answer(plugin, {"variable": "oldest", **options})
 
 
 def test_the_driver_alone_is_looked_at_where_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

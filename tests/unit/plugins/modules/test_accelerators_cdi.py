@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import accelerators as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 
 class Host:
@@ -39,19 +38,12 @@ class Host:
 
     def run(self, **options: Any) -> dict[str, Any]:
         arguments = {"cdi": str(self.file), "variable": "cdi", "_ansible_remote_tmp": str(self.folder), **options}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        return answer(module, arguments)
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     made = Host(tmp_path)
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.command(self, command))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: made.where(self, name))
     return made

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import compose_project as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 LABEL = "gatehouse.ollama.network"
 HEADERS = {"before_header": "ollama", "after_header": "ollama"}
@@ -54,19 +53,12 @@ class Engine:
 
     def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {"network": "ollama", "label": LABEL, "_ansible_check_mode": check, **options}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        return answer(module, arguments)
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     made = Engine()
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: name)
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.answer(command))
     return made

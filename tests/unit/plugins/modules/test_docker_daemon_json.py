@@ -12,26 +12,18 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import docker_daemon_json as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     monkeypatch.setattr(module.docker_unit, "command", lambda _: "/usr/bin/dockerd -H fd:// --containerd=/x $OPTS")
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
 
     def call(path: Path, options: dict[str, Any], **more: Any) -> dict[str, Any]:
         arguments = {"path": str(path), "options": options, "_ansible_remote_tmp": str(tmp_path), **more}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        return answer(module, arguments)
 
     return call
 
@@ -330,9 +322,8 @@ class TestRestart:
 
     def kill(self, run: Any, path: Path, options: dict[str, Any]) -> None:
         """Kill a run while it restarts Docker; the file that it leaves is made to read like these options."""
-        arguments = {"path": str(path), "options": {**options, "labels": ["killed"]}, "restart": True}
-        with patch_module_args(arguments), pytest.raises(Killed):
-            module.main()
+        with pytest.raises(Killed):
+            run(path, {**options, "labels": ["killed"]}, restart=True)
         path.write_text(path.read_text().replace("killed", "k"))
 
     def test_after_a_killed_run_the_next_one_restarts_docker_and_the_third_changes_nothing(
@@ -402,9 +393,8 @@ class TestRestart:
         self, run: Any, path: Path, starts: list[bytes]
     ) -> None:
         path.write_text('{"labels": ["killed"]}')
-        arguments = {"path": str(path), "options": {"bip": "1", "labels": None}, "restart": True}
-        with patch_module_args(arguments), pytest.raises(Killed):
-            module.main()
+        with pytest.raises(Killed):
+            run(path, {"bip": "1", "labels": None}, restart=True)
         path.write_text("{}")
         before = len(starts)
         assert run(path, {}, restart=True)["changed"]
