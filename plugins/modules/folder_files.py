@@ -98,6 +98,7 @@ import os
 import re
 import textwrap
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
@@ -139,7 +140,7 @@ def there_below(path: str, wanted: t.Container[str]) -> tuple[dict[str, bytes | 
             file = os.path.join(above, name)
             below = os.path.relpath(file, path)
             regular = os.path.isfile(file) and not os.path.islink(file)
-            files[below] = _read(file) if regular and below in wanted else None
+            files[below] = Path(file).read_bytes() if regular and below in wanted else None
     return files, folders
 
 
@@ -189,11 +190,6 @@ def _listed(names: list[str], whole: bool) -> str:
         return "".join("%s\n" % name for name in names)
     count = "%d file%s: " % (len(names), "" if len(names) == 1 else "s")
     return textwrap.fill(count + ", ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def write(module: AnsibleModule, path: str, files: dict[str, bytes]) -> None:

@@ -74,7 +74,7 @@ class Docker:
         if not self.check_mode:
             self.read(*args)
 
-    def inspect(self, kind: str, *names: str) -> t.List[Dict]:
+    def inspect(self, kind: str, *names: str) -> list[Dict]:
         """What `docker inspect` says of these. One that is gone by now is left out. Raises DockerError."""
         if not names:
             return []
@@ -89,11 +89,11 @@ class Docker:
             raise DockerError("`docker %s inspect` prints something else than a list in JSON" % kind)
         return found
 
-    def containers(self, project: str, *options: str) -> t.List[Dict]:
+    def containers(self, project: str, *options: str) -> list[Dict]:
         """What `docker inspect` says of those that `ids` names. Raises DockerError."""
         return self.inspect("container", *self.ids(project, *options))
 
-    def ids(self, project: str, *options: str) -> t.List[str]:
+    def ids(self, project: str, *options: str) -> list[str]:
         """The containers of a Compose project that run, or that options of `docker ps` choose. Raises DockerError."""
         label = "label=com.docker.compose.project=%s" % project
         return self.read("ps", "--quiet", "--no-trunc", "--filter", label, *options).split()

@@ -9,9 +9,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
-
-Dict = t.Dict[str, t.Any]
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker
 
 
 def remove(docker: Docker, project: str, folder: str) -> list[str]:

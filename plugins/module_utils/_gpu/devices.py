@@ -24,7 +24,7 @@ class Gpu(t.NamedTuple):
 
     uuid: str
     minor: int
-    parts: t.Tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class Node(t.NamedTuple):

@@ -22,7 +22,7 @@ class Entry(t.NamedTuple):
     kind: str
     uri: str
     suite: str
-    components: t.Tuple[str, ...]
+    components: tuple[str, ...]
     # A path, a fingerprint or a key itself; empty where any key that apt knows will do.
     signed_by: str
 
@@ -38,12 +38,12 @@ def _covers(pattern: str, uri: str) -> bool:
     return bool(re.match(architecture.join(map(re.escape, parts)) + r"\Z", uri.rstrip("/")))
 
 
-def read(path: str, text: str) -> t.List[Entry]:
+def read(path: str, text: str) -> list[Entry]:
     """The repositories in a file that count."""
     return _stanzas(path, text) if path.endswith(".sources") else _lines(path, text)
 
 
-def _lines(path: str, text: str) -> t.List[Entry]:
+def _lines(path: str, text: str) -> list[Entry]:
     entries = []
     for line in text.splitlines():
         found = _LINE.match(line.partition("#")[0].strip())
@@ -54,7 +54,7 @@ def _lines(path: str, text: str) -> t.List[Entry]:
     return entries
 
 
-def _stanzas(path: str, text: str) -> t.List[Entry]:
+def _stanzas(path: str, text: str) -> list[Entry]:
     entries = []
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
@@ -72,8 +72,8 @@ def _stanzas(path: str, text: str) -> t.List[Entry]:
     return entries
 
 
-def _fields(stanza: str) -> t.Dict[str, str]:
-    fields: t.Dict[str, str] = {}
+def _fields(stanza: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
     name = ""
     for line in stanza.splitlines():
         if line[:1].isspace():
@@ -85,7 +85,7 @@ def _fields(stanza: str) -> t.Dict[str, str]:
     return fields
 
 
-def choose(entries: t.Iterable[Entry], components: t.Sequence[str], key: str) -> t.Tuple[str, str]:
+def choose(entries: t.Iterable[Entry], components: t.Sequence[str], key: str) -> tuple[str, str]:
     """Of entries that all name the wanted repository: the file of one that will do; else that of one in the way.
 
     In the way is one that our own, which is trusted by `key`, cannot stand beside.
