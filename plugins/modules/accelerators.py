@@ -159,18 +159,12 @@ class Host:
         """What to pass to a container, and the device nodes in it. Raises Missing."""
         if accelerator == "cpu":
             return [], []
-        paths = self.module.params["nodes"]
         if accelerator == "nvidia":
-            chosen = nvidia_paths(self.nvidia(), devices)
-            paths = paths or [*NVIDIA_NODES, *chosen]
-        elif accelerator == "amd":
-            paths = paths or [KFD, DRI]
+            default = [*NVIDIA_NODES, *nvidia_paths(self.nvidia(), devices)]
         else:
-            paths = paths or [DRI]
-        found: list[Node] = []
-        for path in paths:
-            found += self.inside(path, accelerator)
-        return paths, found
+            default = [KFD, DRI] if accelerator == "amd" else [DRI]
+        paths = self.module.params["nodes"] or default
+        return paths, [one for path in paths for one in self.inside(path, accelerator)]
 
     def inside(self, path: str, accelerator: str) -> list[Node]:
         """The nodes at a path, which may be a folder of them."""

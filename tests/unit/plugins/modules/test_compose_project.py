@@ -8,7 +8,9 @@ And one task may see to the network, a volume and containers that lost a network
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,13 @@ from ansible_collections.gatehouse.ollama.plugins.modules import compose_project
 from tests.unit.plugins.modules.ended import answer
 
 LABEL = "gatehouse.ollama.network"
+# One that belongs to a network that is gone.
+STOPPED = {
+    "Name": "/ours-1",
+    "Config": {"Labels": {}},
+    "State": {"Running": False},
+    "NetworkSettings": {"Networks": {"gone": {"NetworkID": "0a"}}},
+}
 HEADERS = {"before_header": "ollama", "after_header": "ollama"}
 
 
@@ -37,7 +46,9 @@ class Engine:
             return 1, "", "it is broken"
         filters = dict(word.split("=", 2)[1:] for word in words if word.startswith("--filter="))
         lines: list[str] = []
-        if words[:2] == ["network", "ls"]:
+        if words == ["network", "ls", "--no-trunc", "--quiet"]:
+            lines = ["another"]
+        elif words[:2] == ["network", "ls"]:
             assert words[-1] == "--format={{.Name}} {{.Internal}}"
             for name, (internal, ours) in self.networks.items():
                 if re.search(filters["name"], name) and (ours or filters.get("label") != LABEL):
@@ -45,6 +56,11 @@ class Engine:
         elif words[:2] == ["ps", "--all"]:
             assert words[-1] == '--format={{.Names}} {{.Label "com.docker.compose.project"}}'
             lines = [f"{name} {project}" for name, network, project in self.containers if network == filters["network"]]
+        elif words[:2] == ["ps", "--quiet"]:
+            lines = [name for name, _network, project in self.containers if words[-2].endswith(f"project={project}")]
+        elif words[1:2] == ["inspect"]:
+            kind, _inspect, *names = words
+            lines = [json.dumps([STOPPED] * len(names) if kind == "container" else [])]
         elif words[:2] == ["network", "create"]:
             self.created.append(" ".join(words[2:]))
         elif words[:2] == ["network", "rm"]:
@@ -96,6 +112,18 @@ def test_one_that_leads_out_is_refused_where_there_is_to_be_no_way_out(engine: E
         "creates, or remove this one."
     )
     assert engine.created == []
+
+
+def test_one_task_may_see_to_all_and_shows_what_changes_of_each(engine: Engine, tmp_path: Path) -> None:
+    engine.containers = [("ours-1", "gone", "ours")]
+    volume = {"volume": "models", "user_id": 7, "image": "ollama:1"}
+    told = engine.run(check=True, project="ours", project_src=str(tmp_path), **volume)
+    assert [(one["before_header"], one["before"], one["after"]) for one in told["diff"]] == [
+        ("ollama", "", "network: ollama\n"),
+        ("ours_models", "", "owner: 7:7\n"),
+        ("ours", "container: ours-1\n", ""),
+    ]
+    assert told["changed"] is True
 
 
 def test_one_that_is_ours_and_that_nobody_needs_is_removed_and_check_mode_says_so(engine: Engine) -> None:
