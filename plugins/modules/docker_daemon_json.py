@@ -44,6 +44,15 @@ options:
         C(daemon.json.gatehouse-refused).
     type: bool
     default: false
+  restart_unchanged:
+    description: With O(restart), restart Docker also where the file is as it should be, for it was started too early.
+    type: bool
+    default: false
+  runtime:
+    description:
+      - With O(restart), a runtime that the running Docker has to know. Where it does not, Docker is restarted, also
+        where the file is as it should be. It is an error if Docker does not know it then.
+    type: str
   variable:
     description: The variable that errors name in the place of O(options).
     type: str
@@ -98,6 +107,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import start as docker_start
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import unit as docker_unit
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
@@ -306,6 +316,31 @@ def alone(folder: str) -> t.Iterator[None]:
         os.close(descriptor)
 
 
+def missing_runtime(module: AnsibleModule) -> str:
+    """Why the running Docker does not know the runtime that it has to; empty if it does, or there is none."""
+    runtime = module.params["runtime"]
+    if not runtime:
+        return ""
+    answer = Docker(module).run("info", "--format={{range $name, $_ := .Runtimes}}{{println $name}}{{end}}")
+    if runtime in answer.stdout.split():
+        return ""
+    return (
+        f"Docker does not know the runtime {runtime}, although it stands in {module.params['path']} and Docker was "
+        f"restarted ({answer.stderr}). Is the daemon started with another file (--config-file), or is it that of a "
+        "snap? On the host, `systemctl cat docker` and `journalctl -u docker` say more."
+    )
+
+
+def restart_unchanged(module: AnsibleModule, path: str) -> bool:
+    """Whether a Docker that was started too early is restarted with the file that is there."""
+    if not module.params["restart_unchanged"] and not missing_runtime(module):
+        return False
+    said = "" if module.check_mode else docker_start.restart(module, path)
+    if said:
+        raise DaemonJsonError(f"Docker does not start: {said}")
+    return True
+
+
 def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
     """Bring the file to what it is to hold; return the result of the module."""
     contradictions = docker_unit.contradictions(
@@ -325,9 +360,14 @@ def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
         validate(module, path, as_text(merged))
     if changed and not module.check_mode:
         change(module, path, as_text(merged))
+    restart = module.params["restart"]
+    restarted = changed or unfinished or (restart and restart_unchanged(module, path))
+    said = missing_runtime(module) if restart and restarted and not module.check_mode else ""
+    if said:
+        raise DaemonJsonError(said)
     stay = kept(current, merged)
     return {
-        "changed": changed or unfinished,
+        "changed": restarted,
         "path": path,
         "diff": {
             "before_header": path,
@@ -345,6 +385,8 @@ def main() -> None:
             options=dict(type="dict", required=True),
             validate=dict(type="str"),
             restart=dict(type="bool", default=False),
+            restart_unchanged=dict(type="bool", default=False),
+            runtime=dict(type="str"),
             variable=dict(type="str", default="options"),
         ),
         supports_check_mode=True,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Answer
 from ansible_collections.gatehouse.ollama.plugins.modules import docker_daemon_json as module
 
 from tests.unit.plugins.modules.ended import answer
@@ -268,6 +269,34 @@ class TestRestart:
         run(path, {"debug": True}, restart=True)
         run(path, {"debug": False}, restart=True, _ansible_check_mode=True)
         assert len(starts) == 1
+
+    def test_one_that_was_started_too_early_is_restarted_once_where_the_file_stays(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        run(path, {"debug": True})
+        early = {"restart_unchanged": True, "restart": True}
+        assert run(path, {"debug": True}, _ansible_check_mode=True, **early)["changed"]
+        assert starts == []
+        assert run(path, {"debug": True}, **early)["changed"]
+        assert run(path, {"debug": False}, **early)["changed"]
+        assert len(starts) == 2
+
+    @pytest.mark.parametrize("known", ["at once", "after a restart", "never"])
+    def test_it_is_restarted_until_it_knows_the_runtime_and_one_that_does_not_even_then_is_refused(
+        self, run: Any, path: Path, starts: list[bytes], monkeypatch: pytest.MonkeyPatch, known: str
+    ) -> None:
+        def info(_: Any, *_command: str) -> Answer:
+            knows = known == "at once" or (known == "after a restart" and starts)
+            return Answer(0, "runc\nnvidia" if knows else "runc", "")
+
+        monkeypatch.setattr(module.Docker, "run", info)
+        options: dict[str, Any] = {"runtimes": {"nvidia": {}}}
+        path.write_text(json.dumps(options))
+        told = run(path, options, restart=True, runtime="nvidia")
+        assert len(starts) == (0 if known == "at once" else 1)
+        assert told.get("changed", False) == (known == "after a restart")
+        assert ("does not know the runtime nvidia" in told.get("msg", "")) == (known == "never")
+        assert run(path, options, runtime="nvidia")["changed"] is False
 
     def test_the_former_file_comes_back_as_it_was(self, run: Any, path: Path, starts: list[bytes]) -> None:
         path.write_bytes(self.FORMER)
