@@ -321,8 +321,8 @@ def missing_runtime(module: AnsibleModule) -> str:
     runtime = module.params["runtime"]
     if not runtime:
         return ""
-    answer = Docker(module).run("info", "--format={{range $name, $_ := .Runtimes}}{{println $name}}{{end}}")
-    if runtime in answer.stdout.split():
+    answer = Docker(module).run("info", "--format={{json .Runtimes}}")
+    if f'"{runtime}":' in answer.stdout:
         return ""
     return (
         f"Docker does not know the runtime {runtime}, although it stands in {module.params['path']} and Docker was "

@@ -287,7 +287,7 @@ class TestRestart:
     ) -> None:
         def info(_: Any, *_command: str) -> Answer:
             knows = known == "at once" or (known == "after a restart" and starts)
-            return Answer(0, "runc\nnvidia" if knows else "runc", "")
+            return Answer(0, '{"nvidia":{},"runc":{}}' if knows else '{"runc":{}}', "")
 
         monkeypatch.setattr(module.Docker, "run", info)
         options: dict[str, Any] = {"runtimes": {"nvidia": {}}}
