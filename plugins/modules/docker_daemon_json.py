@@ -36,7 +36,8 @@ options:
     type: str
   restart:
     description:
-      - Restart Docker after a change, and see that it answers. Where it does not run with the new file, the former one
+      - Start a Docker that does not run. Restart it after a change, and see that it answers. Where it does not run with
+        the new file, the former one
         is put back, Docker is started again, and the module fails with what Docker said.
       - Until then the former file lies beside the new one as C(daemon.json.gatehouse-former), a link to C(/dev/null) if
         there was none. Where a run was killed, the next one finds it there, restarts Docker, and puts it back if Docker
@@ -332,12 +333,14 @@ def missing_runtime(module: AnsibleModule) -> str:
 
 
 def restart_unchanged(module: AnsibleModule, path: str) -> bool:
-    """Whether a Docker that was started too early is restarted with the file that is there."""
-    if not module.params["restart_unchanged"] and not missing_runtime(module):
+    """Whether a Docker that does not run, or was started too early, is started with the file that is there."""
+    runs_well = not missing_runtime(module) if module.params["runtime"] else docker_start.is_active(module)
+    if runs_well and not module.params["restart_unchanged"]:
         return False
     said = "" if module.check_mode else docker_start.restart(module, path)
     if said:
-        raise DaemonJsonError(f"Docker does not start: {said}")
+        more = "On the host, `systemctl status docker` and `journalctl -u docker` say more."
+        raise DaemonJsonError(f"Docker does not start: {said.rstrip('.')}. {more}")
     return True
 
 

@@ -70,6 +70,10 @@ def _start(module: AnsibleModule) -> str:
     return (stderr or stdout).strip() or "systemctl says %d" % rc if rc else ""
 
 
+def is_active(module: AnsibleModule) -> bool:
+    return _run(module, "systemctl", "is-active", "docker.service")[0] == 0
+
+
 def _look(module: AnsibleModule, daemon_json: str) -> str:
     """Why a Docker that was started does not run: a unit of Type=simple counts as started before anything is done."""
     paths = sockets(module, daemon_json)

@@ -235,6 +235,7 @@ class TestRestart:
     """An engine that does not start with the new file runs again with the former one."""
 
     FORMER = b'{"debug":  true}\r\n'
+    is_active = True
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -254,6 +255,7 @@ class TestRestart:
 
         monkeypatch.setattr(module.docker_start, "restart", restart)
         monkeypatch.setattr(module.docker_start, "on_signals", lambda _: None)
+        monkeypatch.setattr(module.docker_start, "is_active", lambda _: self.is_active)
         return found
 
     @pytest.fixture(autouse=True)
@@ -280,6 +282,19 @@ class TestRestart:
         assert run(path, {"debug": True}, **early)["changed"]
         assert run(path, {"debug": False}, **early)["changed"]
         assert len(starts) == 2
+
+    def test_one_that_does_not_run_is_started_and_why_it_does_not_is_said(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        self.is_active = False
+        path.write_text('{"debug": true}')
+        assert run(path, {"debug": True}, restart=True, _ansible_check_mode=True)["changed"]
+        assert starts == []
+        assert run(path, {"debug": True}, restart=True)["changed"]
+        path.write_text('{"bip": "1"}')
+        told = run(path, {"bip": "1"}, restart=True)["msg"]
+        assert told.startswith("Docker does not start: failed to start daemon: bad bip. On the host, `systemctl status")
+        assert path.read_text() == '{"bip": "1"}'
 
     @pytest.mark.parametrize("known", ["at once", "after a restart", "never"])
     def test_it_is_restarted_until_it_knows_the_runtime_and_one_that_does_not_even_then_is_refused(
