@@ -73,20 +73,84 @@ def test_nodes_that_were_named_are_taken_in_the_place_of_those_that_are_found() 
     assert (paths, [node.path for node in found]) == (["/dev/null"], ["/dev/null"])
 
 
-def result(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
-    """What the module says on a host with the driver 550.54.14."""
-    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: (0, "0, 550.54.14\n", ""))
-    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
-    return answer(plugin, {"variable": "oldest", **options})
+class Machine:
+    """What the programs of a host answer, by their first word and the last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "cdi/nvidia.yaml"
+        self.driver, self.toolkit, self.uuid, self.generated = "550.54.14", "1.18.1", "GPU-0a", 0
+
+    def where(self, _module: Any, name: str, *_rest: Any, **_options: Any) -> str | None:
+        return None if name == "nvidia-ctk" and not self.toolkit else f"/usr/bin/{name}"
+
+    def command(self, _module: Any, command: list[str], **_options: Any) -> tuple[int, str, str]:
+        program, last = Path(command[0]).name, command[-1]
+        if (program, last) == ("nvidia-smi", "-L"):
+            return 0, f"GPU 0: NVIDIA L4 (UUID: {self.uuid})\n", ""
+        if program == "nvidia-smi":
+            return 0, f"0, {self.driver}\n", ""
+        if last == "--version":
+            return 0, f"NVIDIA Container Toolkit CLI version {self.toolkit}\ncommit: 0\n", ""
+        self.generated += 1
+        return 0, f"kind: nvidia.com/gpu # {self.generated}\n", "level=info"
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        return answer(plugin, {"variable": "oldest", "_ansible_remote_tmp": str(self.folder), **options})
+
+    def describe(self, **options: Any) -> dict[str, Any]:
+        return self.run(cdi=str(self.file), **options)
 
 
-def test_the_driver_alone_is_looked_at_where_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert result(monkeypatch, minimum_driver="550") == {"changed": False, "driver_version": "550.54.14"}
-    refused = result(monkeypatch, minimum_driver="570")
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.command(self, command))
+    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: made.where(self, name))
+    return made
+
+
+def test_the_driver_alone_is_looked_at_where_no_server_is_named(machine: Machine) -> None:
+    assert machine.run(minimum_driver="550") == {"changed": False, "driver_version": "550.54.14"}
+    refused = machine.run(minimum_driver="570")
     assert refused["failed"] is True
     assert refused["msg"].startswith("oldest: the NVIDIA driver of this host is 550.54.14")
 
 
-def test_a_driver_of_any_version_will_do_where_no_minimum_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_of_any_version_will_do_where_no_minimum_is_named(machine: Machine) -> None:
     servers = [{"service": "ollama", "accelerator": "cpu"}]
-    assert result(monkeypatch, servers=servers)["servers"] == {"ollama": {"nodes": [], "groups": []}}
+    assert machine.run(servers=servers)["servers"] == {"ollama": {"nodes": [], "groups": []}}
+
+
+def test_the_file_says_what_it_was_made_for(machine: Machine) -> None:
+    assert machine.describe()["changed"]
+    first, second = machine.file.read_text().splitlines()
+    assert first == "# Made by nvidia-ctk 1.18.1 for the driver 550.54.14 and GPU-0a"
+    assert second == "kind: nvidia.com/gpu # 1"
+
+
+def test_a_second_run_changes_nothing_even_if_the_tool_would_say_it_differently(machine: Machine) -> None:
+    machine.describe()
+    assert not machine.describe()["changed"]
+    assert machine.generated == 1
+
+
+@pytest.mark.parametrize(("what", "new"), [("driver", "570.1"), ("toolkit", "1.19.0"), ("uuid", "GPU-0b")])
+def test_the_file_is_made_anew_for_another(machine: Machine, what: str, new: str) -> None:
+    machine.describe()
+    setattr(machine, what, new)
+    assert machine.describe()["changed"]
+    assert new in machine.file.read_text().splitlines()[0]
+
+
+def test_check_mode_shows_the_file_and_writes_none(machine: Machine) -> None:
+    result = machine.describe(_ansible_check_mode=True)
+    assert result["changed"]
+    assert "kind: nvidia.com/gpu" in result["diff"]["after"]
+    assert not machine.file.exists()
+
+
+def test_check_mode_counts_on_a_toolkit_that_a_real_run_would_install(machine: Machine) -> None:
+    machine.toolkit = ""
+    assert machine.describe(_ansible_check_mode=True)["changed"]
+    assert "nvidia-ctk is not installed" in machine.describe()["msg"]
