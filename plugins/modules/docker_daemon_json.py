@@ -363,14 +363,13 @@ def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
         validate(module, path, as_text(merged))
     if changed and not module.check_mode:
         change(module, path, as_text(merged))
-    restart = module.params["restart"]
-    restarted = changed or unfinished or (restart and restart_unchanged(module, path))
-    said = missing_runtime(module) if restart and restarted and not module.check_mode else ""
+    restarted = module.params["restart"] and (changed or unfinished or restart_unchanged(module, path))
+    said = missing_runtime(module) if restarted and not module.check_mode else ""
     if said:
         raise DaemonJsonError(said)
     stay = kept(current, merged)
     return {
-        "changed": restarted,
+        "changed": changed or restarted,
         "path": path,
         "diff": {
             "before_header": path,
