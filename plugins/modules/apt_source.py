@@ -136,37 +136,46 @@ def is_ours(text: str, key: str) -> bool:
     return len(entries) == 1 and text == describe(entries[0].uri, entries[0].suite, entries[0].components, key)
 
 
-def described_elsewhere(parameters: dict[str, t.Any], source: str) -> list[apt_sources.Entry]:
-    """What the files of others say of the repository."""
-    others = sorted({SOURCES_LIST, *glob.glob(SOURCES + "/*.list"), *glob.glob(SOURCES + "/*.sources")} - {source})
-    entries = [entry for path in others for entry in apt_sources.read(path, read(path))]
-    return [entry for entry in entries if entry.is_of(parameters["uri"], parameters["suite"])]
-
-
-def use_what_is_there(module: AnsibleModule, source: str, key: str) -> None:
-    """End here if the repository is described in the file of somebody else, or not needed."""
+def use_what_is_there(module: AnsibleModule, source: str, key: str) -> dict[str, t.Any] | None:
+    """The result if the repository is described in the file of somebody else, or not needed. Raises AptSourceError."""
     parameters = module.params
     before = read(source)
     ours = is_ours(before, key)
     if not ours and not parameters["needed"]:
-        module.exit_json(changed=False, source="")
-    entries = described_elsewhere(parameters, source)
-    if not ours:
-        entries += [
-            one for one in apt_sources.read(source, before) if one.is_of(parameters["uri"], parameters["suite"])
-        ]
-    there, in_the_way = apt_sources.choose(entries, parameters["components"], key)
-    if there:
-        if ours and not module.check_mode:
-            # Beside the other one it breaks apt.
-            os.unlink(source)
-        diff = {"before_header": source, "after_header": source, "before": before if ours else "", "after": ""}
-        module.exit_json(changed=ours, source=there, diff=diff)
+        return dict(changed=False, source="")
+    paths = {SOURCES_LIST, *glob.glob(SOURCES + "/*.list"), *glob.glob(SOURCES + "/*.sources")}
+    others = sorted(paths - {source} if ours else paths)
+    entries = [entry for path in others for entry in apt_sources.read(path, read(path))]
+    found = [entry for entry in entries if entry.is_of(parameters["uri"], parameters["suite"])]
+    there, in_the_way = apt_sources.choose(found, parameters["components"], key)
+    if there and ours and not module.check_mode:
+        # Beside the other one it breaks apt.
+        os.unlink(source)
     if in_the_way:
-        text = "%s: %s names the repository %s too, with another key and without packages of %s. apt refuses two keys. "
-        right = "Correct that file or remove it; nothing was written."
         wanted = " ".join(parameters["components"]) or "deb"
-        raise AptSourceError((text + right) % (parameters["variable"], in_the_way, parameters["uri"], wanted))
+        raise AptSourceError(
+            f"{parameters['variable']}: {in_the_way} names the repository {parameters['uri']} too, with another key "
+            f"and without packages of {wanted}. apt refuses two keys. Correct that file or remove it; nothing was "
+            "written."
+        )
+    diff = {"before_header": source, "after_header": source, "before": before if ours else "", "after": ""}
+    return dict(changed=ours, source=there, diff=diff) if there else None
+
+
+def bring(module: AnsibleModule, source: str, key: str) -> dict[str, t.Any]:
+    """Bring both files to what they are to hold; return the result of the module. Raises AptSourceError."""
+    parameters, given = module.params, module.params["key"]
+    before = read(source)
+    after = describe(parameters["uri"], parameters["suite"], parameters["components"], key)
+    changed = before != after or not os.path.exists(key) or (given != "" and read(key) != given)
+    if changed:
+        content = fetch_key(module)
+        if not module.check_mode:
+            # The key first: a repository without its key breaks every update.
+            publish(module, key, content)
+            publish(module, source, after.encode())
+    diff = {"before_header": source, "after_header": source, "before": before, "after": after}
+    return dict(changed=changed, key=key, source=source, diff=diff)
 
 
 def fetch_key(module: AnsibleModule) -> bytes:
@@ -208,28 +217,13 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    parameters = module.params
-    key = os.path.join(KEYRINGS, parameters["name"] + ".asc")
-    source = os.path.join(SOURCES, parameters["name"] + ".sources")
+    key = os.path.join(KEYRINGS, module.params["name"] + ".asc")
+    source = os.path.join(SOURCES, module.params["name"] + ".sources")
     try:
-        use_what_is_there(module, source, key)
-    except GatehouseError as e:
-        module.fail_json(msg=str(e))
-    before = read(source)
-    after = describe(parameters["uri"], parameters["suite"], parameters["components"], key)
-    given = parameters["key"]
-    changed = before != after or not os.path.exists(key) or (given != "" and read(key) != given)
-    if changed:
-        try:
-            content = fetch_key(module)
-        except GatehouseError as e:
-            module.fail_json(msg=str(e))
-        if not module.check_mode:
-            # The key first: a repository without its key breaks every update.
-            publish(module, key, content)
-            publish(module, source, after.encode())
-    diff = {"before_header": source, "after_header": source, "before": before, "after": after}
-    module.exit_json(changed=changed, key=key, source=source, diff=diff)
+        result = use_what_is_there(module, source, key) or bring(module, source, key)
+    except GatehouseError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

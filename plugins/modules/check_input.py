@@ -58,7 +58,7 @@ instances:
   elements: dict
   returned: for C(ollama_server)
 accelerators:
-  description: What M(gatehouse.ollama.accelerator_info) takes as O(gatehouse.ollama.accelerator_info#module:servers).
+  description: What M(gatehouse.ollama.accelerators) takes as O(gatehouse.ollama.accelerators#module:servers).
   type: list
   elements: dict
   returned: for C(ollama_server)

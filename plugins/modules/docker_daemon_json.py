@@ -36,7 +36,8 @@ options:
     type: str
   restart:
     description:
-      - Restart Docker after a change, and see that it answers. Where it does not run with the new file, the former one
+      - Start a Docker that does not run. Restart it after a change, and see that it answers. Where it does not run with
+        the new file, the former one
         is put back, Docker is started again, and the module fails with what Docker said.
       - Until then the former file lies beside the new one as C(daemon.json.gatehouse-former), a link to C(/dev/null) if
         there was none. Where a run was killed, the next one finds it there, restarts Docker, and puts it back if Docker
@@ -44,6 +45,15 @@ options:
         C(daemon.json.gatehouse-refused).
     type: bool
     default: false
+  restart_unchanged:
+    description: With O(restart), restart Docker also where the file is as it should be, for it was started too early.
+    type: bool
+    default: false
+  runtime:
+    description:
+      - With O(restart), a runtime that the running Docker has to know. Where it does not, Docker is restarted, also
+        where the file is as it should be. It is an error if Docker does not know it then.
+    type: str
   variable:
     description: The variable that errors name in the place of O(options).
     type: str
@@ -98,6 +108,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import start as docker_start
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import unit as docker_unit
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
@@ -198,10 +209,7 @@ def validate(module: AnsibleModule, path: str, text: str) -> None:
 
 def write(module: AnsibleModule, path: str, text: str) -> None:
     """Put the text in the place of the file in one step. An existing file lends its owner and mode to the new one."""
-    is_new = not os.path.exists(path)
-    replace(module, path, text.encode())
-    if is_new:
-        os.chmod(path, 0o644)
+    replace(module, path, text.encode(), None if os.path.exists(path) else 0o644)
 
 
 def keep(path: str) -> None:
@@ -230,8 +238,7 @@ def is_unfinished(path: str) -> bool:
 def put_back(path: str) -> None:
     """Put the former file back, which needs no room. It stays kept until Docker runs with it."""
     if os.path.islink(path + FORMER):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        remove(path)
         return
     os.replace(path + FORMER, path)
     with contextlib.suppress(OSError):
@@ -240,15 +247,14 @@ def put_back(path: str) -> None:
 
 def set_aside(path: str) -> None:
     """Keep what may be replaced."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + REFUSED)
+    remove(path + REFUSED)
     with contextlib.suppress(FileNotFoundError):
         second_name(path, path + REFUSED)
 
 
-def forget(path: str) -> None:
+def remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + FORMER)
+        os.unlink(path)
 
 
 def start(module: AnsibleModule, path: str) -> str:
@@ -256,12 +262,12 @@ def start(module: AnsibleModule, path: str) -> str:
     docker_start.on_signals(signal.default_int_handler)
     said = docker_start.restart(module, path)
     if not said:
-        forget(path)
+        remove(path + FORMER)
         return ""
     put_back(path)
     still = docker_start.restart(module, path)
     if not still:
-        forget(path)
+        remove(path + FORMER)
     state = "It does not start with that either: %s" % still if still else "It runs again with that."
     return "%s. %s was put back as it was. %s" % (said.rstrip("."), path, state)
 
@@ -277,7 +283,7 @@ def change(module: AnsibleModule, path: str, text: str) -> None:
         write(module, path, text)
     except BaseException:
         put_back(path)
-        forget(path)
+        remove(path + FORMER)
         raise
     said = start(module, path)
     if said:
@@ -293,8 +299,7 @@ def finish(module: AnsibleModule, path: str) -> None:
         text = "An earlier run changed %s and was killed. Docker does not start with that: %s It is kept as %s."
         module.warn(text % (path, said, path + REFUSED))
         return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + REFUSED)
+    remove(path + REFUSED)
 
 
 @contextlib.contextmanager
@@ -310,6 +315,33 @@ def alone(folder: str) -> t.Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def missing_runtime(module: AnsibleModule) -> str:
+    """Why the running Docker does not know the runtime that it has to; empty if it does, or there is none."""
+    runtime = module.params["runtime"]
+    if not runtime:
+        return ""
+    answer = Docker(module).run("info", "--format={{json .Runtimes}}")
+    if f'"{runtime}":' in answer.stdout:
+        return ""
+    return (
+        f"Docker does not know the runtime {runtime}, although it stands in {module.params['path']} and Docker was "
+        f"restarted ({answer.stderr}). Is the daemon started with another file (--config-file), or is it that of a "
+        "snap? On the host, `systemctl cat docker` and `journalctl -u docker` say more."
+    )
+
+
+def restart_unchanged(module: AnsibleModule, path: str) -> bool:
+    """Whether a Docker that does not run, or was started too early, is started with the file that is there."""
+    runs_well = not missing_runtime(module) if module.params["runtime"] else docker_start.is_active(module)
+    if runs_well and not module.params["restart_unchanged"]:
+        return False
+    said = "" if module.check_mode else docker_start.restart(module, path)
+    if said:
+        more = "On the host, `systemctl status docker` and `journalctl -u docker` say more."
+        raise DaemonJsonError(f"Docker does not start: {said.rstrip('.')}. {more}")
+    return True
 
 
 def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
@@ -331,9 +363,13 @@ def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
         validate(module, path, as_text(merged))
     if changed and not module.check_mode:
         change(module, path, as_text(merged))
+    restarted = module.params["restart"] and (changed or unfinished or restart_unchanged(module, path))
+    said = missing_runtime(module) if restarted and not module.check_mode else ""
+    if said:
+        raise DaemonJsonError(said)
     stay = kept(current, merged)
     return {
-        "changed": changed or unfinished,
+        "changed": changed or restarted,
         "path": path,
         "diff": {
             "before_header": path,
@@ -351,6 +387,8 @@ def main() -> None:
             options=dict(type="dict", required=True),
             validate=dict(type="str"),
             restart=dict(type="bool", default=False),
+            restart_unchanged=dict(type="bool", default=False),
+            runtime=dict(type="str"),
             variable=dict(type="str", default="options"),
         ),
         supports_check_mode=True,

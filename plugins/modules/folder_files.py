@@ -102,6 +102,7 @@ import os
 import re
 import textwrap
 import typing as t
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
@@ -143,7 +144,7 @@ def there_below(path: str, wanted: t.Container[str]) -> tuple[dict[str, bytes | 
             file = os.path.join(above, name)
             below = os.path.relpath(file, path)
             regular = os.path.isfile(file) and not os.path.islink(file)
-            files[below] = _read(file) if regular and below in wanted else None
+            files[below] = Path(file).read_bytes() if regular and below in wanted else None
     return files, folders
 
 
@@ -195,40 +196,22 @@ def _listed(names: list[str], whole: bool) -> str:
     return textwrap.fill(count + ", ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as f:
-        return f.read()
+def write(module: AnsibleModule, path: str, files: dict[str, bytes]) -> None:
+    os.makedirs(path, mode=0o750, exist_ok=True)
+    for name, content in files.items():
+        file = os.path.join(path, name)
+        os.makedirs(os.path.dirname(file), mode=0o750, exist_ok=True)
+        replace(module, file, content)
 
 
-class Folder:
-    """The folder on the host, as the module changes it."""
-
-    def __init__(self, module: AnsibleModule, path: str) -> None:
-        self.module = module
-        self.path = path
-
-    def remove(self, files: t.Iterable[str], folders: t.Iterable[str]) -> None:
-        for name in files:
-            os.unlink(os.path.join(self.path, name))
-        for name in folders:
-            os.rmdir(os.path.join(self.path, name))
-
-    def write(self, files: dict[str, bytes]) -> None:
-        os.makedirs(self.path, mode=0o750, exist_ok=True)
-        for name, content in files.items():
-            file = os.path.join(self.path, name)
-            os.makedirs(os.path.dirname(file), mode=0o750, exist_ok=True)
-            replace(self.module, file, content)
-
-    def set_attributes(self, names: t.Iterable[str]) -> bool:
-        """Give folders and files their owner, group and mode; tell whether that changed something."""
-        changed = False
-        for name in names:
-            item = os.path.join(self.path, name) if name else self.path
-            if os.path.exists(item):
-                arguments = self.module.load_file_common_arguments(self.module.params, path=item)
-                changed = self.module.set_fs_attributes_if_different(arguments, changed)
-        return changed
+def set_attributes(module: AnsibleModule, path: str, names: t.Iterable[str]) -> bool:
+    """Give folders and files their owner, group and mode; tell whether that changed something."""
+    changed = False
+    for item in [path, *(os.path.join(path, name) for name in names)]:
+        if os.path.exists(item):
+            arguments = module.load_file_common_arguments(module.params, path=item)
+            changed = module.set_fs_attributes_if_different(arguments, changed)
+    return changed
 
 
 class UnloggedModule(AnsibleModule):
@@ -251,7 +234,7 @@ class Change(t.NamedTuple):
 def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
     """Make the folder hold these files and no others. Raises OSError."""
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
-    folder, folders = Folder(module, path), folders_of(wanted)
+    folders = folders_of(wanted)
     there, folders_there = there_below(path, wanted)
     if not module.params["purge"]:
         there = {name: content for name, content in there.items() if name in wanted}
@@ -261,9 +244,12 @@ def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
     differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
     changed = bool(removed or gone or differ) or not os.path.isdir(path)
     if changed and not module.check_mode:
-        folder.remove(removed, gone)
-        folder.write(differ)
-    changed |= folder.set_attributes(["", *sorted(folders), *sorted(wanted)])
+        for name in removed:
+            os.unlink(os.path.join(path, name))
+        for name in gone:
+            os.rmdir(os.path.join(path, name))
+        write(module, path, differ)
+    changed |= set_attributes(module, path, [*sorted(folders), *sorted(wanted)])
     added = [name for name in differ if name not in there]
     updated = [name for name in differ if name in there]
     diff = diffs(path, there, wanted, whole=module._verbosity > 0) if module._diff else []
@@ -287,23 +273,24 @@ def main() -> None:
     )
     path, files = module.params["path"], module.params["files"]
     several: dict[str, t.Any] = {"": files} if files is not None else module.params["folders"]
+    below = {name: os.path.join(path, name) if name else path for name in several}
     for name, one in several.items():
         if files is None and not re.match(_PART + r"\Z", str(name), re.ASCII):
             module.fail_json(msg="folders: %s is no name of a folder" % name)
-        wrong = problem(os.path.join(path, name) if name else path, one)
+        wrong = problem(below[name], one)
         if wrong:
             module.fail_json(msg=wrong)
-    changes = {}
     try:
-        for name, one in several.items():
-            changes[name] = change(module, os.path.join(path, name) if name else path, one)
+        changes = {name: change(module, below[name], one) for name, one in several.items()}
     except OSError as error:
         module.fail_json(msg="path: %s cannot be read or written: %s" % (error.filename or path, error.strerror))
+
+    def named(what: str) -> list[str]:
+        return [os.path.join(name, file) for name, one in changes.items() for file in getattr(one, what)]
+
     module.exit_json(
         changed=any(one.changed for one in changes.values()),
-        added=[os.path.join(name, file) for name, one in changes.items() for file in one.added],
-        updated=[os.path.join(name, file) for name, one in changes.items() for file in one.updated],
-        removed=[os.path.join(name, file) for name, one in changes.items() for file in one.removed],
+        **{what: named(what) for what in ("added", "updated", "removed")},
         **({"diff": [part for one in changes.values() for part in one.diff]} if module._diff else {}),
     )
 

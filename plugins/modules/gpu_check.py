@@ -83,32 +83,22 @@ MODEL_VARIABLE = "ollama_server_gpu_check_model"
 NODES = "ls -l /dev/nvidia* /dev/kfd /dev/dri/* 2>/dev/null"
 
 
-class Inside:
-    """Looks into a container."""
+def seen(docker: Docker, container: str) -> dict[str, list[str]]:
+    """What there is to see in a container that computes on the CPU."""
 
-    def __init__(self, docker: Docker, container: str) -> None:
-        self.docker = docker
-        self.container = container
+    def said(*arguments: str) -> str:
+        answer = docker.run(*arguments)
+        return f"{answer.stdout}\n{answer.stderr}".strip()
 
-    def run(self, *arguments: str) -> str:
-        """What Docker prints, errors included."""
-        answer = self.docker.run(*arguments)
-        return "%s\n%s" % (answer.stdout, answer.stderr)
-
-    def log(self) -> str:
-        """What the server said when it started: it looks for GPUs once."""
-        started = self.run("inspect", "--format={{.State.StartedAt}}", self.container).strip()
-        if not re.match(r"\d{4}-\d\d-\d\dT", started):
-            return ""
-        return self.run("logs", "--since=%s" % started, self.container)
-
-    def seen(self) -> t.Dict[str, t.List[str]]:
-        gpus = self.run("exec", self.container, "nvidia-smi", "-L").strip().splitlines()
-        nodes = self.run("exec", self.container, "sh", "-c", NODES).strip().splitlines()
-        return {"log": telling_lines(self.log()), "nvidia-smi -L": gpus, "devices": nodes}
+    # What the server said when it started: it looks for GPUs once.
+    started = said("inspect", "--format={{.State.StartedAt}}", container)
+    log = said("logs", f"--since={started}", container) if re.match(r"\d{4}-\d\d-\d\dT", started) else ""
+    gpus = said("exec", container, "nvidia-smi", "-L").splitlines()
+    nodes = said("exec", container, "sh", "-c", NODES).splitlines()
+    return {"log": telling_lines(log), "nvidia-smi -L": gpus, "devices": nodes}
 
 
-def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
+def check(module: AnsibleModule, service: str) -> dict[str, t.Any]:
     """Load a model on this server and return where it is. Raises GatehouseError."""
     docker = Docker(module)
     place = Place(docker, module.params["project"], service)
@@ -123,12 +113,12 @@ def check(module: AnsibleModule, service: str) -> t.Dict[str, t.Any]:
     if before is None:
         client.load(name, KEEP)
     found = find_loaded(client.ps(), model)
-    seen = {} if found and found.complete else Inside(docker, place.container.id).seen()
+    shown = {} if found and found.complete else seen(docker, place.container.id)
     if before is None:
         with contextlib.suppress(ServerError):
             client.load(name, 0)
     if found is None or not found.complete:
-        raise GatehouseError(failure(service, name, found, seen))
+        raise GatehouseError(failure(service, name, found, shown))
     return dict(model=name, size=found.size, size_vram=found.on_gpu)
 
 

@@ -53,15 +53,11 @@ options:
     description: The variable to name in errors about a port.
     type: str
     default: ports
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 attributes:
   check_mode:
     description: Checks the same in check mode. There, an engine that is absent, down or without Compose is no error.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
     support: full
 author:
   - Gatehouse maintainers (@gatehouse-ollama)

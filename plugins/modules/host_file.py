@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
   - Writes the content to a new file with the right owner and mode, and renames it to O(path).
-  - The modules for credentials write with it, in one round trip. The content stands in no log of the host and is not
-    returned. In a playbook, M(ansible.builtin.copy) is the better choice.
+  - The modules for credentials write with it, in one round trip. M(gatehouse.ollama.folder_files) is no way for them,
+    since their file may lie in any folder, by any name and behind a link. The content stands in no log of the host and
+    is not returned. In a playbook, M(ansible.builtin.copy) is the better choice.
 extends_documentation_fragment:
   - ansible.builtin.files
 options:

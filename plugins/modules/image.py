@@ -135,30 +135,23 @@ class Images:
 
     def id(self, name: str) -> str:
         """The id of an image, empty if it is not there."""
-        answer = self.docker.run("image", "inspect", "--format", "{{.Id}}", name)
-        if answer.rc != 0 and "no such image" not in answer.stderr.lower():
-            raise ImageError("`docker image inspect %s` fails: %s" % (name, answer.error))
-        return answer.stdout if answer.rc == 0 else ""
+        found = self.docker.inspect("image", name)
+        return str(found[0]["Id"]) if found else ""
 
     def refuse_digests(self) -> None:
         pinned = [name for name in self.names if "@" in name]
         if pinned:
-            text = (
-                "%s: an archive keeps no digests, and %s has one. Name the image by its tag, or leave the archive empty"
-            )
-            raise ImageError(text % (self.module.params["archive_variable"], ", ".join(pinned)))
+            right = "Name the image by its tag, or leave the archive empty"
+            variable, names = self.module.params["archive_variable"], ", ".join(pinned)
+            raise ImageError(f"{variable}: an archive keeps no digests, and {names} has one. {right}")
 
     def load(self, missing: t.Sequence[str]) -> None:
         self.refuse_digests()
         held = self.read_archive()
         lacking = [name for name in missing if familiar(name) not in held.names]
         if lacking:
-            reason = "%s has no %s, but %s" % (
-                self.archive,
-                ", ".join(lacking),
-                ", ".join(sorted(held.names)) or "nothing",
-            )
-            raise self.archive_refusal(reason)
+            there = ", ".join(sorted(held.names)) or "nothing"
+            raise self.archive_refusal("%s has no %s, but %s" % (self.archive, ", ".join(lacking), there))
         strange = sorted(held.names - {familiar(name) for name in self.allowed})
         strange += ["an image without a name"] if held.has_unnamed else []
         if strange:
@@ -257,8 +250,7 @@ def have(images: Images) -> dict[str, t.Any]:
     if missing:
         images.load(missing) if images.archive else images.pull(missing)
     after = [images.id(name) for name in images.names] if missing else before
-    lines = "".join("%s\n" % name for name in missing)
-    return dict(changed=bool(missing), ids=after, diff=dict(before="", after=lines))
+    return dict(changed=bool(missing), ids=after, diff=dict(before="", after=_lines(missing)))
 
 
 def put_into_archive(images: Images) -> dict[str, t.Any]:
@@ -272,11 +264,12 @@ def put_into_archive(images: Images) -> dict[str, t.Any]:
     changed = {familiar(name) for name in images.names} != held.names or not held.ids >= set(ids)
     if changed and not images.module.check_mode:
         images.save()
-    shown = dict(
-        before="".join("%s\n" % one for one in sorted(held.ids)) if changed else "",
-        after="".join("%s\n" % one for one in sorted(set(ids))) if changed else "",
-    )
+    shown = dict(before=_lines(sorted(held.ids)), after=_lines(sorted(set(ids)))) if changed else {}
     return dict(changed=changed, ids=ids, diff=dict(before_header=images.archive, after_header=images.archive, **shown))
+
+
+def _lines(names: t.Iterable[str]) -> str:
+    return "".join("%s\n" % name for name in names)
 
 
 def main() -> None:

@@ -52,6 +52,10 @@ class Docker:
     def is_installed(self) -> bool:
         return self._program is not None
 
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._module.check_mode)
+
     def run(self, *args: str) -> Answer:
         if self._program is None:
             return Answer(127, "", "Docker is not installed on this host")
@@ -65,7 +69,12 @@ class Docker:
             raise _failure(args, answer)
         return answer.stdout
 
-    def inspect(self, kind: str, *names: str) -> t.List[Dict]:
+    def change(self, *args: str) -> None:
+        """Run a command that changes something, but in check mode. Raises DockerError if it fails."""
+        if not self.check_mode:
+            self.read(*args)
+
+    def inspect(self, kind: str, *names: str) -> list[Dict]:
         """What `docker inspect` says of these. One that is gone by now is left out. Raises DockerError."""
         if not names:
             return []
@@ -80,11 +89,11 @@ class Docker:
             raise DockerError("`docker %s inspect` prints something else than a list in JSON" % kind)
         return found
 
-    def containers(self, project: str, *options: str) -> t.List[Dict]:
+    def containers(self, project: str, *options: str) -> list[Dict]:
         """What `docker inspect` says of those that `ids` names. Raises DockerError."""
         return self.inspect("container", *self.ids(project, *options))
 
-    def ids(self, project: str, *options: str) -> t.List[str]:
+    def ids(self, project: str, *options: str) -> list[str]:
         """The containers of a Compose project that run, or that options of `docker ps` choose. Raises DockerError."""
         label = "label=com.docker.compose.project=%s" % project
         return self.read("ps", "--quiet", "--no-trunc", "--filter", label, *options).split()

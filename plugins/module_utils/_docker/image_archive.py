@@ -33,11 +33,11 @@ class ArchiveError(GatehouseError):
 
 @dataclass(frozen=True)
 class Archive:
-    names: t.FrozenSet[str]
+    names: frozenset[str]
     # Whether an image has no name, so that it would come in without anybody having asked for it.
     has_unnamed: bool
     # Of the image's configuration; of its manifest, where the engine keeps images in containerd's store.
-    ids: t.FrozenSet[str]
+    ids: frozenset[str]
 
 
 def familiar(name: str) -> str:
@@ -73,13 +73,13 @@ def read(path: str) -> Archive:
     return Archive(frozenset(names), has_unnamed, frozenset(ids))
 
 
-def _annotated(annotations: t.Mapping[str, str]) -> t.List[str]:
+def _annotated(annotations: t.Mapping[str, str]) -> list[str]:
     return [annotations[one] for one in _NAMES if annotations.get(one)][:1]
 
 
-def _members(tar: tarfile.TarFile) -> t.Dict[str, t.List[tarfile.TarInfo]]:
+def _members(tar: tarfile.TarFile) -> dict[str, list[tarfile.TarInfo]]:
     """The members by the path that an engine writes them to, below which no link may lead elsewhere."""
-    members: t.Dict[str, t.List[tarfile.TarInfo]] = {}
+    members: dict[str, list[tarfile.TarInfo]] = {}
     for member in tar:
         # Headers for all members that follow: Python obeys them, the engine does not.
         if tar.pax_headers:
@@ -105,7 +105,7 @@ def _json(tar: tarfile.TarFile, members: t.Mapping[str, t.Sequence[tarfile.TarIn
     return json.loads(file.read(), object_pairs_hook=_object)
 
 
-def _object(pairs: t.Sequence[t.Tuple[str, t.Any]]) -> t.Dict[str, t.Any]:
+def _object(pairs: t.Sequence[tuple[str, t.Any]]) -> dict[str, t.Any]:
     """A JSON object as every reader takes it: the engine's takes a key in any spelling, and the last of several."""
     keys = [key for key, _value in pairs]
     if len({key.casefold() for key in keys}) < len(keys) or any(map(_is_other_spelling, keys)):

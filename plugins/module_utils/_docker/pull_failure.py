@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import typing as t
 
 _DEFAULT_REGISTRY = "docker.io"
 
@@ -15,7 +14,7 @@ _MIRROR = "take it from a mirror (name the image there, or set registry-mirrors 
 _ARCHIVE = "bring it in a file that another host wrote by `docker save` (%(archive)s)"
 
 # What the engine says, in the order in which it counts, what that means, and what helps.
-_KINDS: t.Tuple[t.Tuple[str, str, t.Tuple[str, ...]], ...] = (
+_KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         r"no space left on device",
         "the host's disk is full",

@@ -54,7 +54,7 @@ def restart(module: AnsibleModule, daemon_json: str) -> str:
     return docker_unit.mask("\n".join(filter(None, [interrupted, reason(journal) or problem])))
 
 
-def _run(module: AnsibleModule, *args: str) -> t.Tuple[int, str, str]:
+def _run(module: AnsibleModule, *args: str) -> tuple[int, str, str]:
     """Run a command; one that is not there fails like any other."""
     try:
         rc, stdout, stderr = module.run_command(list(args), handle_exceptions=False)
@@ -68,6 +68,10 @@ def _start(module: AnsibleModule) -> str:
     _run(module, "systemctl", "reset-failed", "docker.service")
     rc, stdout, stderr = _run(module, "systemctl", "restart", "docker.service")
     return (stderr or stdout).strip() or "systemctl says %d" % rc if rc else ""
+
+
+def is_active(module: AnsibleModule) -> bool:
+    return _run(module, "systemctl", "is-active", "docker.service")[0] == 0
 
 
 def _look(module: AnsibleModule, daemon_json: str) -> str:
@@ -85,7 +89,7 @@ def _look(module: AnsibleModule, daemon_json: str) -> str:
         time.sleep(0.5)
 
 
-def sockets(module: AnsibleModule, daemon_json: str) -> t.List[str]:
+def sockets(module: AnsibleModule, daemon_json: str) -> list[str]:
     """The sockets on which Docker is to answer; none if it listens elsewhere, or nobody knows where."""
     unit = docker_unit.command(module)
     hosts = _hosts(daemon_json) + _HOST.findall(unit)
@@ -97,7 +101,7 @@ def sockets(module: AnsibleModule, daemon_json: str) -> t.List[str]:
     return paths
 
 
-def _hosts(daemon_json: str) -> t.List[str]:
+def _hosts(daemon_json: str) -> list[str]:
     try:
         with open(daemon_json, encoding="utf-8") as f:
             return [str(host) for host in json.load(f)["hosts"]]

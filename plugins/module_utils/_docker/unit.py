@@ -59,7 +59,7 @@ _HOSTS_WAY = (
 _WAY = ", or take the option out of the unit's command with a drop-in (`systemctl edit docker`)"
 
 
-def names(word: str) -> t.List[str]:
+def names(word: str) -> list[str]:
     """The flags that a word of a command names: one for --host=x, -H and -Hfd://, two for -DH."""
     if word.startswith("--"):
         return [word[2:].partition("=")[0]]
@@ -71,10 +71,10 @@ def names(word: str) -> t.List[str]:
     return found
 
 
-def flags(command: str) -> t.Dict[str, str]:
+def flags(command: str) -> dict[str, str]:
     """The flags in the command of a unit, as written there, by name."""
     words = [word.strip("\"'") for word in command.split()]
-    found: t.Dict[str, str] = {}
+    found: dict[str, str] = {}
     for word, follows in zip(words, [*words[1:], "-"]):
         alone = "=" in word or "://" in word or follows.startswith(("-", "$"))
         for name in names(word):
@@ -82,9 +82,9 @@ def flags(command: str) -> t.Dict[str, str]:
     return found
 
 
-def options_by_key(options: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+def options_by_key(options: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Where each key stands that Docker compares with its flags; one that is to be removed is none."""
-    found: t.Dict[str, str] = {}
+    found: dict[str, str] = {}
     for name, value in options.items():
         if isinstance(value, dict) and name not in _DICTIONARIES:
             found.update({key: "%s.%s" % (name, key) for key, inner in value.items() if inner is not None})
@@ -93,7 +93,7 @@ def options_by_key(options: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
     return found
 
 
-def contradictions(options: t.Mapping[str, t.Any], command: str, variable: str) -> t.List[str]:
+def contradictions(options: t.Mapping[str, t.Any], command: str, variable: str) -> list[str]:
     """Options that the command gives, too. A key has the name of its flag, in the plural if that can be repeated."""
     asked = options_by_key(options)
     found = []

@@ -31,7 +31,7 @@ class Residence(t.NamedTuple):
         return 0 < self.size <= self.on_gpu
 
 
-def choose(tags: t.List[Dict], wanted: str) -> t.Optional[Dict]:
+def choose(tags: list[Dict], wanted: str) -> Dict | None:
     """The wanted model, or the smallest if none is wanted, of those that the server itself runs."""
     local = [one for one in tags if not one.get("remote_host") and not one.get("remote_model")]
     if wanted:
@@ -39,7 +39,7 @@ def choose(tags: t.List[Dict], wanted: str) -> t.Optional[Dict]:
     return min(local, key=lambda one: (int(one.get("size") or 0), str(one["name"])), default=None)
 
 
-def find_loaded(running: t.List[Dict], model: Dict) -> t.Optional[Residence]:
+def find_loaded(running: list[Dict], model: Dict) -> Residence | None:
     """Where the model is, None if it is not loaded."""
     for one in running:
         if one.get("digest") == model.get("digest") or key_of(str(one.get("name"))) == key_of(str(model["name"])):
@@ -47,7 +47,7 @@ def find_loaded(running: t.List[Dict], model: Dict) -> t.Optional[Residence]:
     return None
 
 
-def telling_lines(log: str) -> t.List[str]:
+def telling_lines(log: str) -> list[str]:
     """The lines of a server's log that tell about GPUs."""
     lines = [line.strip() for line in log.splitlines() if _TELLING.search(line) and not _NOISE.search(line)]
     return lines[-_MOST_LINES:]
@@ -60,21 +60,16 @@ def shown_size(count: int) -> str:
     return "%d bytes" % count
 
 
-def failure(service: str, model: str, found: t.Optional[Residence], seen: t.Dict[str, t.List[str]]) -> str:
+def failure(service: str, model: str, found: Residence | None, seen: dict[str, list[str]]) -> str:
     """Why this is no proof, with what the container saw."""
     if found is None:
-        told = "%s: %s was loaded, and is not in memory any more" % (service, model)
+        told = f"{service}: {model} was loaded, and is not in memory any more"
     else:
         told = (
-            "%s: of %s, which takes %s, only %s are in the memory of a GPU (size_vram); the CPU computes the rest"
-            % (
-                service,
-                model,
-                shown_size(found.size),
-                shown_size(found.on_gpu),
-            )
+            f"{service}: of {model}, which takes {shown_size(found.size)}, only {shown_size(found.on_gpu)} are in the "
+            "memory of a GPU (size_vram); the CPU computes the rest"
         )
-    lines = ["%s: %s. What its container saw:" % (VARIABLE, told)]
+    lines = [f"{VARIABLE}: {told}. What its container saw:"]
     for what, said in seen.items():
-        lines += ["  %s:" % what, *("    " + line for line in said or ["nothing"])]
+        lines += [f"  {what}:", *("    " + line for line in said or ["nothing"])]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-Dict = t.Dict[str, t.Any]
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 # What every container with an NVIDIA GPU needs to compute. Others come and go with what runs on the host.
 NVIDIA_NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
@@ -24,7 +24,7 @@ class Gpu(t.NamedTuple):
 
     uuid: str
     minor: int
-    parts: t.Tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class Node(t.NamedTuple):
@@ -35,7 +35,7 @@ class Node(t.NamedTuple):
     mode: int
 
 
-class Missing(Exception):
+class Missing(GatehouseError):
     """The host lacks something; the text says what, and what would help."""
 
 
@@ -43,9 +43,9 @@ class NoSuchGpu(Missing):
     """A GPU that was chosen is not there."""
 
 
-def read_list(text: str) -> t.List[Gpu]:
+def read_list(text: str) -> list[Gpu]:
     """The GPUs that `nvidia-smi -L` lists. Their numbers are those of their nodes, unless the driver says otherwise."""
-    gpus: t.List[Gpu] = []
+    gpus: list[Gpu] = []
     for line in text.splitlines():
         found, part = _LISTED.match(line), _LISTED_MIG.match(line)
         if found:
@@ -55,21 +55,21 @@ def read_list(text: str) -> t.List[Gpu]:
     return gpus
 
 
-def read_information(text: str) -> t.Tuple[str, t.Optional[int]]:
+def read_information(text: str) -> tuple[str, int | None]:
     """UUID and number of the device node, from /proc/driver/nvidia/gpus/<bus>/information."""
     fields = {found.group("name").strip(): found.group("value") for found in _FIELD.finditer(text)}
     minor = fields.get("Device Minor", "")
     return fields.get("GPU UUID", ""), int(minor) if minor.isdigit() else None
 
 
-def with_minors(gpus: t.List[Gpu], informations: t.Iterable[str]) -> t.List[Gpu]:
+def with_minors(gpus: list[Gpu], informations: t.Iterable[str]) -> list[Gpu]:
     """The GPUs with the numbers that the driver tells, which need not follow the order of nvidia-smi."""
     told = dict(read_information(text) for text in informations)
     minors = {uuid: minor for uuid, minor in told.items() if minor is not None}
     return [gpu._replace(minor=minors.get(gpu.uuid, gpu.minor)) for gpu in gpus]
 
 
-def nvidia_paths(gpus: t.List[Gpu], devices: t.List[str]) -> t.List[str]:
+def nvidia_paths(gpus: list[Gpu], devices: list[str]) -> list[str]:
     """The nodes of the chosen GPUs, all if none is chosen. Raises NoSuchGpu if one is not there."""
     if not gpus:
         raise Missing("nvidia-smi lists no GPU on this host")
@@ -81,7 +81,7 @@ def nvidia_paths(gpus: t.List[Gpu], devices: t.List[str]) -> t.List[str]:
     return ["/dev/nvidia%d" % minor for minor in sorted({gpu.minor for gpu in chosen})]
 
 
-def groups(nodes: t.Iterable[Node], user_id: int) -> t.List[int]:
+def groups(nodes: t.Iterable[Node], user_id: int) -> list[int]:
     """The groups that a user needs for these nodes: those that may read and write what not everybody may."""
     wanted = {node.group for node in nodes if node.mode & 0o006 != 0o006 and node.mode & 0o060 == 0o060}
     # Root owns them, and is in its own group anyway.

@@ -10,6 +10,9 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
 SMI = "nvidia-smi"
 QUERY = ["--query-gpu=index,driver_version", "--format=csv,noheader"]
 
@@ -32,18 +35,17 @@ def numbers(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"[0-9]+", version)]
 
 
-def driver_version(
-    run: t.Callable[[list[str]], tuple[int, str, str]], smi: str | None, minimum: str, variable: str
-) -> str:
-    """The version, if it is new enough; `run` executes a command, `smi` is where nvidia-smi is. Raises DriverError."""
+def driver_version(module: AnsibleModule, minimum: str, variable: str) -> str:
+    """The version, if it is new enough. Raises DriverError."""
     which = f"version {minimum} or newer ({variable}), " if numbers(minimum) > [0] else ""
     owner = (
         f"The driver is for the owner of the host to install: {which}from the distribution or from NVIDIA. "
         "Then `nvidia-smi` must list the GPUs. Nothing was changed."
     )
+    smi = module.get_bin_path(SMI)
     if smi is None:
         raise DriverError(f"This host has no NVIDIA driver: there is no nvidia-smi in its path. {owner}")
-    rc, stdout, stderr = run([smi, *QUERY])
+    rc, stdout, stderr = module.run_command([smi, *QUERY])
     said = " ".join((stdout.strip() or stderr.strip()).split()) or f"nothing, with exit code {rc}"
     if rc != 0:
         raise DriverError(f"The NVIDIA driver of this host does not work: nvidia-smi says: {said}. {owner}")

@@ -8,6 +8,7 @@ apt refuses all repositories where two entries name the same one with different 
 
 from __future__ import annotations
 
+import email
 import re
 import typing as t
 
@@ -22,7 +23,7 @@ class Entry(t.NamedTuple):
     kind: str
     uri: str
     suite: str
-    components: t.Tuple[str, ...]
+    components: tuple[str, ...]
     # A path, a fingerprint or a key itself; empty where any key that apt knows will do.
     signed_by: str
 
@@ -38,12 +39,12 @@ def _covers(pattern: str, uri: str) -> bool:
     return bool(re.match(architecture.join(map(re.escape, parts)) + r"\Z", uri.rstrip("/")))
 
 
-def read(path: str, text: str) -> t.List[Entry]:
+def read(path: str, text: str) -> list[Entry]:
     """The repositories in a file that count."""
     return _stanzas(path, text) if path.endswith(".sources") else _lines(path, text)
 
 
-def _lines(path: str, text: str) -> t.List[Entry]:
+def _lines(path: str, text: str) -> list[Entry]:
     entries = []
     for line in text.splitlines():
         found = _LINE.match(line.partition("#")[0].strip())
@@ -54,38 +55,28 @@ def _lines(path: str, text: str) -> t.List[Entry]:
     return entries
 
 
-def _stanzas(path: str, text: str) -> t.List[Entry]:
+def _stanzas(path: str, text: str) -> list[Entry]:
     entries = []
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
-        fields = _fields(stanza)
-        if fields.get("enabled", "yes").lower() in ("no", "false", "0", "off", "without", "disable"):
+    for stanza in re.split(r"\n\s*\n", "\n".join(lines).strip()):
+        # A stanza has the form of the headers of a mail.
+        fields = email.message_from_string(stanza)
+        if fields.get("Enabled", "yes").strip().lower() in ("no", "false", "0", "off", "without", "disable"):
             continue
-        components = tuple(fields.get("components", "").split())
-        signed = fields.get("signed-by", "")
+        types, uris, suites, components = [
+            fields.get(name, "").split() for name in ("Types", "URIs", "Suites", "Components")
+        ]
+        signed = fields.get("Signed-By", "").strip()
         entries += [
-            Entry(path, kind, uri, suite, components, signed)
-            for kind in fields.get("types", "").split()
-            for uri in fields.get("uris", "").split()
-            for suite in fields.get("suites", "").split()
+            Entry(path, kind, uri, suite, tuple(components), signed)
+            for kind in types
+            for uri in uris
+            for suite in suites
         ]
     return entries
 
 
-def _fields(stanza: str) -> t.Dict[str, str]:
-    fields: t.Dict[str, str] = {}
-    name = ""
-    for line in stanza.splitlines():
-        if line[:1].isspace():
-            fields[name] = (fields.get(name, "") + "\n" + line.strip()).strip()
-            continue
-        name, _colon, value = line.partition(":")
-        name = name.strip().lower()
-        fields[name] = value.strip()
-    return fields
-
-
-def choose(entries: t.Iterable[Entry], components: t.Sequence[str], key: str) -> t.Tuple[str, str]:
+def choose(entries: t.Iterable[Entry], components: t.Sequence[str], key: str) -> tuple[str, str]:
     """Of entries that all name the wanted repository: the file of one that will do; else that of one in the way.
 
     In the way is one that our own, which is trusted by `key`, cannot stand beside.

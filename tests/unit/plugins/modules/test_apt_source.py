@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gatehouse.ollama.plugins.modules import apt_source as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
 REPOSITORY = {"name": "tools", "uri": "http://mirror/deb/$(ARCH)", "suite": "/", "key_url": "https://mirror/key"}
@@ -51,19 +49,12 @@ class Host:
 
     def run(self, **options: Any) -> dict[str, Any]:
         arguments = {**REPOSITORY, "variable": "role_url", "_ansible_remote_tmp": str(self.folder), **options}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        return answer(module, arguments)
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     made = Host(tmp_path)
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
     monkeypatch.setattr(module, "fetch_url", made.fetch)
     monkeypatch.setattr(module, "KEYRINGS", str(tmp_path / "keyrings"))
     monkeypatch.setattr(module, "SOURCES", str(tmp_path / "sources"))

@@ -12,26 +12,19 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Answer
 from ansible_collections.gatehouse.ollama.plugins.modules import docker_daemon_json as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     monkeypatch.setattr(module.docker_unit, "command", lambda _: "/usr/bin/dockerd -H fd:// --containerd=/x $OPTS")
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
 
     def call(path: Path, options: dict[str, Any], **more: Any) -> dict[str, Any]:
         arguments = {"path": str(path), "options": options, "_ansible_remote_tmp": str(tmp_path), **more}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        return answer(module, arguments)
 
     return call
 
@@ -242,6 +235,7 @@ class TestRestart:
     """An engine that does not start with the new file runs again with the former one."""
 
     FORMER = b'{"debug":  true}\r\n'
+    is_active = True
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -261,6 +255,7 @@ class TestRestart:
 
         monkeypatch.setattr(module.docker_start, "restart", restart)
         monkeypatch.setattr(module.docker_start, "on_signals", lambda _: None)
+        monkeypatch.setattr(module.docker_start, "is_active", lambda _: self.is_active)
         return found
 
     @pytest.fixture(autouse=True)
@@ -276,6 +271,47 @@ class TestRestart:
         run(path, {"debug": True}, restart=True)
         run(path, {"debug": False}, restart=True, _ansible_check_mode=True)
         assert len(starts) == 1
+
+    def test_one_that_was_started_too_early_is_restarted_once_where_the_file_stays(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        run(path, {"debug": True})
+        early = {"restart_unchanged": True, "restart": True}
+        assert run(path, {"debug": True}, _ansible_check_mode=True, **early)["changed"]
+        assert starts == []
+        assert run(path, {"debug": True}, **early)["changed"]
+        assert run(path, {"debug": False}, **early)["changed"]
+        assert len(starts) == 2
+
+    def test_one_that_does_not_run_is_started_and_why_it_does_not_is_said(
+        self, run: Any, path: Path, starts: list[bytes]
+    ) -> None:
+        self.is_active = False
+        path.write_text('{"debug": true}')
+        assert run(path, {"debug": True}, restart=True, _ansible_check_mode=True)["changed"]
+        assert starts == []
+        assert run(path, {"debug": True}, restart=True)["changed"]
+        path.write_text('{"bip": "1"}')
+        told = run(path, {"bip": "1"}, restart=True)["msg"]
+        assert told.startswith("Docker does not start: failed to start daemon: bad bip. On the host, `systemctl status")
+        assert path.read_text() == '{"bip": "1"}'
+
+    @pytest.mark.parametrize("known", ["at once", "after a restart", "never"])
+    def test_it_is_restarted_until_it_knows_the_runtime_and_one_that_does_not_even_then_is_refused(
+        self, run: Any, path: Path, starts: list[bytes], monkeypatch: pytest.MonkeyPatch, known: str
+    ) -> None:
+        def info(_: Any, *_command: str) -> Answer:
+            knows = known == "at once" or (known == "after a restart" and starts)
+            return Answer(0, '{"nvidia":{},"runc":{}}' if knows else '{"runc":{}}', "")
+
+        monkeypatch.setattr(module.Docker, "run", info)
+        options: dict[str, Any] = {"runtimes": {"nvidia": {}}}
+        path.write_text(json.dumps(options))
+        told = run(path, options, restart=True, runtime="nvidia")
+        assert len(starts) == (0 if known == "at once" else 1)
+        assert told.get("changed", False) == (known == "after a restart")
+        assert ("does not know the runtime nvidia" in told.get("msg", "")) == (known == "never")
+        assert run(path, options, runtime="nvidia")["changed"] is False
 
     def test_the_former_file_comes_back_as_it_was(self, run: Any, path: Path, starts: list[bytes]) -> None:
         path.write_bytes(self.FORMER)
@@ -330,9 +366,8 @@ class TestRestart:
 
     def kill(self, run: Any, path: Path, options: dict[str, Any]) -> None:
         """Kill a run while it restarts Docker; the file that it leaves is made to read like these options."""
-        arguments = {"path": str(path), "options": {**options, "labels": ["killed"]}, "restart": True}
-        with patch_module_args(arguments), pytest.raises(Killed):
-            module.main()
+        with pytest.raises(Killed):
+            run(path, {**options, "labels": ["killed"]}, restart=True)
         path.write_text(path.read_text().replace("killed", "k"))
 
     def test_after_a_killed_run_the_next_one_restarts_docker_and_the_third_changes_nothing(
@@ -402,9 +437,8 @@ class TestRestart:
         self, run: Any, path: Path, starts: list[bytes]
     ) -> None:
         path.write_text('{"labels": ["killed"]}')
-        arguments = {"path": str(path), "options": {"bip": "1", "labels": None}, "restart": True}
-        with patch_module_args(arguments), pytest.raises(Killed):
-            module.main()
+        with pytest.raises(Killed):
+            run(path, {"bip": "1", "labels": None}, restart=True)
         path.write_text("{}")
         before = len(starts)
         assert run(path, {}, restart=True)["changed"]

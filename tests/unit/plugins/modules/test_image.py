@@ -52,7 +52,8 @@ class Host:
 
     def _image(self, *args: str) -> tuple[int, str, str]:
         found = self.images.get(args[-1])
-        return (0, f"sha256:{found}\n", "") if found else (1, "", f"Error: No such image: {args[-1]}")
+        missing = 1, "[]", f"Error: No such image: {args[-1]}"
+        return (0, json.dumps([{"Id": f"sha256:{found}"}]), "") if found else missing
 
     def _pull(self, *args: str) -> tuple[int, str, str]:
         if args[-1] not in self.registry:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import stale
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
-from ansible_collections.gatehouse.ollama.plugins.modules import stale_containers as module
 
 OLD, NEW, OTHER = "a1", "b2", "c3"
 # Two networks; in the first the service has a name that it shares.
@@ -40,9 +40,11 @@ def container(
 class Host:
     """Stands for the AnsibleModule on a host with these containers, and the networks NEW and OTHER."""
 
-    def __init__(self, *containers: dict[str, Any], fails: bool = False) -> None:
+    def __init__(self, *containers: dict[str, Any], fails: bool = False, check_mode: bool = False) -> None:
         self.containers = containers
         self.fails = fails
+        self.check_mode = check_mode
+        self.changes: list[list[str]] = []
 
     def get_bin_path(self, name: str) -> str:
         return name
@@ -50,22 +52,24 @@ class Host:
     def run_command(self, args: list[str]) -> tuple[int, str, str]:
         if self.fails:
             return 1, "", "Cannot connect to the Docker daemon"
+        if args[1] in ("stop", "rm"):
+            self.changes.append(args[1:])
         answers = {
             "ps": "\n".join(one["Name"] for one in self.containers),
             "network": f"{NEW}\n{OTHER}\n",
             "container": json.dumps(self.containers),
             "compose": json.dumps(COMPOSE),
         }
-        return 0, answers[args[1]], ""
+        return 0, answers.get(args[1], ""), ""
 
 
 Look = Callable[[Host], tuple[list[str], list[str]]]
 
 
 @pytest.fixture
-def stale(tmp_path: Path) -> Look:
+def find(tmp_path: Path) -> Look:
     (tmp_path / "compose.yaml").touch()
-    return lambda host: module.stale(Docker(host), "gatehouse-ollama", str(tmp_path))
+    return lambda host: stale.find(Docker(host), "gatehouse-ollama", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -80,9 +84,9 @@ def stale(tmp_path: Path) -> Look:
     ids=["all networks are there", "one of its networks is gone", "it runs", "it never ran", "there is none"],
 )
 def test_what_is_stopped_and_lost_a_network_cannot_start(
-    stale: Look, containers: list[dict[str, Any]], dead: list[str]
+    find: Look, containers: list[dict[str, Any]], dead: list[str]
 ) -> None:
-    assert stale(Host(*containers)) == (dead, [])
+    assert find(Host(*containers)) == (dead, [])
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -102,12 +106,20 @@ def test_what_is_stopped_and_lost_a_network_cannot_start(
     ],
 )
 def test_what_is_not_in_a_network_of_its_service_by_its_names_is_cut_off(
-    stale: Look, containers: list[dict[str, Any]], cut_off: list[str], running: bool
+    find: Look, containers: list[dict[str, Any]], cut_off: list[str], running: bool
 ) -> None:
     containers = [{**one, "State": {"Running": running}} for one in containers]
-    assert stale(Host(*containers)) == ([], cut_off)
+    assert find(Host(*containers)) == ([], cut_off)
 
 
-def test_a_docker_that_does_not_answer_is_an_error(stale: Look) -> None:
+def test_a_docker_that_does_not_answer_is_an_error(find: Look) -> None:
     with pytest.raises(DockerError, match="docker ps"):
-        stale(Host(fails=True))
+        find(Host(fails=True))
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_runs_is_stopped_first_and_check_mode_only_names_what_goes(tmp_path: Path, check: bool) -> None:
+    (tmp_path / "compose.yaml").touch()
+    host = Host(container("dead", False, NEW, OLD), container("cut", True, NEW), check_mode=check)
+    assert stale.remove(Docker(host), "gatehouse-ollama", str(tmp_path)) == ["dead", "cut"]
+    assert host.changes == ([] if check else [["stop", "cut"], ["rm", "dead", "cut"]])

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: accelerator_info
-short_description: Find out whether the GPUs of a host will do, and what containers need for them
+module: accelerators
+short_description: Find out whether the GPUs of a host will do, and describe them for containers
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
@@ -16,14 +16,15 @@ description:
     no GPU or is too old, and says what was seen.
   - With O(servers) finds for each which device nodes its container gets, and which groups may use them. Fails where the
     host lacks what a server needs, and says what that is, all at once.
-extends_documentation_fragment:
-  - gatehouse.ollama.changes_nothing
+  - With O(cdi) writes what C(nvidia-ctk cdi generate) says, so that containers can be given devices such as
+    V(nvidia.com/gpu=0). The first line of the file says which driver, toolkit and GPUs it was made for. It is made anew
+    when one of them is another one, and only then.
 options:
   minimum_driver:
     description: Oldest version of NVIDIA's driver that will do, for instance V(550) or V(550.54.14); V(0) is any.
     type: str
   servers:
-    description: The servers that are going to run. They or O(minimum_driver) are needed.
+    description: The servers that are going to run.
     type: list
     elements: dict
     suboptions:
@@ -53,13 +54,26 @@ options:
     type: list
     elements: path
     default: []
+  cdi:
+    description: The file for the Container Device Interface. Missing directories above it are created.
+    type: path
   variable:
     description: The variable to name in errors.
     type: str
     required: true
-notes:
-  - In check mode a host without NVIDIA's container toolkit is no error, since another role may be about to install it.
-    The driver has to be there.
+attributes:
+  check_mode:
+    description:
+      - Can run in check mode and tell what would change. A host without NVIDIA's container toolkit is no error there,
+        since a role may be about to install it. The driver has to be there.
+    support: full
+  diff_mode:
+    description:
+      - Shows the file O(cdi); of one that would be written with a toolkit that is not installed yet, the first line.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
 author:
   - Gatehouse maintainers (@gatehouse-ollama)
 """
@@ -67,18 +81,23 @@ author:
 EXAMPLES = r"""
 ---
 - name: Look at the driver
-  gatehouse.ollama.accelerator_info:
+  gatehouse.ollama.accelerators:
     minimum_driver: "550"
     variable: nvidia_runtime_minimum_driver
 
 - name: Find what a server needs for one GPU
-  gatehouse.ollama.accelerator_info:
+  gatehouse.ollama.accelerators:
     servers:
       - service: ollama
         accelerator: nvidia
         devices: [GPU-9c2e1c40-6f0a-4c1e-9d0b-3a4f5e6d7c8b]
     variable: ollama_server_accelerator
   register: accelerators
+
+- name: Describe NVIDIA's GPUs for the Container Device Interface
+  gatehouse.ollama.accelerators:
+    cdi: /etc/cdi/nvidia.yaml
+    variable: nvidia_runtime_cdi
 """
 
 RETURN = r"""
@@ -99,6 +118,9 @@ import stat
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import publish, read
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu import cdi
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices import (
     DRI,
     KFD,
@@ -112,7 +134,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.devices impo
     read_list,
     with_minors,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, DriverError, driver_version
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gpu.nvidia import SMI, driver_version
 
 INFORMATION = "/proc/driver/nvidia/gpus/*/information"
 
@@ -128,38 +150,23 @@ def node(path: str) -> Node:
     return Node(path, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
-def read(path: str) -> str:
-    """The text of a file, empty if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as f:
-            return f.read()
-    except OSError:
-        return ""
-
-
 class Host:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.gpus: t.Optional[t.List[Gpu]] = None
+        self.gpus: list[Gpu] | None = None
 
-    def nodes(self, accelerator: str, devices: t.List[str]) -> t.Tuple[t.List[str], t.List[Node]]:
+    def nodes(self, accelerator: str, devices: list[str]) -> tuple[list[str], list[Node]]:
         """What to pass to a container, and the device nodes in it. Raises Missing."""
         if accelerator == "cpu":
             return [], []
-        paths = self.module.params["nodes"]
         if accelerator == "nvidia":
-            chosen = nvidia_paths(self.nvidia(), devices)
-            paths = paths or [*NVIDIA_NODES, *chosen]
-        elif accelerator == "amd":
-            paths = paths or [KFD, DRI]
+            default = [*NVIDIA_NODES, *nvidia_paths(self.nvidia(), devices)]
         else:
-            paths = paths or [DRI]
-        found: t.List[Node] = []
-        for path in paths:
-            found += self.inside(path, accelerator)
-        return paths, found
+            default = [KFD, DRI] if accelerator == "amd" else [DRI]
+        paths = self.module.params["nodes"] or default
+        return paths, [one for path in paths for one in self.inside(path, accelerator)]
 
-    def inside(self, path: str, accelerator: str) -> t.List[Node]:
+    def inside(self, path: str, accelerator: str) -> list[Node]:
         """The nodes at a path, which may be a folder of them."""
         try:
             if os.path.isdir(path):
@@ -171,7 +178,7 @@ class Host:
         except Missing as error:
             raise Missing("%s. %s" % (error, ADVICE[accelerator])) from None
 
-    def nvidia(self) -> t.List[Gpu]:
+    def nvidia(self) -> list[Gpu]:
         """The GPUs of the host, with the numbers of their nodes. Raises Missing."""
         if self.gpus is None:
             program = self.module.get_bin_path(SMI)
@@ -200,11 +207,11 @@ ADVICE = {
 }
 
 
-def needs(module: AnsibleModule) -> t.Dict[str, t.Any]:
-    """What the containers of the servers need, by service. Ends the module where the host lacks something."""
+def needs(module: AnsibleModule) -> dict[str, t.Any]:
+    """What the containers of the servers need, by service. Raises BadInput where the host lacks something."""
     host = Host(module)
-    servers: t.Dict[str, t.Any] = {}
-    problems: t.List[str] = []
+    servers: dict[str, t.Any] = {}
+    problems: list[str] = []
     for server in module.params["servers"]:
         try:
             paths, found = host.nodes(server["accelerator"], server["devices"])
@@ -214,8 +221,18 @@ def needs(module: AnsibleModule) -> t.Dict[str, t.Any]:
             continue
         servers[server["service"]] = dict(nodes=paths, groups=groups(found, module.params["user_id"]))
     if problems:
-        module.fail_json(msg="\n".join(dict.fromkeys(problems)))
+        raise BadInput(list(dict.fromkeys(problems)))
     return servers
+
+
+def describe(module: AnsibleModule, path: str) -> dict[str, t.Any]:
+    """Write the file for the Container Device Interface if need be. Raises GatehouseError."""
+    before = read(path)
+    after = cdi.describe(module, before)
+    if before != after and not module.check_mode:
+        publish(module, path, after.encode())
+    diff = {"before_header": path, "after_header": path, "before": before, "after": after}
+    return {"changed": before != after, "diff": diff}
 
 
 def main() -> None:
@@ -231,22 +248,24 @@ def main() -> None:
             servers=dict(type="list", elements="dict", options=server),
             user_id=dict(type="int", default=0),
             nodes=dict(type="list", elements="path", default=[]),
+            cdi=dict(type="path"),
             variable=dict(type="str", required=True),
         ),
-        required_one_of=[("minimum_driver", "servers")],
+        required_one_of=[("minimum_driver", "servers", "cdi")],
         supports_check_mode=True,
     )
-    minimum, variable = module.params["minimum_driver"], module.params["variable"]
-    result: t.Dict[str, t.Any] = {}
+    params = module.params
+    result: dict[str, t.Any] = {"changed": False}
     try:
-        if minimum is not None:
-            smi = module.get_bin_path(SMI)
-            result["driver_version"] = driver_version(module.run_command, smi, minimum, variable)
-    except DriverError as error:
+        if params["minimum_driver"] is not None:
+            result["driver_version"] = driver_version(module, params["minimum_driver"], params["variable"])
+        if params["servers"] is not None:
+            result["servers"] = needs(module)
+        if params["cdi"]:
+            result.update(describe(module, params["cdi"]))
+    except GatehouseError as error:
         module.fail_json(msg=str(error))
-    if module.params["servers"] is not None:
-        result["servers"] = needs(module)
-    module.exit_json(changed=False, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

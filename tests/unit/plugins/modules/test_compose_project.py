@@ -1,21 +1,33 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The network between servers and gateway is internal, and goes only where nobody else made or needs it."""
+"""The network between servers and gateway is internal, and goes only where nobody else made or needs it.
+
+And one task may see to the network, a volume and containers that lost a network, and shows what changes of each.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.gatehouse.ollama.plugins.modules import docker_network as module
+from ansible_collections.gatehouse.ollama.plugins.modules import compose_project as module
 
-from tests.unit.plugins.modules.ended import Ended
+from tests.unit.plugins.modules.ended import answer
 
 LABEL = "gatehouse.ollama.network"
+# One that belongs to a network that is gone.
+STOPPED = {
+    "Name": "/ours-1",
+    "Config": {"Labels": {}},
+    "State": {"Running": False},
+    "NetworkSettings": {"Networks": {"gone": {"NetworkID": "0a"}}},
+}
+HEADERS = {"before_header": "ollama", "after_header": "ollama"}
 
 
 class Engine:
@@ -34,7 +46,9 @@ class Engine:
             return 1, "", "it is broken"
         filters = dict(word.split("=", 2)[1:] for word in words if word.startswith("--filter="))
         lines: list[str] = []
-        if words[:2] == ["network", "ls"]:
+        if words == ["network", "ls", "--no-trunc", "--quiet"]:
+            lines = ["another"]
+        elif words[:2] == ["network", "ls"]:
             assert words[-1] == "--format={{.Name}} {{.Internal}}"
             for name, (internal, ours) in self.networks.items():
                 if re.search(filters["name"], name) and (ours or filters.get("label") != LABEL):
@@ -42,6 +56,11 @@ class Engine:
         elif words[:2] == ["ps", "--all"]:
             assert words[-1] == '--format={{.Names}} {{.Label "com.docker.compose.project"}}'
             lines = [f"{name} {project}" for name, network, project in self.containers if network == filters["network"]]
+        elif words[:2] == ["ps", "--quiet"]:
+            lines = [name for name, _network, project in self.containers if words[-2].endswith(f"project={project}")]
+        elif words[1:2] == ["inspect"]:
+            kind, _inspect, *names = words
+            lines = [json.dumps([STOPPED] * len(names) if kind == "container" else [])]
         elif words[:2] == ["network", "create"]:
             self.created.append(" ".join(words[2:]))
         elif words[:2] == ["network", "rm"]:
@@ -49,20 +68,13 @@ class Engine:
         return 0, "\n".join(lines), ""
 
     def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
-        arguments = {"name": "ollama", "label": LABEL, "_ansible_check_mode": check, **options}
-        with patch_module_args(arguments), pytest.raises(Ended) as ended:
-            module.main()
-        return ended.value.result
+        arguments = {"network": "ollama", "label": LABEL, "_ansible_check_mode": check, **options}
+        return answer(module, arguments)
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    def end(self: basic.AnsibleModule, **result: Any) -> None:
-        raise Ended(result)
-
     made = Engine()
-    monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
-    monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **result: end(self, failed=True, **result))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: name)
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.answer(command))
     return made
@@ -75,7 +87,7 @@ def test_a_network_is_created_that_nobody_gets_into_from_outside_and_check_mode_
     assert engine.run()["changed"] is True
     options = "--internal --opt=com.docker.network.bridge.inhibit_ipv4=true --label=gatehouse.ollama.network"
     assert engine.created == [f"{options} ollama"]
-    assert told["diff"] == {"before": "", "after": "network: ollama\n"}
+    assert told["diff"] == [{**HEADERS, "before": "", "after": "network: ollama\n"}]
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -83,7 +95,7 @@ def test_a_network_is_created_that_nobody_gets_into_from_outside_and_check_mode_
 def test_one_that_is_there_stays_as_it_is(engine: Engine, found: tuple[bool, bool], check: bool) -> None:
     engine.networks["ollama"] = found
     told = engine.run(check)
-    assert (told["changed"], told["diff"]) == (False, {"before": "", "after": ""})
+    assert (told["changed"], told["diff"]) == (False, [])
     assert engine.created == []
 
 
@@ -102,12 +114,24 @@ def test_one_that_leads_out_is_refused_where_there_is_to_be_no_way_out(engine: E
     assert engine.created == []
 
 
+def test_one_task_may_see_to_all_and_shows_what_changes_of_each(engine: Engine, tmp_path: Path) -> None:
+    engine.containers = [("ours-1", "gone", "ours")]
+    volume = {"volume": "models", "user_id": 7, "image": "ollama:1"}
+    told = engine.run(check=True, project="ours", project_src=str(tmp_path), **volume)
+    assert [(one["before_header"], one["before"], one["after"]) for one in told["diff"]] == [
+        ("ollama", "", "network: ollama\n"),
+        ("ours_models", "", "owner: 7:7\n"),
+        ("ours", "container: ours-1\n", ""),
+    ]
+    assert told["changed"] is True
+
+
 def test_one_that_is_ours_and_that_nobody_needs_is_removed_and_check_mode_says_so(engine: Engine) -> None:
     engine.networks["ollama"] = (True, True)
     engine.containers = [("stranger", "other", "")]
     told = engine.run(check=True, state="absent")
     assert (told["changed"], engine.removed) == (True, [])
-    assert told["diff"] == {"before": "network: ollama\n", "after": ""}
+    assert told["diff"] == [{**HEADERS, "before": "network: ollama\n", "after": ""}]
     assert engine.run(state="absent")["changed"] is True
     assert engine.removed == ["ollama"]
 
@@ -146,8 +170,8 @@ def test_check_mode_knows_that_the_containers_of_the_role_would_be_gone_by_then(
         ("network ls", {}),
         ("network create", {}),
         ("network ls", {"state": "absent"}),
-        ("ps", {"state": "absent", "name": "ollama2"}),
-        ("network rm", {"state": "absent", "name": "ollama2"}),
+        ("ps", {"state": "absent", "network": "ollama2"}),
+        ("network rm", {"state": "absent", "network": "ollama2"}),
     ],
 )
 def test_a_docker_that_fails_is_an_error(engine: Engine, command: str, options: dict[str, Any]) -> None:

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A volume that belongs to somebody else is handed over, and check mode only says so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import volume
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume import Volume
+
+NEW = "60881:60881"
+
+
+@dataclass
+class Host:
+    """Stands for the AnsibleModule on a host whose volume belongs to somebody, as a container sees it."""
+
+    owner: str
+    check_mode: bool = False
+    has_image: bool = True
+    changes: list[str] = field(default_factory=list)
+
+    def get_bin_path(self, name: str) -> str:
+        return name
+
+    def run_command(self, args: list[str]) -> tuple[int, str, str]:
+        if args[1:3] == ["volume", "inspect"]:
+            found = [{"Mountpoint": "/nowhere"}] if self.owner else []
+            return int(not found), json.dumps(found), "" if found else "Error: no such volume: x"
+        if args[1] == "run" and not self.has_image:
+            return 125, "", "No such image"
+        if "--volume=models_ollama:/volume:ro" in args:
+            return 0, self.owner, ""
+        self.changes.append(" ".join(args[1:3] if args[1] == "volume" else args[-1:]))
+        return 0, "", ""
+
+
+def hand_over(host: Host) -> tuple[str, str]:
+    return Volume(Docker(host), "models", "ollama", "image:1").hand_over(60881)
+
+
+@pytest.mark.parametrize(
+    ("owner", "changes"), [(NEW, []), ("0:0", [NEW]), ("", ["volume create", NEW])], ids=["ours", "root", "none"]
+)
+def test_a_volume_that_is_not_there_or_not_the_users_becomes_the_users(owner: str, changes: list[str]) -> None:
+    host = Host(owner)
+    assert hand_over(host) == (owner, NEW)
+    assert host.changes == changes
+    looked = Host(owner, check_mode=True)
+    assert hand_over(looked) == (owner, NEW)
+    assert looked.changes == []
+
+
+def test_what_the_host_sees_is_enough_where_it_is_the_wanted_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume, "_owner_of", lambda path: NEW)
+    assert hand_over(Host("0:0", has_image=False)) == (NEW, NEW)
+
+
+def test_without_the_image_check_mode_does_not_know_and_a_run_fails() -> None:
+    assert hand_over(Host("0:0", has_image=False, check_mode=True)) == ("unknown", NEW)
+    with pytest.raises(DockerError, match="models_ollama cannot be handed over: No such image"):
+        hand_over(Host("0:0", has_image=False))
