@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, Problems, SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
@@ -57,9 +57,7 @@ class ActionModule(CredentialsAction):
         if values.get("state") == "absent":
             # Of what is removed only where it is has to be right; a vault or a file that others need may be gone.
             problems = [one for one in problems if re.match(rf"{role}_(state|dir|network):", one)]
-        problems = unknown(role, task_vars, options) + problems
-        if problems:
-            raise BadInput(problems)
+        Problems(unknown(role, task_vars, options) + problems).raise_any()
         result = dict(found.result)
         if role == "ollama_gateway" and values["state"] == "present":
             result.update(self._look_around(values, task_vars))
@@ -70,7 +68,7 @@ class ActionModule(CredentialsAction):
         """The certificates and folders that the variables name. All are judged before a former folder is moved."""
         kinds = ["secrets", "ca"] if values["tls"] == "self_signed" else ["secrets"]
         result: Dict = {}
-        problems: list[str] = []
+        problems = Problems()
         folders: dict[str, PrivateFolder] = {}
         try:
             result = self._certificates(values)
@@ -84,8 +82,7 @@ class ActionModule(CredentialsAction):
                         result["revoked"] = revoked(folders[kind].path)
             except SecretStoreError as error:
                 problems.append(str(error))
-        if problems:
-            raise BadInput(problems)
+        problems.raise_any()
         if not self._task.check_mode:
             folders = {kind: self._settled(kind, values, task_vars, only_look=False) for kind in kinds}
         for folder in folders.values():

@@ -14,7 +14,7 @@ import signal
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import OLD
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 # Nothing that the gateway logs is longer: it refuses larger requests. The rest of a longer line is not JSON.

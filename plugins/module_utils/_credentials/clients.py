@@ -1,15 +1,17 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads a list of clients, the one implementation for the modules and for the gateway's validation.
+"""Reads a list of clients, and what a run is told to do with their keys beyond it: rotate some, revoke some.
 
-All problems are collected, so that the user sees them in one go. None of them quotes a value that may be a secret: not
-even a name or id of the wrong form, for somebody may have written the secret there.
+None of the problems quotes a value that may be a secret: not even a name or id of the wrong form, for somebody may have
+written the secret there.
 """
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import json
 import re
 import typing as t
 import unicodedata
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import password_problem
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import DEFAULT_GRACE, read_grace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.subject import subject
 
@@ -45,6 +48,9 @@ _CULPRITS = (
     ("A", "an upper-case letter"),
 )
 
+# What an entry of a list is, once it is known to be a dictionary.
+Dict = t.Dict[t.Any, t.Any]
+
 
 @dataclass(frozen=True)
 class Key:
@@ -63,7 +69,7 @@ class Key:
 
     @property
     def name(self) -> str:
-        return "%s.%s" % (self.client, self.id)
+        return f"{self.client}.{self.id}"
 
 
 @dataclass(frozen=True)
@@ -96,19 +102,45 @@ class Rules:
     allow_weak_passwords: bool = True
 
 
-def read_clients(value: object, variable: str, rules: Rules) -> tuple[list[Client], list[str]]:
-    """The clients in `value`, and all problems, each beginning with its place below `variable`."""
+@dataclass(frozen=True)
+class Names:
+    """What the options of orders are called, for messages."""
+
+    rotate: str = "rotate"
+    revoke: str = "revoke"
+    grace: str = "grace"
+    secrets_dir: str = "secrets_dir"
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The keys to rotate, with the grace of the old ones in seconds, and those to revoke; `run` tells runs apart."""
+
+    time: datetime.datetime
+    run: str = ""
+    rotate: t.FrozenSet[str] = frozenset()
+    revoke: t.FrozenSet[str] = frozenset()
+    grace: int = 0
+    names: Names = Names()
+
+    @property
+    def now(self) -> str:
+        return key_form.moment(self.time)
+
+    def later(self, seconds: int) -> str:
+        return key_form.moment(self.time + datetime.timedelta(seconds=seconds))
+
+
+def read_clients(value: object, variable: str, rules: Rules, problems: Problems) -> list[Client]:
+    """The clients in `value`. The place of each problem begins with `variable`."""
     if not isinstance(value, (list, tuple)):
         # Before ansible-core 2.19 a templated list with a datetime in it arrives as text.
         hint = "; if it is one, put each expires in quotes" if isinstance(value, str) else ""
-        return [], ["%s: it must be a list of clients, each with a name%s" % (variable, hint)]
-    reader = _Reader(rules)
-    clients = []
-    for number, entry in enumerate(value):
-        client = reader.client(entry, "%s[%d]" % (variable, number))
-        if client:
-            clients.append(client)
-    return clients, reader.problems
+        problems.add(variable, f"it must be a list of clients, each with a name{hint}")
+        return []
+    reader = _Reader(rules, problems)
+    clients = [reader.client(entry, f"{variable}[{number}]") for number, entry in enumerate(value)]
+    return [client for client in clients if client]
 
 
 def present_keys(clients: t.Iterable[Client]) -> list[Key]:
@@ -116,120 +148,110 @@ def present_keys(clients: t.Iterable[Client]) -> list[Key]:
     return [key for client in clients if client.present for key in client.keys if key.present]
 
 
+def read_orders(
+    options: t.Mapping[str, t.Any], clients: t.Sequence[Client], run: str, names: Names, problems: Problems
+) -> Orders:
+    """The orders in the options rotate, revoke and grace."""
+    listed = [key.name for client in clients for key in client.keys]
+    rotate = _read_names(options["rotate"], listed, names.rotate, problems)
+    revoke = _read_names(options["revoke"], listed, names.revoke, problems)
+    present = {key.name for key in present_keys(clients)} if rotate else set()
+    for name in rotate:
+        if name in revoke:
+            problems.add(names.rotate, f"{name} is to be revoked too; choose one of the two")
+        elif name not in present:
+            problems.add(names.rotate, f"{name} is absent, so there is nothing to rotate")
+    grace, problem = read_grace(options["grace"])
+    if problem:
+        problems.add(names.grace, problem)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return Orders(now, run, frozenset(rotate), frozenset(revoke), grace, names)
+
+
+def _read_names(value: object, listed: t.Sequence[str], variable: str, problems: Problems) -> list[str]:
+    """The names of keys in a list, or in a text with commas or JSON, as the command line gives it."""
+    if isinstance(value, str) and not value.strip().startswith("["):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    elif isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        problems.add(variable, 'it must be a list of keys such as ["alice.laptop"], or alice.laptop,bob.ci')
+        return []
+    known = set(listed)
+    for number, name in enumerate(value):
+        if name not in known:
+            # Not quoted: somebody may have given the secret instead of the name.
+            hint = _meant(name, listed) or "a key is named <client>.<id>, such as alice.laptop"
+            problems.add(f"{variable}[{number}]", f"it is no key of the clients; {hint}")
+    return [name for name in value if name in known]
+
+
+def _meant(name: object, known: t.Sequence[str]) -> str:
+    closest = difflib.get_close_matches(str(name), known, n=1)
+    return f"is {closest[0]} meant?" if closest else ""
+
+
 class _Reader:
-    def __init__(self, rules: Rules) -> None:
+    """Reads entries one after the other, and remembers what each may have but once."""
+
+    def __init__(self, rules: Rules, problems: Problems) -> None:
         self.rules = rules
-        self.problems: list[str] = []
+        self.problems = problems
         self._names: dict[str, str] = {}
         self._secrets: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
 
     def client(self, entry: object, place: str) -> Client | None:
         if not isinstance(entry, dict):
-            self._problem(place, "it must be a dictionary with a name, and a password, keys or certificates")
+            self.problems.add(place, "it must be a dictionary with a name, and a password, keys or certificates")
             return None
         name = self._name(entry, "name", _NAME, place)
-        place = place if name is None else "%s (%s)" % (place, name)
+        number, place = place, place if name is None else f"{place} ({name})"
         self._unknown(entry, CLIENT_KEYS, place)
-        present = self._state(entry, place, CLIENT_STATES) != "absent"
+        present = self._state(entry, CLIENT_STATES, place) != "absent"
         if name is not None:
             self._once(self._names, name, place, "the name is used by %s already; give each client a name of its own")
         password = entry.get("password")
         if self.rules.scheme is not None and present and "password" in entry:
-            problem = password_problem(
-                password, self.rules.scheme, None if self.rules.allow_weak_passwords else str(name)
-            )
+            user = None if self.rules.allow_weak_passwords else str(name)
+            problem = password_problem(password, self.rules.scheme, user)
             if problem:
-                self._problem(place, problem)
-        keys = self._keys(entry, place, name, present) if self.rules.keys else []
-        certificates = self._certificates(entry, place) if present else ()
+                self.problems.add(place, problem)
+        keys: list[Key | None] = []
+        if self.rules.keys:
+            ids: dict[str, str] = {}
+            for position, item in enumerate(self._list(entry, "keys", "keys must be a list, each with an id", place)):
+                keys.append(self._key(item, f"{number}.keys[{position}]", name, present, ids))
+        certificates = self._certificates(entry, number, place) if present else ()
         scopes = self._scopes(entry, place)
         models = self._models(entry, place)
         notes = self._note(entry, "owner", place), self._note(entry, "comment", place)
         if name is None:
             return None
         text = str(password) if "password" in entry else None
-        has_keys = bool(entry.get("keys"))
-        return Client(place, name, text, tuple(keys), has_keys, present, scopes, models, *notes, certificates)
+        sound = tuple(key for key in keys if key)
+        return Client(place, name, text, sound, bool(entry.get("keys")), present, scopes, models, *notes, certificates)
 
-    def _certificates(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
-        value = entry.get("certificates", [])
-        if not isinstance(value, (list, tuple)):
-            self._problem(place, 'certificates must be a list of subjects, such as ["CN=alice,O=Example"]')
-            return ()
-        index, blank, name = place.partition(" ")
-        subjects = [
-            self._subject(item, "%s.certificates[%d]%s%s" % (index, number, blank, name))
-            for number, item in enumerate(value)
-        ]
-        return tuple(one for one in subjects if one is not None)
-
-    def _subject(self, value: t.Any, place: str) -> str | None:
-        try:
-            read = subject(value)
-        except ValueError as error:
-            self._problem(place, str(error))
-            return None
-        message = "the subject is that of %s too, so nobody could tell them apart; list it once"
-        self._once(self._subjects, read, place, message)
-        return read
-
-    def _scopes(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
-        value = entry.get("scopes", list(DEFAULT_SCOPES))
-        known = ", ".join(SCOPES)
-        if not isinstance(value, (list, tuple)) or not value:
-            self._problem(place, "scopes must be a list of at least one of %s" % known)
-            return ()
-        for number, scope in enumerate(value):
-            if scope not in SCOPES:
-                closest = difflib.get_close_matches(str(scope), SCOPES, n=1)
-                hint = "is %s meant?" % closest[0] if closest else "known are %s" % known
-                # What is no word may be a secret in the wrong place.
-                what = scope if isinstance(scope, str) and _SCOPE.match(scope) else "scopes[%d]" % number
-                self._problem(place, "scopes: %s is unknown; %s" % (what, hint))
-        return tuple(scope for scope in SCOPES if scope in value)
-
-    def _models(self, entry: dict[t.Any, t.Any], place: str) -> tuple[str, ...]:
-        value = entry.get("models", list(ALL_MODELS))
-        if isinstance(value, (list, tuple)) and value and all(isinstance(m, str) and _MODELS.match(m) for m in value):
-            return tuple(value)
-        form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
-        self._problem(place, "models must be a list of at least one name or pattern, %s" % form)
-        return ()
-
-    def _keys(self, entry: dict[t.Any, t.Any], place: str, name: str | None, wanted: bool) -> list[Key]:
-        value = entry.get("keys", [])
-        if not isinstance(value, (list, tuple)):
-            self._problem(place, "keys must be a list, each with an id")
-            return []
-        ids: dict[str, str] = {}
-        keys = []
-        for number, item in enumerate(value):
-            key = self._key(item, "keys[%d]" % number, place, name, wanted, ids)
-            if key:
-                keys.append(key)
-        return keys
-
-    def _key(
-        self, entry: object, number: str, client_place: str, client: str | None, wanted: bool, ids: dict[str, str]
-    ) -> Key | None:
-        # "clients[2] (bob)" becomes "clients[2].keys[0] (bob.laptop)".
-        place = "%s.%s" % (client_place.split(" ")[0], number)
+    def _key(self, entry: object, place: str, client: str | None, wanted: bool, ids: dict[str, str]) -> Key | None:
+        """The key at `place`, such as clients[2].keys[0]; nothing but its form counts unless its client is `wanted`."""
         if not isinstance(entry, dict):
-            self._problem(place, "it must be a dictionary with an id")
+            self.problems.add(place, "it must be a dictionary with an id")
             return None
         key_id = self._name(entry, "id", _KEY_ID, place)
         if key_id is not None:
-            place = "%s (%s)" % (place, key_id if client is None else "%s.%s" % (client, key_id))
+            place = f"{place} ({key_id})" if client is None else f"{place} ({client}.{key_id})"
             self._once(ids, key_id, place, "the id is used by %s already; give each key of a client an id of its own")
         self._unknown(entry, KEY_KEYS, place)
-        state = self._state(entry, place, KEY_STATES)
+        state = self._state(entry, KEY_STATES, place)
         not_before = expires = None
         if state != "absent" and wanted:
             self._secret(entry, place)
             not_before, expires = self._moment(entry, "not_before", place), self._moment(entry, "expires", place)
             if not_before and expires and not_before >= expires:
-                self._problem(place, "not_before must be before expires, or the key is never valid")
+                self.problems.add(place, "not_before must be before expires, or the key is never valid")
         comment = self._note(entry, "comment", place)
         grace = self._grace(entry, state, place)
         if client is None or key_id is None:
@@ -238,34 +260,69 @@ class _Reader:
         present, rotated = state != "absent", state == "rotated"
         return Key(place, client, key_id, secret, expires, present, not_before, comment, rotated, grace)
 
-    def _secret(self, entry: dict[t.Any, t.Any], place: str) -> None:
+    def _secret(self, entry: Dict, place: str) -> None:
         if "secret" not in entry:
             return
         problem = key_form.secret_problem(entry["secret"], self.rules.allow_weak_secrets)
         if problem:
-            self._problem(place, problem)
+            self.problems.add(place, problem)
         else:
             message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
             self._once(self._secrets, entry["secret"], place, message)
 
-    def _moment(self, entry: dict[t.Any, t.Any], option: str, place: str) -> str | None:
-        if option not in entry:
-            return None
+    def _moment(self, entry: Dict, option: str, place: str) -> str | None:
         try:
-            return key_form.read_expiry(entry[option])
+            return key_form.read_expiry(entry[option]) if option in entry else None
         except (ValueError, OverflowError):
-            self._problem(place, '%s must be a moment in UTC such as "2027-01-01T00:00:00Z"' % option)
+            self.problems.add(place, f'{option} must be a moment in UTC such as "2027-01-01T00:00:00Z"')
             return None
 
-    def _grace(self, entry: dict[t.Any, t.Any], state: str, place: str) -> int:
+    def _grace(self, entry: Dict, state: str, place: str) -> int:
         if "grace" in entry and state != "rotated":
-            self._problem(place, "grace counts with state rotated only; remove it, or set the state")
+            self.problems.add(place, "grace counts with state rotated only; remove it, or set the state")
         seconds, problem = read_grace(entry.get("grace", DEFAULT_GRACE))
         if problem:
-            self._problem(place, problem)
+            self.problems.add(place, problem)
         return seconds
 
-    def _note(self, entry: dict[t.Any, t.Any], option: str, place: str) -> str | None:
+    def _certificates(self, entry: Dict, number: str, place: str) -> tuple[str, ...]:
+        right = 'certificates must be a list of subjects, such as ["CN=alice,O=Example"]'
+        found = []
+        for position, value in enumerate(self._list(entry, "certificates", right, place)):
+            # "clients[2] (bob)" becomes "clients[2].certificates[0] (bob)".
+            of_one = f"{number}.certificates[{position}]{place[len(number) :]}"
+            try:
+                found.append(subject(value))
+            except ValueError as error:
+                self.problems.add(of_one, str(error))
+            else:
+                message = "the subject is that of %s too, so nobody could tell them apart; list it once"
+                self._once(self._subjects, found[-1], of_one, message)
+        return tuple(found)
+
+    def _scopes(self, entry: Dict, place: str) -> tuple[str, ...]:
+        value = entry.get("scopes", list(DEFAULT_SCOPES))
+        known = ", ".join(SCOPES)
+        if not isinstance(value, (list, tuple)) or not value:
+            self.problems.add(place, f"scopes must be a list of at least one of {known}")
+            return ()
+        for number, scope in enumerate(value):
+            if scope not in SCOPES:
+                # What is no word may be a secret in the wrong place.
+                what = scope if isinstance(scope, str) and _SCOPE.match(scope) else f"scopes[{number}]"
+                hint = _meant(scope, SCOPES) or f"known are {known}"
+                self.problems.add(place, f"scopes: {what} is unknown; {hint}")
+        return tuple(scope for scope in SCOPES if scope in value)
+
+    def _models(self, entry: Dict, place: str) -> tuple[str, ...]:
+        value = entry.get("models", list(ALL_MODELS))
+        if isinstance(value, (list, tuple)) and value and all(isinstance(m, str) and _MODELS.match(m) for m in value):
+            return tuple(value)
+        form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
+        self.problems.add(place, f"models must be a list of at least one name or pattern, {form}")
+        return ()
+
+    def _note(self, entry: Dict, option: str, place: str) -> str | None:
         """A text for people, without influence on anything."""
         value = entry.get(option)
         if option in entry and not (
@@ -273,54 +330,57 @@ class _Reader:
             and len(value) <= _LONGEST_NOTE
             and not any(unicodedata.category(sign) in _NO_NOTE for sign in value)
         ):
-            message = "the %s must be a text of one line, without control characters and %d characters at most"
-            self._problem(place, message % (option, _LONGEST_NOTE))
+            text = f"must be a text of one line, without control characters and {_LONGEST_NOTE} characters at most"
+            self.problems.add(place, f"the {option} {text}")
             return None
         return value
 
-    def _name(self, entry: dict[t.Any, t.Any], option: str, form: re.Pattern[str], place: str) -> str | None:
+    def _name(self, entry: Dict, option: str, form: re.Pattern[str], place: str) -> str | None:
         value = entry.get(option)
         if value is None or value == "":
-            self._problem(place, "the %s is missing or empty" % option)
+            self.problems.add(place, f"the {option} is missing or empty")
         elif not isinstance(value, str):
-            self._problem(place, "the %s must be a string; put it in quotes" % option)
+            self.problems.add(place, f"the {option} must be a string; put it in quotes")
         elif form.match(value) and len(value) <= _LONGEST:
             return value
         else:
             signs = "a-z, 0-9, '_' and '-'" if option == "id" else "a-z, 0-9, '.', '_' and '-'"
-            message = "the %s %s; it may have %d characters of %s at most, the first a letter or digit"
-            self._problem(place, message % (option, _culprit(value), _LONGEST, signs))
+            right = f"it may have {_LONGEST} characters of {signs} at most, the first a letter or digit"
+            self.problems.add(place, f"the {option} {_culprit(value)}; {right}")
         return None
 
-    def _state(self, entry: dict[t.Any, t.Any], place: str, known: tuple[str, ...]) -> str:
+    def _state(self, entry: Dict, known: tuple[str, ...], place: str) -> str:
         state = entry.get("state", known[0])
         if state in known:
             return str(state)
-        self._problem(place, "state must be %s or %s" % (", ".join(known[:-1]), known[-1]))
+        self.problems.add(place, f"state must be {', '.join(known[:-1])} or {known[-1]}")
         return known[0]
 
-    def _unknown(self, entry: dict[t.Any, t.Any], known: tuple[str, ...], place: str) -> None:
-        for key in entry:
-            if key not in known:
-                closest = difflib.get_close_matches(str(key), known, n=1)
-                hint = "is %s meant?" % closest[0] if closest else "known are %s" % ", ".join(known)
-                self._problem(place, "'%s' is unknown here; %s" % (key, hint))
+    def _list(self, entry: Dict, option: str, right: str, place: str) -> t.Sequence[t.Any]:
+        value = entry.get(option, [])
+        if isinstance(value, (list, tuple)):
+            return value
+        self.problems.add(place, right)
+        return []
+
+    def _unknown(self, entry: Dict, known: tuple[str, ...], place: str) -> None:
+        for option in entry:
+            if option not in known:
+                hint = _meant(option, known) or f"known are {', '.join(known)}"
+                self.problems.add(place, f"'{option}' is unknown here; {hint}")
 
     def _once(self, seen: dict[str, str], value: str, place: str, message: str) -> None:
         if value in seen:
-            self._problem(place, message % seen[value])
+            self.problems.add(place, message % seen[value])
         else:
             seen[value] = place
-
-    def _problem(self, place: str, text: str) -> None:
-        self.problems.append("%s: %s" % (place, text))
 
 
 def _culprit(value: str) -> str:
     """What is wrong with a name, without quoting it."""
     for sign, description in _CULPRITS:
         if sign in re.sub("[A-Z]", "A", value):
-            return "contains %s" % description
+            return f"contains {description}"
     if len(value) > _LONGEST:
-        return "has %d characters" % len(value)
+        return f"has {len(value)} characters"
     return "contains a character that it may not, or begins with one"

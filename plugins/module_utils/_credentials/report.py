@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.access_log import Credential, Uses
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import ALL_MODELS, DEFAULT_SCOPES
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import OLD, Entry, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import Entry, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import identify
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import OTHERS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile

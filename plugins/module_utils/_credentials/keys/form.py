@@ -15,6 +15,8 @@ import string
 import zlib
 
 PREFIX = "ghk_"
+# `alice.laptop~old` is the key that a rotation of alice.laptop superseded. No id can hold a "~".
+OLD = "~old"
 BITS = 128
 # The fewest characters of a secret, however weak it may be: what is shorter is rather a part of something else.
 SHORTEST = 8
