@@ -138,7 +138,7 @@ def _warnings(job: Job, key: Key) -> t.Iterator[str]:
     if there and rotates and is_foreign(job.known[key.name], verdict, there):
         shown = key_form.fingerprint(there)
         yield f"the host's key (fingerprint {shown}) is not one that this controller wrote last: it ends at once"
-    if key.expires and key_form.is_past(key.expires):
+    if key.expires and key.expires <= job.orders.now:
         yield f"the key expired on {key.expires}; the gateway refuses it"
     if verdict.idle:
         yield "the host has this secret already, so there is nothing to rotate; give the key a new secret"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import HIDDEN, check, make
@@ -33,17 +32,16 @@ def is_to_move(old: str, new: str, kind: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise SecretStoreError("%s: the folder cannot be looked at: %s" % (old, error.strerror)) from None
+        raise SecretStoreError(f"{old}: the folder cannot be looked at: {error.strerror}") from None
     others = sorted(name for name in there - ours if not name.startswith("."))
     if others:
-        message = "%s: keys are kept in %s now, and beside the keys there are files of yours here, such as %s; move %s "
-        message += "to %s, or the others away from here"
-        raise SecretStoreError(message % (old, new, others[0], "the keys" if kind == "secrets" else "the CA", new))
+        what = "the keys" if kind == "secrets" else "the CA"
+        yours = f"beside the keys there are files of yours here, such as {others[0]}"
+        raise SecretStoreError(f"{_moved(old, new)}, and {yours}; move {what} to {new}, or the others away from here")
     # Unless another host of this run has just moved it.
     if os.path.isdir(new) and os.listdir(new) and os.path.isdir(old):
-        message = "%s: keys are kept in %s now, and there are some in both; put those that the hosts have into the "
-        message += "second, and remove the first. Nothing was moved"
-        raise SecretStoreError(message % (old, new))
+        advice = "put those that the hosts have into the second, and remove the first. Nothing was moved"
+        raise SecretStoreError(f"{_moved(old, new)}, and there are some in both; {advice}")
     return True
 
 
@@ -64,12 +62,12 @@ def move(old: str, new: str) -> bool:
     return True
 
 
-def _by_hand(old: str, new: str, reason: t.Optional[str]) -> str:
-    return "%s: keys are kept in %s now, and this folder cannot be moved there (%s); move it yourself" % (
-        old,
-        new,
-        reason,
-    )
+def _moved(old: str, new: str) -> str:
+    return f"{old}: keys are kept in {new} now"
+
+
+def _by_hand(old: str, new: str, reason: str | None) -> str:
+    return f"{_moved(old, new)}, and this folder cannot be moved there ({reason}); move it yourself"
 
 
 def _is_ours(path: str, kind: str) -> bool:

@@ -14,12 +14,12 @@ import datetime
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.access_log import Credential, Uses
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import ALL_MODELS, DEFAULT_SCOPES
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import Entry, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import parse
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import identify
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import OTHERS
@@ -72,7 +72,7 @@ class Rights:
 
 
 @dataclass
-class Problems:
+class Damage:
     """What is wrong with one file: reasons, each with the numbers of its lines."""
 
     file: str
@@ -82,57 +82,60 @@ class Problems:
         self.reasons.setdefault(reason, []).append(line)
 
     def texts(self) -> list[str]:
-        return ["%s, %s: %s" % (self.file, _lines(numbers), reason) for reason, numbers in self.reasons.items()]
+        return [f"{self.file}, {_lines(numbers)}: {reason}" for reason, numbers in self.reasons.items()]
 
 
-def read_keys(content: bytes, problems: Problems) -> list[Key]:
+def read_keys(content: bytes, damage: Damage) -> list[Key]:
     """The keys of the file `api_keys`."""
     keys = []
-    for number, text in _records(content, problems):
+    for number, text in _records(content, damage):
         try:
-            keys.append(_key(parse(number, text)))
+            entry = parse(number, text)
         except DamagedFile as error:
-            problems.add(error.reason, number)
+            damage.add(error.reason, number)
+            continue
+        fingerprint = key_form.fingerprint(entry.digest)
+        client, _dot, key_id = (entry.name or "").rpartition(".")
+        if entry.name is None:
+            client, key_id = PLAIN_TEXT, f"sha256:{fingerprint}"
+        keys.append(Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires))
     return keys
 
 
-def read_passwords(content: bytes, problems: Problems) -> dict[str, str]:
+def read_passwords(content: bytes, damage: Damage) -> dict[str, str]:
     """The users of the file `htpasswd`, with how their passwords are hashed."""
     schemes: dict[str, str] = {}
-    for number, text in _records(content, problems):
+    for number, text in _records(content, damage):
         name, colon, hashed = text.partition(":")
         if not colon or not name or re.search(r"\s", name) or not name.isprintable():
-            problems.add("it does not begin with a name without spaces and a colon", number)
+            damage.add("it does not begin with a name without spaces and a colon", number)
         elif name in schemes:
-            problems.add("an earlier line has the same name, and counts", number)
+            damage.add("an earlier line has the same name, and counts", number)
         else:
             schemes[name] = str(identify(hashed) or UNKNOWN_SCHEME)
             if hashed.startswith("{"):
-                problems.add(_UNSALTED, number)
+                damage.add(_UNSALTED, number)
     return schemes
 
 
-def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
+def read_rights(content: bytes, damage: Damage) -> dict[str, Rights]:
     """What the file `clients.json` says of clients."""
     try:
         entries = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        problems.add("it is not JSON", getattr(error, "lineno", 1))
+        damage.add("it is not JSON", getattr(error, "lineno", 1))
         return {}
     if not isinstance(entries, dict):
-        problems.add("it is not a JSON object of clients", 1)
+        damage.add("it is not a JSON object of clients", 1)
         return {}
     rights = {}
     damaged = []
     for name, entry in entries.items():
         if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
+            scopes, models, certificates = ([printable(text) for text in entry.get(one, [])] for one, _ in _LISTS)
+            owner, comment = _text(entry.get("owner")), _text(entry.get("comment"))
             rights[printable(name)] = Rights(
-                scopes=_printables(entry["scopes"]),
-                models=_printables(entry["models"]),
-                owner=_text(entry.get("owner")),
-                comment=_text(entry.get("comment")),
-                key_comments=_key_comments(entry.get("keys")),
-                certificates=_printables(entry.get("certificates", [])),
+                scopes, models, owner, comment, _key_comments(entry.get("keys")), certificates
             )
         else:
             damaged.append(name)
@@ -141,15 +144,14 @@ def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
         begins.setdefault(line.decode("utf-8").strip().partition(": ")[0], number)
     for name in damaged:
         reason = "a client must have scopes and models, and may have certificates, each a list of texts"
-        problems.add(reason, begins.get('"%s"' % name, 1))
+        damage.add(reason, begins.get(f'"{name}"', 1))
     return rights
 
 
 def creations(keys: t.Iterable[Key]) -> dict[Credential, datetime.datetime]:
     """When keys were created, where that is known."""
-    form = "%Y-%m-%dT%H:%M:%S%z"
     return {
-        (key.client, key.id): datetime.datetime.strptime(key.created.replace("Z", "+0000"), form)
+        (key.client, key.id): datetime.datetime.fromisoformat(key.created.replace("Z", "+00:00"))
         for key in keys
         if key.created is not None
     }
@@ -203,24 +205,14 @@ def describe(
 
 def told(moment: datetime.datetime | None) -> str | None:
     """The moment as 2027-01-01T00:00:00Z."""
-    if moment is None:
-        return None
-    return moment.astimezone(datetime.timezone.utc).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return None if moment is None else key_form.moment(moment.astimezone(datetime.timezone.utc))
 
 
 def _describe_key(key: Key, right: Rights, uses: Uses, now: str) -> dict[str, t.Any]:
+    said = asdict(key)
+    used = uses.last.get((said.pop("client"), key.id))
     named = key.id[: -len(OLD)] if key.id.endswith(OLD) else key.id
-    return dict(
-        id=key.id,
-        fingerprint=key.fingerprint,
-        last4=key.last4,
-        created=key.created,
-        not_before=key.not_before,
-        expires=key.expires,
-        comment=right.key_comments.get(named),
-        state=key.state(now),
-        last_use=told(uses.last.get((key.client, key.id))),
-    )
+    return dict(said, comment=right.key_comments.get(named), state=key.state(now), last_use=told(used))
 
 
 def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
@@ -229,24 +221,16 @@ def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
     return dict(unknown, id=printable(key_id), state="revoked", last_use=told(uses.last.get((client, key_id))))
 
 
-def _records(content: bytes, problems: Problems) -> t.Iterator[tuple[int, str]]:
+def _records(content: bytes, damage: Damage) -> t.Iterator[tuple[int, str]]:
     """The lines that are neither empty nor comments, with their numbers."""
     for number, line in enumerate(content.split(b"\n"), 1):
         try:
             text = line.decode("utf-8").strip()
         except UnicodeDecodeError:
-            problems.add("it is not UTF-8 text", number)
+            damage.add("it is not UTF-8 text", number)
             continue
         if text and not text.startswith("#"):
             yield number, text
-
-
-def _key(entry: Entry) -> Key:
-    fingerprint = key_form.fingerprint(entry.digest)
-    if entry.name is None:
-        return Key(PLAIN_TEXT, "sha256:%s" % fingerprint, fingerprint)
-    client, _dot, key_id = entry.name.rpartition(".")
-    return Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires)
 
 
 def _is_list(value: object) -> bool:
@@ -262,10 +246,6 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _printables(texts: t.Iterable[str]) -> list[str]:
-    return [printable(text) for text in texts]
-
-
 def _key_comments(value: object) -> dict[str, str]:
     entries = value.items() if isinstance(value, dict) else ()
     comments = {printable(key): _text(entry.get("comment")) for key, entry in entries if isinstance(entry, dict)}
@@ -273,6 +253,6 @@ def _key_comments(value: object) -> dict[str, str]:
 
 
 def _lines(numbers: t.Sequence[int]) -> str:
-    told_ones = ", ".join(str(number) for number in numbers[:_TOLD])
-    more = " and %d more" % (len(numbers) - _TOLD) if len(numbers) > _TOLD else ""
-    return "line%s %s%s" % ("s" if len(numbers) > 1 else "", told_ones, more)
+    first = ", ".join(map(str, numbers[:_TOLD]))
+    more = f" and {len(numbers) - _TOLD} more" if len(numbers) > _TOLD else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {first}{more}"

@@ -130,9 +130,9 @@ class KeyFile:
         return self.there[name].digest if name in self.there else None
 
     def is_rotated(self, key: Key, verdict: Verdict) -> bool:
-        """Whether the key that the host has is one of which a rotation takes the place."""
+        """Whether the host has the key of which a rotation takes the place."""
         there = self.digest(key.name)
-        return verdict.marker is not None and there is not None and verdict.marker.old == there
+        return there is not None and verdict.marker is not None and verdict.marker.old == there
 
     def update(
         self, clients: t.Sequence[Client], verdicts: t.Mapping[str, Verdict], purge: bool, now: str
@@ -141,32 +141,27 @@ class KeyFile:
         of these, by the names of the lines, without those that are yet to be generated.
         """
         keys = [key for key in present_keys(clients) if not verdicts[key.name].blocked]
-        wanted: dict[str, Entry] = {}
-        for key in keys:
-            secret = verdicts[key.name].secret
-            if secret is not None:
-                wanted[key.name] = self._entry(key, secret, now)
+        secrets = {key.name: verdicts[key.name].secret for key in keys}
+        wanted = {key.name: self._entry(key, secret, now) for key in keys for secret in [secrets[key.name]] if secret}
         owners = {wanted[key.name].digest: key for key in keys if key.name in wanted}
         records = []
         for key in keys:
-            old = self._superseded(key, verdicts[key.name].marker, now)
+            marker = verdicts[key.name].marker
+            old = self._superseded(key, marker, now) if marker and marker.old else None
             # One that is somebody's valid key counts as that.
-            if old is not None and old.digest not in owners:
+            if old and old.digest not in owners:
                 owners[old.digest] = key
                 wanted[key.name + OLD] = old
-            rotation = self._rotation(key, verdicts[key.name], wanted.get(key.name + OLD))
+            rotation = ""
+            if self.is_rotated(key, verdicts[key.name]):
+                shown = key_form.fingerprint(self.there[key.name].digest)
+                end = f"valid until {old.expires}" if old and key.name + OLD in wanted else "refused from now on"
+                rotation = f"rotated; the old key (fingerprint {shown}) is {end}"
             records.append(self._record(key, wanted.get(key.name), rotation))
             if key.name + OLD in wanted:
                 records.append(self._record(key, wanted[key.name + OLD], ""))
 
-        present = {key.name for key in keys}
-        absent_clients = {client.name for client in clients if not client.present}
-        absent_keys = {key.name for client in clients for key in client.keys if key.name not in present}
-
-        def is_absent(name: str) -> bool:
-            key = name[: -len(OLD)] if name.endswith(OLD) else name
-            return key in absent_keys or key.rpartition(".")[0] in absent_clients or (name != key and key in present)
-
+        is_absent = _absence(clients, {key.name for key in keys})
         if not purge:
             self._refuse_doubles({record.name for record in records}, owners, is_absent)
         return merge(self._content, self._lines, records, purge, is_absent), wanted
@@ -178,16 +173,14 @@ class KeyFile:
         guessable = "yes" if key_form.is_guessable(secret) else None
         return Entry(key.name, digest, key.expires, key.not_before, created, key_form.last4(secret), guessable)
 
-    def _superseded(self, key: Key, marker: Marker | None, now: str) -> Entry | None:
+    def _superseded(self, key: Key, marker: Marker, now: str) -> Entry | None:
         """The old key of a rotation, as long as it goes on.
 
         What lines of it say makes its life shorter, on this host, and never longer: not beyond their expiry, nor before
         their time has come. Nobody has its secret any more: it can be guessed if its own line said so.
         """
-        if marker is None or marker.old is None:
-            return None
         lines = [line for line in map(self.there.get, (key.name + OLD, key.name)) if line and line.digest == marker.old]
-        end = min(filter(None, [marker.expires, key.expires, *(line.expires for line in lines)]))
+        end = min(filter(None, (marker.expires, key.expires, *(line.expires for line in lines))))
         if end <= now or any(line.not_before and line.not_before > now for line in lines):
             return None
         guessable = lines[0].guessable if lines else None
@@ -195,7 +188,7 @@ class KeyFile:
         is_marked = bool(lines) and (lines[0].name != key.name or lines[0].last4 is not None)
         if key.secret is not None and not is_marked:
             guessable = "yes"
-        return Entry(key.name + OLD, marker.old, end, guessable=guessable)
+        return Entry(key.name + OLD, str(marker.old), end, guessable=guessable)
 
     def _record(self, key: Key, entry: Entry | None, rotation: str) -> Record:
         if entry is None:
@@ -208,12 +201,6 @@ class KeyFile:
         # What else a line says, or leaves out, is no reason to write.
         text = self._texts[name] if name in self.there and not edits else serialise(entry)
         return Record(name, text, entry.about, (rotation or f"edited: {edits}") if edits else "")
-
-    def _rotation(self, key: Key, verdict: Verdict, old: Entry | None) -> str:
-        if verdict.marker is None or not self.is_rotated(key, verdict):
-            return ""
-        end = f"valid until {old.expires}" if old else "refused from now on"
-        return f"rotated; the old key (fingerprint {key_form.fingerprint(str(verdict.marker.old))}) is {end}"
 
     def _refuse_doubles(
         self, listed: t.AbstractSet[str], owners: t.Mapping[str, Key], is_absent: t.Callable[[str], bool]
@@ -229,6 +216,18 @@ class KeyFile:
             if entry.digest in owners:
                 text = f"line {line.number} of the file has the same key, so nobody could tell them apart"
                 raise BadInput([f"{owners[entry.digest].place}: {text}; remove that line"])
+
+
+def _absence(clients: t.Sequence[Client], present: t.AbstractSet[str]) -> t.Callable[[str], bool]:
+    """Which lines the clients want gone, by their names; the old key of a present one has its line if it goes on."""
+    absent_clients = {client.name for client in clients if not client.present}
+    absent_keys = {key.name for client in clients for key in client.keys if key.name not in present}
+
+    def is_absent(name: str) -> bool:
+        key = name[: -len(OLD)] if name.endswith(OLD) else name
+        return key in absent_keys or key.rpartition(".")[0] in absent_clients or (name != key and key in present)
+
+    return is_absent
 
 
 def _edits(old: Entry, new: Entry) -> str:

@@ -149,9 +149,3 @@ def moment(time: datetime.datetime) -> str:
 def last4(secret: str) -> str | None:
     """The end of a secret, to recognise it by; None where that would make the rest easier to guess."""
     return None if is_guessable(secret) else secret[-4:]
-
-
-def is_past(expires: str, now: datetime.datetime | None = None) -> bool:
-    """Whether the moment, in the form of read_expiry, is over."""
-    now = now or datetime.datetime.now(datetime.timezone.utc)
-    return expires <= now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -32,11 +32,6 @@ Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
 
 
-def read(content: bytes) -> list[Line]:
-    """The lines of the file; raises DamagedFile."""
-    return read_lines(content, _read_line)
-
-
 def update(
     content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, purge: bool, only_look: bool = False
 ) -> Outcome:
@@ -44,7 +39,7 @@ def update(
 
     With `only_look` nothing is hashed that nobody will write, and the text only tells whether the file changes.
     """
-    lines = read(content or b"")
+    lines = read_lines(content or b"", _read_line)
     there = {line.name: line for line in lines if line.name is not None}
     listed = {client.name: client for client in clients if client.present and client.password is not None}
     absent = {client.name for client in clients if not client.present}
@@ -75,13 +70,10 @@ def _hash(text: str) -> str:
 
 def _record(client: Client, line: Line | None, hasher: Hasher, hash_of: t.Callable[[str], str]) -> Record:
     password = client.password or ""
-    about = str(hasher.scheme)
-    change = ""
-    if line is not None:
-        change = _change(password, _hash(line.text), hasher)
-        if not change:
-            return Record(client.name, line.text, about)
-    return Record(client.name, "%s:%s" % (client.name, hash_of(password)), about, change)
+    change = "" if line is None else _change(password, _hash(line.text), hasher)
+    if line is not None and not change:
+        return Record(client.name, line.text, str(hasher.scheme))
+    return Record(client.name, f"{client.name}:{hash_of(password)}", str(hasher.scheme), change)
 
 
 def _change(password: str, hashed: str, hasher: Hasher) -> str:
