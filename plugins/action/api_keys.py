@@ -121,7 +121,7 @@ def _result(job: Job, entries: t.Mapping[str, Entry], generated: list[Key]) -> D
         "generated": [
             {"client": key.client, "id": key.id, "path": job.memory.path(key.name)} for key in generated if job.memory
         ],
-        "rotated": [key.name for key in job.keys if job.file.is_rotated(key, job.verdicts[key.name])],
+        "rotated": [key.name for key in job.keys if job.verdicts[key.name].supersedes(job.file.digest(key.name))],
         "revoked": [key.name for key in job.keys if job.verdicts[key.name].blocked],
         "ends": {name: entry.expires for name, entry in entries.items() if name.endswith(OLD)},
         "fingerprints": {

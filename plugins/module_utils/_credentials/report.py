@@ -166,37 +166,36 @@ def describe(
     revoked: t.Iterable[str] = (),
 ) -> list[dict[str, t.Any]]:
     """What the module returns of each client, by name. `revoked` are names of keys that stay out."""
-    of_client: dict[str, list[Key]] = {}
-    for key in keys:
-        of_client.setdefault(key.client, []).append(key)
-    gone: dict[str, list[dict[str, t.Any]]] = {}
+    # The gateway gives these the scopes that a client has by default.
+    known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
+    others = known.pop(OTHERS, Rights())
+    api_keys: dict[str, list[dict[str, t.Any]]] = {}
+    for key in sorted(keys, key=lambda key: key.id):
+        api_keys.setdefault(key.client, []).append(_describe_key(key, known.get(key.client, others), uses, now))
+    by_hand = {*api_keys, *passwords} - set(rights)
     for client, _dot, key_id in (name.rpartition(".") for name in sorted(revoked)):
-        if key_id not in [key.id for key in of_client.get(client, [])]:
-            gone.setdefault(client, []).append(_describe_revoked(client, key_id, uses))
+        if key_id not in [key["id"] for key in api_keys.get(client, [])]:
+            api_keys.setdefault(client, []).append(_describe_revoked(client, key_id, uses))
     # Of credentials that are gone, too: whether a client is still about does not depend on its keys.
     last: dict[str, datetime.datetime] = {}
     for (name, _key), moment in uses.last.items():
         last[name] = max(last.get(name, moment), moment)
-    # The gateway gives these the scopes that a client has by default.
-    known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
-    others = known.pop(OTHERS, Rights())
     named = [name for name in rights if name in known and (rights[name].scopes or rights[name].certificates)]
     clients = []
-    for name in sorted({*of_client, *passwords, *named, *gone}):
+    for name in sorted({*api_keys, *passwords, *named}):
         right = known.get(name, others)
         password = dict(scheme=passwords[name], last_use=told(uses.last.get((name, "")))) if name in passwords else None
-        ordered = sorted(of_client.get(name, []), key=lambda key: key.id)
         clients.append(
             dict(
                 name=name,
-                by_hand=name not in rights and (name in of_client or name in passwords),
+                by_hand=name in by_hand,
                 owner=right.owner,
                 comment=right.comment,
                 scopes=right.scopes,
                 models=right.models,
                 password=password,
                 certificates=[dict(subject=subject, state="valid") for subject in right.certificates],
-                api_keys=[*(_describe_key(key, right, uses, now) for key in ordered), *gone.get(name, [])],
+                api_keys=api_keys.get(name, []),
                 last_use=told(last.get(name)),
             )
         )

@@ -12,10 +12,10 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Key, present_keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Key
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Marker, Verdict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Verdict
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import (
     Line,
@@ -129,38 +129,36 @@ class KeyFile:
         """What the host has of a key."""
         return self.there[name].digest if name in self.there else None
 
-    def is_rotated(self, key: Key, verdict: Verdict) -> bool:
-        """Whether the host has the key of which a rotation takes the place."""
-        there = self.digest(key.name)
-        return there is not None and verdict.marker is not None and verdict.marker.old == there
-
     def update(
         self, clients: t.Sequence[Client], verdicts: t.Mapping[str, Verdict], purge: bool, now: str
     ) -> tuple[Outcome, dict[str, Entry]]:
         """What becomes of the file, given the verdict on each key that the clients are to have; and what it then says
         of these, by the names of the lines, without those that are yet to be generated.
         """
-        keys = [key for key in present_keys(clients) if not verdicts[key.name].blocked]
-        secrets = {key.name: verdicts[key.name].secret for key in keys}
-        wanted = {key.name: self._entry(key, secret, now) for key in keys for secret in [secrets[key.name]] if secret}
-        owners = {wanted[key.name].digest: key for key in keys if key.name in wanted}
+        listed = [key for client in clients for key in client.keys if key.name in verdicts]
+        keys = [key for key in listed if not verdicts[key.name].blocked]
+        wanted: dict[str, Entry] = {}
+        owners: dict[str, Key] = {}
+        for key in keys:
+            secret = verdicts[key.name].secret
+            if secret is not None:
+                entry = wanted[key.name] = self._entry(key, secret, now)
+                owners[entry.digest] = key
         records = []
         for key in keys:
-            marker = verdicts[key.name].marker
-            old = self._superseded(key, marker, now) if marker and marker.old else None
-            # One that is somebody's valid key counts as that.
-            if old and old.digest not in owners:
-                owners[old.digest] = key
-                wanted[key.name + OLD] = old
-            rotation = ""
-            if self.is_rotated(key, verdicts[key.name]):
-                shown = key_form.fingerprint(self.there[key.name].digest)
-                end = f"valid until {old.expires}" if old and key.name + OLD in wanted else "refused from now on"
-                rotation = f"rotated; the old key (fingerprint {shown}) is {end}"
+            marker, rotation = verdicts[key.name].marker, ""
+            if marker is not None and marker.old is not None:
+                old = self._superseded(key, marker.old, marker.expires, now)
+                # One that is somebody's valid key counts as that.
+                if old is not None and old.digest not in owners:
+                    owners[old.digest] = key
+                    wanted[key.name + OLD] = old
+                if verdicts[key.name].supersedes(self.digest(key.name)):
+                    end = f"valid until {old.expires}" if old and key.name + OLD in wanted else "refused from now on"
+                    rotation = f"rotated; the old key (fingerprint {key_form.fingerprint(marker.old)}) is {end}"
             records.append(self._record(key, wanted.get(key.name), rotation))
             if key.name + OLD in wanted:
                 records.append(self._record(key, wanted[key.name + OLD], ""))
-
         is_absent = _absence(clients, {key.name for key in keys})
         if not purge:
             self._refuse_doubles({record.name for record in records}, owners, is_absent)
@@ -173,14 +171,14 @@ class KeyFile:
         guessable = "yes" if key_form.is_guessable(secret) else None
         return Entry(key.name, digest, key.expires, key.not_before, created, key_form.last4(secret), guessable)
 
-    def _superseded(self, key: Key, marker: Marker, now: str) -> Entry | None:
+    def _superseded(self, key: Key, digest: str, end: str, now: str) -> Entry | None:
         """The old key of a rotation, as long as it goes on.
 
         What lines of it say makes its life shorter, on this host, and never longer: not beyond their expiry, nor before
         their time has come. Nobody has its secret any more: it can be guessed if its own line said so.
         """
-        lines = [line for line in map(self.there.get, (key.name + OLD, key.name)) if line and line.digest == marker.old]
-        end = min(filter(None, (marker.expires, key.expires, *(line.expires for line in lines))))
+        lines = [line for line in map(self.there.get, (key.name + OLD, key.name)) if line and line.digest == digest]
+        end = min(filter(None, (end, key.expires, *(line.expires for line in lines))))
         if end <= now or any(line.not_before and line.not_before > now for line in lines):
             return None
         guessable = lines[0].guessable if lines else None
@@ -188,7 +186,7 @@ class KeyFile:
         is_marked = bool(lines) and (lines[0].name != key.name or lines[0].last4 is not None)
         if key.secret is not None and not is_marked:
             guessable = "yes"
-        return Entry(key.name + OLD, str(marker.old), end, guessable=guessable)
+        return Entry(key.name + OLD, digest, end, guessable=guessable)
 
     def _record(self, key: Key, entry: Entry | None, rotation: str) -> Record:
         if entry is None:

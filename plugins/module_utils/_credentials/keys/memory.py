@@ -100,6 +100,10 @@ class Verdict:
     acts: bool = False
     idle: bool = False
 
+    def supersedes(self, there: str | None) -> bool:
+        """Whether a rotation takes the place of the key with this digest."""
+        return there is not None and self.marker is not None and self.marker.old == there
+
 
 def judge(key: Key, known: Known, there: str | None, orders: Orders) -> Verdict:
     """What is to become of a key that the inventory wants; `there` is the digest that the host has of it."""
