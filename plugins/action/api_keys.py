@@ -46,12 +46,12 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folder
 class Job:
     """What is asked for, what the controller knows of it and the host has, and what follows from that for each key."""
 
-    keys: t.List[Key]
+    keys: list[Key]
     orders: Orders
-    memory: t.Optional[KeyMemory]
-    known: t.Dict[str, Known]
+    memory: KeyMemory | None
+    known: dict[str, Known]
     file: KeyFile
-    verdicts: t.Dict[str, Verdict]
+    verdicts: dict[str, Verdict]
 
 
 class ActionModule(HostFileAction):

@@ -24,8 +24,10 @@ class BadInput(GatehouseError):
 class Problems(t.List[str]):
     """What is wrong, each with its place: collected, so that the user sees all of it in one go."""
 
-    def add(self, place: str, text: str) -> None:
-        self.append(f"{place}: {text}")
+    def add(self, place: str, text: str | None) -> None:
+        """Where there is no text, nothing is wrong."""
+        if text:
+            self.append(f"{place}: {text}")
 
     @contextlib.contextmanager
     def of(self, place: str) -> t.Iterator[None]:

@@ -33,8 +33,8 @@ class LogError(GatehouseError):
 class Uses:
     """When credentials were used last, and when the log begins; None for a log without requests."""
 
-    since: t.Optional[datetime.datetime] = None
-    last: t.Dict[Credential, datetime.datetime] = field(default_factory=dict)
+    since: datetime.datetime | None = None
+    last: dict[Credential, datetime.datetime] = field(default_factory=dict)
 
 
 def read(lines: t.Iterable[bytes], created: t.Mapping[Credential, datetime.datetime]) -> Uses:

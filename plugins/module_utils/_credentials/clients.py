@@ -59,11 +59,11 @@ class Key:
     place: str
     client: str
     id: str
-    secret: t.Optional[str] = field(repr=False)
-    expires: t.Optional[str]
+    secret: str | None = field(repr=False)
+    expires: str | None
     present: bool
-    not_before: t.Optional[str] = None
-    comment: t.Optional[str] = None
+    not_before: str | None = None
+    comment: str | None = None
     rotated: bool = False
     grace: int = 0
 
@@ -81,22 +81,22 @@ class Client:
 
     place: str
     name: str
-    password: t.Optional[str] = field(repr=False)
-    keys: t.Tuple[Key, ...]
+    password: str | None = field(repr=False)
+    keys: tuple[Key, ...]
     has_keys: bool
     present: bool
-    scopes: t.Tuple[str, ...] = DEFAULT_SCOPES
-    models: t.Tuple[str, ...] = ALL_MODELS
-    owner: t.Optional[str] = None
-    comment: t.Optional[str] = None
-    certificates: t.Tuple[str, ...] = ()
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    models: tuple[str, ...] = ALL_MODELS
+    owner: str | None = None
+    comment: str | None = None
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rules:
     """What of the clients is looked at: passwords if there is a scheme, keys if they are wanted."""
 
-    scheme: t.Optional[str] = None
+    scheme: str | None = None
     keys: bool = False
     allow_weak_secrets: bool = False
     allow_weak_passwords: bool = True
@@ -118,8 +118,8 @@ class Orders:
 
     time: datetime.datetime
     run: str = ""
-    rotate: t.FrozenSet[str] = frozenset()
-    revoke: t.FrozenSet[str] = frozenset()
+    rotate: frozenset[str] = frozenset()
+    revoke: frozenset[str] = frozenset()
     grace: int = 0
     names: Names = Names()
 
@@ -162,8 +162,7 @@ def read_orders(
         elif name not in present:
             problems.add(names.rotate, f"{name} is absent, so there is nothing to rotate")
     grace, problem = read_grace(options["grace"])
-    if problem:
-        problems.add(names.grace, problem)
+    problems.add(names.grace, problem)
     now = datetime.datetime.now(datetime.timezone.utc)
     return Orders(now, run, frozenset(rotate), frozenset(revoke), grace, names)
 
@@ -217,9 +216,7 @@ class _Reader:
         password = entry.get("password")
         if self.rules.scheme is not None and present and "password" in entry:
             user = None if self.rules.allow_weak_passwords else str(name)
-            problem = password_problem(password, self.rules.scheme, user)
-            if problem:
-                self.problems.add(place, problem)
+            self.problems.add(place, password_problem(password, self.rules.scheme, user))
         keys: list[Key | None] = []
         if self.rules.keys:
             ids: dict[str, str] = {}
@@ -264,9 +261,8 @@ class _Reader:
         if "secret" not in entry:
             return
         problem = key_form.secret_problem(entry["secret"], self.rules.allow_weak_secrets)
-        if problem:
-            self.problems.add(place, problem)
-        else:
+        self.problems.add(place, problem)
+        if not problem:
             message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
             self._once(self._secrets, entry["secret"], place, message)
 
@@ -281,8 +277,7 @@ class _Reader:
         if "grace" in entry and state != "rotated":
             self.problems.add(place, "grace counts with state rotated only; remove it, or set the state")
         seconds, problem = read_grace(entry.get("grace", DEFAULT_GRACE))
-        if problem:
-            self.problems.add(place, problem)
+        self.problems.add(place, problem)
         return seconds
 
     def _certificates(self, entry: Dict, number: str, place: str) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ UNKNOWN_SCHEME = "another kind of hash"
 _UNSALTED = "a password must not be kept in this form; make the line anew with `htpasswd -B`, or without -s and -p"
 
 # What a client has lists of, and what it has where there is none.
-_LISTS: t.Tuple[t.Tuple[str, t.Optional[t.List[str]]], ...] = (("scopes", None), ("models", None), ("certificates", []))
+_LISTS: tuple[tuple[str, list[str] | None], ...] = (("scopes", None), ("models", None), ("certificates", []))
 
 # So many numbers of lines are told; who repairs these finds the others.
 _TOLD = 10
@@ -45,10 +45,10 @@ class Key:
     client: str
     id: str
     fingerprint: str
-    last4: t.Optional[str] = None
-    created: t.Optional[str] = None
-    not_before: t.Optional[str] = None
-    expires: t.Optional[str] = None
+    last4: str | None = None
+    created: str | None = None
+    not_before: str | None = None
+    expires: str | None = None
 
     def state(self, now: str) -> str:
         """Whether the gateway takes the key now, and otherwise why not."""
@@ -63,12 +63,12 @@ class Key:
 class Rights:
     """What `clients.json` says of a client."""
 
-    scopes: t.List[str] = field(default_factory=list)
-    models: t.List[str] = field(default_factory=list)
-    owner: t.Optional[str] = None
-    comment: t.Optional[str] = None
-    key_comments: t.Dict[str, str] = field(default_factory=dict)
-    certificates: t.List[str] = field(default_factory=list)
+    scopes: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    owner: str | None = None
+    comment: str | None = None
+    key_comments: dict[str, str] = field(default_factory=dict)
+    certificates: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Damage:
     """What is wrong with one file: reasons, each with the numbers of its lines."""
 
     file: str
-    reasons: t.Dict[str, t.List[int]] = field(default_factory=dict)
+    reasons: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, reason: str, line: int) -> None:
         self.reasons.setdefault(reason, []).append(line)

@@ -34,7 +34,7 @@ NEEDS = ("any", *SCOPES, "account")
 OTHERS = "*"
 _OF_OTHERS = {"models": list(ALL_MODELS), "scopes": list(DEFAULT_SCOPES)}
 # Of a client that is to be gone: it is named, so that it is none of the others while its line is still there.
-_OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
+_OF_ABSENT: dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
 # Beside the scopes, in the same form: whoever has a file here is none of the others. The last to go, by its name.
 _NAMED = "named"
 

@@ -17,7 +17,7 @@ class Line:
 
     number: int
     text: str = field(repr=False)
-    name: t.Optional[str]
+    name: str | None
     about: str
 
     @property
@@ -41,10 +41,10 @@ class Outcome:
 
     text: str = field(repr=False)
     changed: bool
-    added: t.List[str]
-    updated: t.List[str]
-    removed: t.List[str]
-    unchanged: t.List[str]
+    added: list[str]
+    updated: list[str]
+    removed: list[str]
+    unchanged: list[str]
     before: str
     after: str
 

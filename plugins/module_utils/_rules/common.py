@@ -32,8 +32,8 @@ class Checked:
     """What was found: `problems` and `warnings` begin with their variable, `result` is for later tasks."""
 
     problems: Problems = field(default_factory=Problems)
-    warnings: t.List[str] = field(default_factory=list)
-    result: t.Dict[str, t.Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    result: dict[str, t.Any] = field(default_factory=dict)
 
 
 class Controller(t.NamedTuple):
@@ -47,7 +47,7 @@ class Controller(t.NamedTuple):
     run: str
 
 
-def wrong(prefix: str, rights: t.Mapping[str, t.Optional[str]]) -> Problems:
+def wrong(prefix: str, rights: t.Mapping[str, str | None]) -> Problems:
     """The problems of variables, by their names behind `prefix`."""
     return Problems(f"{prefix}{name}: it must be {right}" for name, right in rights.items() if right)
 

@@ -75,7 +75,7 @@ class Setting(t.NamedTuple):
     read: t.Callable[[object], t.Tuple[str, str]]
 
 
-def _count(value: object) -> t.Tuple[str, str]:
+def _count(value: object) -> tuple[str, str]:
     right = "a whole number, or 0 for Ollama's own choice"
     text = str(value)
     if isinstance(value, bool) or not re.match(r"\d{1,18}\Z", text, re.ASCII):
@@ -83,13 +83,13 @@ def _count(value: object) -> t.Tuple[str, str]:
     return ("" if int(text) == 0 else str(int(text))), ""
 
 
-def _duration(value: object) -> t.Tuple[str, str]:
+def _duration(value: object) -> tuple[str, str]:
     right = 'a duration such as "90s", "5m" or "1h30m", "-1" for ever, or empty for Ollama\'s own choice'
     text = str(value)
     return (text, "") if text == "" or _DURATION.match(text) else ("", right)
 
 
-def _switch(value: object) -> t.Tuple[str, str]:
+def _switch(value: object) -> tuple[str, str]:
     text = str(value).lower()
     if text == "":
         return "", ""
@@ -114,7 +114,7 @@ SETTINGS = (
 )
 
 
-def read_settings(arguments: t.Mapping[str, object], problems: Problems) -> t.Dict[str, str]:
+def read_settings(arguments: t.Mapping[str, object], problems: Problems) -> dict[str, str]:
     """The environment that the named settings stand for."""
     environment = {}
     for setting in SETTINGS:
@@ -126,7 +126,7 @@ def read_settings(arguments: t.Mapping[str, object], problems: Problems) -> t.Di
     return environment
 
 
-def read_environment(value: object, place: str, problems: Problems) -> t.Dict[str, str]:
+def read_environment(value: object, place: str, problems: Problems) -> dict[str, str]:
     """The entries as texts. Values may be secret, and are in no message."""
     if not isinstance(value, dict):
         problems.add(place, "it must be a dictionary, such as {HTTPS_PROXY: http://proxy.example.com:3128}")
@@ -147,7 +147,7 @@ def read_environment(value: object, place: str, problems: Problems) -> t.Dict[st
     return environment
 
 
-def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> t.Dict[str, str]:
+def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> dict[str, str]:
     """Every variable of proxies, as it was asked for or empty: what is left out, others may add.
 
     The names `own` are the server's: Ollama's command in the container reaches the server by them, not by a proxy.
@@ -178,7 +178,7 @@ def judge_cache(environment: t.Mapping[str, str], place: str, problems: Problems
         problems.add(place, f"{need}; without, Ollama keeps f16. Set it, or leave the type out")
 
 
-def unknown(environment: t.Iterable[str], place: str) -> t.List[str]:
+def unknown(environment: t.Iterable[str], place: str) -> list[str]:
     """A warning for each name that looks like one of Ollama's and is none, with the nearest that is."""
     warnings = []
     for name in environment:

@@ -96,8 +96,8 @@ def read(arguments: t.Mapping[str, t.Any], problems: Problems) -> Servers:
     problems += common.wrong(PREFIX, {"image": common.image(arguments["image"], DEFAULT_IMAGE)})
     drafts = _drafts(arguments, problems)
     warnings = unknown(general, PREFIX + "environment")
-    instances: t.List[Dict] = []
-    seen: t.Dict[str, str] = {}
+    instances: list[Dict] = []
+    seen: dict[str, str] = {}
     for position, draft in enumerate(drafts):
         place, own = draft["place"], draft["environment"]
         warnings += unknown(own, place + ".environment") if own else []
@@ -142,7 +142,7 @@ def place_problems(arguments: t.Mapping[str, t.Any]) -> Problems:
     return common.wrong(PREFIX, rights)
 
 
-def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> t.List[Dict]:
+def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> list[Dict]:
     """Each instance with what it does not say for itself; one without a name where there are none."""
     accelerator = arguments["accelerator"]
     shared: Dict = {
@@ -156,7 +156,7 @@ def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> t.List[Dict
     if not entries:
         draft = {**shared, "name": "", "place": PREFIX + "accelerator", "devices": devices}
         return [{**draft, "devices_place": PREFIX + "devices"}]
-    drafts: t.List[Dict] = []
+    drafts: list[Dict] = []
     for number, entry in enumerate(entries):
         place = f"{PREFIX}instances[{number}]"
         if not isinstance(entry, dict):
@@ -189,7 +189,7 @@ def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> t.List[Dict
     return drafts
 
 
-def _device_list(value: object, place: str, problems: Problems) -> t.List[str]:
+def _device_list(value: object, place: str, problems: Problems) -> list[str]:
     if not isinstance(value, list) or any(isinstance(one, bool) or not isinstance(one, (str, int)) for one in value):
         problems.add(place, "it must be a list, such as [GPU-9c2e…] or [0, 1]; empty for all GPUs")
         return []
@@ -220,7 +220,7 @@ def _judge_choosers(draft: Dict, environment: t.Mapping[str, str], problems: Pro
         problems.add(draft["place"], text)
 
 
-def _limits(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Optional[str]]:
+def _limits(values: t.Mapping[str, t.Any]) -> dict[str, str | None]:
     return {
         "memory_limit": common.memory(values.get("memory_limit", "")),
         "cpu_limit": common.cpus(values.get("cpu_limit", "")),

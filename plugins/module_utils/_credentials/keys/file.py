@@ -42,13 +42,13 @@ class Entry:
     `guessable` is "yes" for a key of less than 128 bits, which the gateway then does not let be tried at will.
     """
 
-    name: t.Optional[str]
+    name: str | None
     digest: str
-    expires: t.Optional[str] = None
-    not_before: t.Optional[str] = None
-    created: t.Optional[str] = None
-    last4: t.Optional[str] = None
-    guessable: t.Optional[str] = None
+    expires: str | None = None
+    not_before: str | None = None
+    created: str | None = None
+    last4: str | None = None
+    guessable: str | None = None
 
     @property
     def about(self) -> str:

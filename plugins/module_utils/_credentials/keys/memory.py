@@ -38,7 +38,7 @@ class Marker:
     """
 
     new: str = field(repr=False)
-    old: t.Optional[str] = field(repr=False)
+    old: str | None = field(repr=False)
     expires: str
     run: str
 
@@ -64,10 +64,10 @@ class Known:
     `given` is the digest of the given secret that was written last.
     """
 
-    secret: t.Optional[str] = field(default=None, repr=False)
-    marker: t.Optional[Marker] = None
-    revoked: t.FrozenSet[str] = field(default=frozenset(), repr=False)
-    given: t.Optional[str] = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    marker: Marker | None = None
+    revoked: frozenset[str] = field(default=frozenset(), repr=False)
+    given: str | None = field(default=None, repr=False)
 
     @property
     def digest(self) -> str | None:
@@ -94,8 +94,8 @@ class Verdict:
     secret.
     """
 
-    secret: t.Optional[str] = field(default=None, repr=False)
-    marker: t.Optional[Marker] = None
+    secret: str | None = field(default=None, repr=False)
+    marker: Marker | None = None
     blocked: bool = False
     acts: bool = False
     idle: bool = False
@@ -277,12 +277,14 @@ def recall(keys: t.Sequence[Key], memory: KeyMemory | None, orders: Orders, prob
     known = {key.name: Known(key.secret) for key in keys}
     if memory is None:
         nowhere = f"and {names.secrets_dir} does not say where"
+        remembered = f"rotations and revocations are remembered on the controller, {nowhere}"
         for key in keys:
             if key.secret is None:
                 problems.add(key.place, f"it has no secret, {nowhere} to keep a generated one")
-        places = [key.place for key in keys if key.rotated and key.secret is not None]
-        for place in [*places, *([names.rotate] if orders.rotate else []), *([names.revoke] if orders.revoke else [])]:
-            problems.add(place, f"rotations and revocations are remembered on the controller, {nowhere}")
+            elif key.rotated:
+                problems.add(key.place, remembered)
+        problems.add(names.rotate, remembered if orders.rotate else None)
+        problems.add(names.revoke, remembered if orders.revoke else None)
         return known
     is_there = False
     with problems.of(names.secrets_dir):
@@ -296,7 +298,5 @@ def recall(keys: t.Sequence[Key], memory: KeyMemory | None, orders: Orders, prob
             if other is not key and key.secret is None:
                 twin = f"the stored key {memory.path(key.name)} is that of {other.place} too"
                 problems.add(key.place, f"{twin}; give each key its own")
-            problem = rotation_problem(key, found, orders)
-            if problem:
-                problems.add(names.rotate, problem)
+            problems.add(names.rotate, rotation_problem(key, found, orders))
     return known

@@ -39,7 +39,7 @@ class Scheme:
     """How a password is hashed; `rounds` is None where the scheme has none to choose."""
 
     name: str
-    rounds: t.Optional[int] = None
+    rounds: int | None = None
 
     def __str__(self) -> str:
         return self.name if self.rounds is None else f"{self.name} with rounds {self.rounds}"
