@@ -49,7 +49,7 @@ def update(
                 raise DamagedFile(line.number, "what follows the name is not a hash that the gateway knows")
     hash_of = (lambda password: _NEVER_WRITTEN) if only_look else hasher.hash
     # Every password is verified in every run: a memory of what was verified would be one more secret to keep.
-    records = in_order(lambda client: _record(client, there.get(client.name), hasher, hash_of), list(listed.values()))
+    records = in_order(lambda client: _record(client, there.get(client.name), hasher, hash_of), listed.values())
     return merge(content, lines, records, purge, lambda name: name in absent)
 
 
@@ -90,18 +90,15 @@ def _change(password: str, hashed: str, hasher: Hasher) -> str:
 def cores() -> int:
     """How many cores this process may use."""
     try:
-        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return min(os.cpu_count() or 1, _MOST_THREADS)
+        return os.cpu_count() or 1
 
 
-def in_order(function: t.Callable[[Item], Result], items: t.Sequence[Item], threads: int | None = None) -> list[Result]:
+def in_order(function: t.Callable[[Item], Result], items: t.Iterable[Item]) -> list[Result]:
     """The results in the order of the items, computed by as many threads as there are cores.
 
     An error is that of the first item with one.
     """
-    threads = min(cores() if threads is None else threads, len(items))
-    if threads <= 1:
-        return [function(item) for item in items]
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(cores(), _MOST_THREADS)) as pool:
         return list(pool.map(function, items))

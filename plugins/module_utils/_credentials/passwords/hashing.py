@@ -70,9 +70,8 @@ def password_problem(password: object, scheme_name: str, user: str | None = None
         size = len(password.encode("utf-8"))
     except UnicodeEncodeError:
         return "the password contains a character that UTF-8 cannot express"
-    limit = MAXIMUM_BYTES.get(scheme_name, min(MAXIMUM_BYTES.values()))
-    if size > limit:
-        return f"the password has {size} bytes, and {scheme_name} takes {limit} at most"
+    if size > MAXIMUM_BYTES[scheme_name]:
+        return f"the password has {size} bytes, and {scheme_name} takes {MAXIMUM_BYTES[scheme_name]} at most"
     if user is not None and (len(password) < SHORTEST or password.lower() == user.lower()):
         return (
             f"the password is too weak: it needs {SHORTEST} characters, and must not be the name. Give another one, or "
