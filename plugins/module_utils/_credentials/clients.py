@@ -203,172 +203,174 @@ class _Reader:
         self._secrets: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
 
-    def client(self, entry: object, place: str) -> Client | None:
-        if not isinstance(entry, dict):
+    def client(self, given: object, place: str) -> Client | None:
+        if not isinstance(given, dict):
             self.problems.add(place, "it must be a dictionary with a name, and a password, keys or certificates")
             return None
-        name = self._name(entry, "name", _NAME, place)
-        number, place = place, place if name is None else f"{place} ({name})"
-        self._unknown(entry, CLIENT_KEYS, place)
-        present = self._state(entry, CLIENT_STATES, place) != "absent"
+        entry = _Entry(given, place, self.problems)
+        name = entry.name("name", _NAME, "a-z, 0-9, '.', '_' and '-'")
         if name is not None:
-            self._once(self._names, name, place, "the name is used by %s already; give each client a name of its own")
-        password = entry.get("password")
-        if self.rules.scheme is not None and present and "password" in entry:
+            entry.place = f"{place} ({name})"
+        entry.unknown(CLIENT_KEYS)
+        present = entry.state(CLIENT_STATES) != "absent"
+        entry.once(self._names, name, "the name is used by %s already; give each client a name of its own")
+        if self.rules.scheme is not None and present and "password" in given:
             user = None if self.rules.allow_weak_passwords else str(name)
-            self.problems.add(place, password_problem(password, self.rules.scheme, user))
-        keys: list[Key | None] = []
-        if self.rules.keys:
-            ids: dict[str, str] = {}
-            for position, item in enumerate(self._list(entry, "keys", "keys must be a list, each with an id", place)):
-                keys.append(self._key(item, f"{number}.keys[{position}]", name, present, ids))
-        certificates = self._certificates(entry, number, place) if present else ()
-        scopes = self._scopes(entry, place)
-        models = self._models(entry, place)
-        notes = self._note(entry, "owner", place), self._note(entry, "comment", place)
+            entry.wrong(password_problem(given["password"], self.rules.scheme, user))
+        ids: dict[str, str] = {}
+        listed = entry.items("keys", "keys must be a list, each with an id") if self.rules.keys else []
+        keys = [self._key(item, f"{place}.keys[{number}]", name, present, ids) for number, item in enumerate(listed)]
+        certificates = self._certificates(entry, place) if present else ()
+        scopes = self._scopes(entry)
+        form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
+        right = f"models must be a list of at least one name or pattern, {form}"
+        models = tuple(entry.option("models", _are_models, right, ALL_MODELS))
+        notes = entry.note("owner"), entry.note("comment")
         if name is None:
             return None
-        text = str(password) if "password" in entry else None
-        sound = tuple(key for key in keys if key)
-        return Client(place, name, text, sound, bool(entry.get("keys")), present, scopes, models, *notes, certificates)
+        password = str(given["password"]) if "password" in given else None
+        sound, has_keys = tuple(key for key in keys if key), bool(given.get("keys"))
+        return Client(entry.place, name, password, sound, has_keys, present, scopes, models, *notes, certificates)
 
-    def _key(self, entry: object, place: str, client: str | None, wanted: bool, ids: dict[str, str]) -> Key | None:
-        """The key at `place`, such as clients[2].keys[0]; nothing but its form counts unless its client is `wanted`."""
-        if not isinstance(entry, dict):
+    def _key(self, given: object, place: str, client: str | None, wanted: bool, ids: dict[str, str]) -> Key | None:
+        """The key at `place`, such as clients[2].keys[0]; its secret and times count only if its client is `wanted`."""
+        if not isinstance(given, dict):
             self.problems.add(place, "it must be a dictionary with an id")
             return None
-        key_id = self._name(entry, "id", _KEY_ID, place)
+        entry = _Entry(given, place, self.problems)
+        key_id = entry.name("id", _KEY_ID, "a-z, 0-9, '_' and '-'")
         if key_id is not None:
-            place = f"{place} ({key_id})" if client is None else f"{place} ({client}.{key_id})"
-            self._once(ids, key_id, place, "the id is used by %s already; give each key of a client an id of its own")
-        self._unknown(entry, KEY_KEYS, place)
-        state = self._state(entry, KEY_STATES, place)
+            entry.place = f"{place} ({key_id})" if client is None else f"{place} ({client}.{key_id})"
+        entry.once(ids, key_id, "the id is used by %s already; give each key of a client an id of its own")
+        entry.unknown(KEY_KEYS)
+        state = entry.state(KEY_STATES)
         not_before = expires = None
         if state != "absent" and wanted:
-            self._secret(entry, place)
-            not_before, expires = self._moment(entry, "not_before", place), self._moment(entry, "expires", place)
+            self._secret(entry)
+            not_before, expires = entry.moment("not_before"), entry.moment("expires")
             if not_before and expires and not_before >= expires:
-                self.problems.add(place, "not_before must be before expires, or the key is never valid")
-        comment = self._note(entry, "comment", place)
-        grace = self._grace(entry, state, place)
+                entry.wrong("not_before must be before expires, or the key is never valid")
+        comment = entry.note("comment")
+        if "grace" in given and state != "rotated":
+            entry.wrong("grace counts with state rotated only; remove it, or set the state")
+        grace, problem = read_grace(given.get("grace", DEFAULT_GRACE))
+        entry.wrong(problem)
         if client is None or key_id is None:
             return None
-        secret = str(entry["secret"]) if "secret" in entry else None
+        secret = str(given["secret"]) if "secret" in given else None
         present, rotated = state != "absent", state == "rotated"
-        return Key(place, client, key_id, secret, expires, present, not_before, comment, rotated, grace)
+        return Key(entry.place, client, key_id, secret, expires, present, not_before, comment, rotated, grace)
 
-    def _secret(self, entry: Dict, place: str) -> None:
-        if "secret" not in entry:
-            return
-        problem = key_form.secret_problem(entry["secret"], self.rules.allow_weak_secrets)
-        self.problems.add(place, problem)
-        if not problem:
+    def _secret(self, entry: _Entry) -> None:
+        if "secret" in entry.given:
+            secret = entry.given["secret"]
+            problem = key_form.secret_problem(secret, self.rules.allow_weak_secrets)
+            entry.wrong(problem)
             message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
-            self._once(self._secrets, entry["secret"], place, message)
+            entry.once(self._secrets, None if problem else secret, message)
 
-    def _moment(self, entry: Dict, option: str, place: str) -> str | None:
-        try:
-            return key_form.read_expiry(entry[option]) if option in entry else None
-        except (ValueError, OverflowError):
-            self.problems.add(place, f'{option} must be a moment in UTC such as "2027-01-01T00:00:00Z"')
-            return None
-
-    def _grace(self, entry: Dict, state: str, place: str) -> int:
-        if "grace" in entry and state != "rotated":
-            self.problems.add(place, "grace counts with state rotated only; remove it, or set the state")
-        seconds, problem = read_grace(entry.get("grace", DEFAULT_GRACE))
-        self.problems.add(place, problem)
-        return seconds
-
-    def _certificates(self, entry: Dict, number: str, place: str) -> tuple[str, ...]:
+    def _certificates(self, entry: _Entry, place: str) -> tuple[str, ...]:
         right = 'certificates must be a list of subjects, such as ["CN=alice,O=Example"]'
         found = []
-        for position, value in enumerate(self._list(entry, "certificates", right, place)):
+        for number, value in enumerate(entry.items("certificates", right)):
             # "clients[2] (bob)" becomes "clients[2].certificates[0] (bob)".
-            of_one = f"{number}.certificates[{position}]{place[len(number) :]}"
+            one = _Entry({}, f"{place}.certificates[{number}]{entry.place[len(place) :]}", self.problems)
             try:
                 found.append(subject(value))
             except ValueError as error:
-                self.problems.add(of_one, str(error))
+                one.wrong(str(error))
             else:
                 message = "the subject is that of %s too, so nobody could tell them apart; list it once"
-                self._once(self._subjects, found[-1], of_one, message)
+                one.once(self._subjects, found[-1], message)
         return tuple(found)
 
-    def _scopes(self, entry: Dict, place: str) -> tuple[str, ...]:
-        value = entry.get("scopes", list(DEFAULT_SCOPES))
+    def _scopes(self, entry: _Entry) -> tuple[str, ...]:
         known = ", ".join(SCOPES)
-        if not isinstance(value, (list, tuple)) or not value:
-            self.problems.add(place, f"scopes must be a list of at least one of {known}")
-            return ()
+        right = f"scopes must be a list of at least one of {known}"
+        value = entry.option("scopes", lambda value: _is_list(value) and value, right, DEFAULT_SCOPES)
         for number, scope in enumerate(value):
             if scope not in SCOPES:
                 # What is no word may be a secret in the wrong place.
                 what = scope if isinstance(scope, str) and _SCOPE.match(scope) else f"scopes[{number}]"
-                hint = _meant(scope, SCOPES) or f"known are {known}"
-                self.problems.add(place, f"scopes: {what} is unknown; {hint}")
+                entry.wrong(f"scopes: {what} is unknown; {_meant(scope, SCOPES) or f'known are {known}'}")
         return tuple(scope for scope in SCOPES if scope in value)
 
-    def _models(self, entry: Dict, place: str) -> tuple[str, ...]:
-        value = entry.get("models", list(ALL_MODELS))
-        if isinstance(value, (list, tuple)) and value and all(isinstance(m, str) and _MODELS.match(m) for m in value):
-            return tuple(value)
-        form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
-        self.problems.add(place, f"models must be a list of at least one name or pattern, {form}")
-        return ()
 
-    def _note(self, entry: Dict, option: str, place: str) -> str | None:
+class _Entry:
+    """A client or a key as a user writes it, and what is wrong with it."""
+
+    def __init__(self, given: Dict, place: str, problems: Problems) -> None:
+        self.given = given
+        self.place = place
+        self._problems = problems
+
+    def wrong(self, text: str | None) -> None:
+        self._problems.add(self.place, text)
+
+    def option(self, option: str, holds: t.Callable[[t.Any], object], right: str, default: t.Any = None) -> t.Any:
+        """The value of an option, or the default if it is not given or does not hold."""
+        if option not in self.given or holds(self.given[option]):
+            return self.given.get(option, default)
+        self.wrong(right)
+        return default
+
+    def items(self, option: str, right: str) -> t.Sequence[t.Any]:
+        return self.option(option, _is_list, right, [])
+
+    def state(self, known: tuple[str, ...]) -> str:
+        right = f"state must be {', '.join(known[:-1])} or {known[-1]}"
+        return self.option("state", lambda value: value in known, right, known[0])
+
+    def note(self, option: str) -> str | None:
         """A text for people, without influence on anything."""
-        value = entry.get(option)
-        if option in entry and not (
-            isinstance(value, str)
-            and len(value) <= _LONGEST_NOTE
-            and not any(unicodedata.category(sign) in _NO_NOTE for sign in value)
-        ):
-            text = f"must be a text of one line, without control characters and {_LONGEST_NOTE} characters at most"
-            self.problems.add(place, f"the {option} {text}")
-            return None
-        return value
+        right = f"must be a text of one line, without control characters and {_LONGEST_NOTE} characters at most"
+        return self.option(option, _is_note, f"the {option} {right}")
 
-    def _name(self, entry: Dict, option: str, form: re.Pattern[str], place: str) -> str | None:
-        value = entry.get(option)
+    def moment(self, option: str) -> str | None:
+        try:
+            return key_form.read_expiry(self.given[option]) if option in self.given else None
+        except (ValueError, OverflowError):
+            self.wrong(f'{option} must be a moment in UTC such as "2027-01-01T00:00:00Z"')
+            return None
+
+    def name(self, option: str, form: re.Pattern[str], signs: str) -> str | None:
+        value = self.given.get(option)
         if value is None or value == "":
-            self.problems.add(place, f"the {option} is missing or empty")
+            self.wrong(f"the {option} is missing or empty")
         elif not isinstance(value, str):
-            self.problems.add(place, f"the {option} must be a string; put it in quotes")
+            self.wrong(f"the {option} must be a string; put it in quotes")
         elif form.match(value) and len(value) <= _LONGEST:
             return value
         else:
-            signs = "a-z, 0-9, '_' and '-'" if option == "id" else "a-z, 0-9, '.', '_' and '-'"
             right = f"it may have {_LONGEST} characters of {signs} at most, the first a letter or digit"
-            self.problems.add(place, f"the {option} {_culprit(value)}; {right}")
+            self.wrong(f"the {option} {_culprit(value)}; {right}")
         return None
 
-    def _state(self, entry: Dict, known: tuple[str, ...], place: str) -> str:
-        state = entry.get("state", known[0])
-        if state in known:
-            return str(state)
-        self.problems.add(place, f"state must be {', '.join(known[:-1])} or {known[-1]}")
-        return known[0]
-
-    def _list(self, entry: Dict, option: str, right: str, place: str) -> t.Sequence[t.Any]:
-        value = entry.get(option, [])
-        if isinstance(value, (list, tuple)):
-            return value
-        self.problems.add(place, right)
-        return []
-
-    def _unknown(self, entry: Dict, known: tuple[str, ...], place: str) -> None:
-        for option in entry:
+    def unknown(self, known: tuple[str, ...]) -> None:
+        for option in self.given:
             if option not in known:
                 hint = _meant(option, known) or f"known are {', '.join(known)}"
-                self.problems.add(place, f"'{option}' is unknown here; {hint}")
+                self.wrong(f"'{option}' is unknown here; {hint}")
 
-    def _once(self, seen: dict[str, str], value: str, place: str, message: str) -> None:
-        if value in seen:
-            self.problems.add(place, message % seen[value])
-        else:
-            seen[value] = place
+    def once(self, seen: dict[str, str], value: str | None, message: str) -> None:
+        """`value` may be there once, `seen` has the place; None stands for none."""
+        if value is not None:
+            first = seen.setdefault(value, self.place)
+            self.wrong(None if first == self.place else message % first)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_note(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > _LONGEST_NOTE:
+        return False
+    return not any(unicodedata.category(sign) in _NO_NOTE for sign in value)
+
+
+def _are_models(value: t.Any) -> bool:
+    return _is_list(value) and bool(value) and all(isinstance(one, str) and _MODELS.match(one) for one in value)
 
 
 def _culprit(value: str) -> str:
