@@ -8,7 +8,7 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import limited, scope_files, update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
@@ -30,17 +30,13 @@ class ActionModule(HostFileAction):
         "engine": {"type": "str", "default": "openresty", "choices": ["nginx", "openresty"]},
     }
 
-    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
-        clients, problems = read_clients(arguments["clients"], "clients", Rules(keys=True, allow_weak_secrets=True))
-        if problems:
-            raise BadInput(problems)
-
-        def decide(content: bytes | None) -> tuple[Outcome, Dict]:
-            outcome, rights = update(content, clients, arguments["purge"])
-            extra: Dict = {"files": scope_files(rights)}
-            refused = limited(rights) if arguments["engine"] == "nginx" else []
-            if refused:
-                extra["warnings"] = [_REFUSED % (name, ", ".join(rights[name]["models"])) for name in refused]
-            return outcome, extra
-
-        return decide
+    def update(self, arguments: Dict, task_vars: Dict, read: t.Callable[[], bytes | None]) -> tuple[Outcome, Dict]:
+        problems = Problems()
+        clients = read_clients(arguments["clients"], "clients", Rules(keys=True, allow_weak_secrets=True), problems)
+        problems.raise_any()
+        outcome, rights = update(read(), clients, arguments["purge"])
+        extra: Dict = {"files": scope_files(rights)}
+        refused = limited(rights) if arguments["engine"] == "nginx" else []
+        if refused:
+            extra["warnings"] = [_REFUSED % (name, ", ".join(rights[name]["models"])) for name in refused]
+        return outcome, extra

@@ -13,7 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.pass
     Hasher,
     choose_scheme,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
@@ -31,11 +31,10 @@ class ActionModule(HostFileAction):
         "rounds": {"type": "int"},
     }
 
-    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
+    def update(self, arguments: Dict, task_vars: Dict, read: t.Callable[[], bytes | None]) -> tuple[Outcome, Dict]:
         scheme = choose_scheme(arguments["scheme"], arguments["rounds"])
-        clients, problems = read_clients(arguments["clients"], "clients", Rules(scheme=scheme.name))
-        if problems:
-            raise BadInput(problems)
+        problems = Problems()
+        clients = read_clients(arguments["clients"], "clients", Rules(scheme=scheme.name), problems)
+        problems.raise_any()
         hasher = Hasher(scheme)
-        only_look = bool(self._task.check_mode)
-        return lambda content: (update(content, clients, hasher, arguments["purge"], only_look), {})
+        return update(read(), clients, hasher, arguments["purge"], only_look=bool(self._task.check_mode)), {}

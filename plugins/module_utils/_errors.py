@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 
@@ -20,11 +21,32 @@ class BadInput(GatehouseError):
         self.problems = list(problems)
 
 
+class Problems(t.List[str]):
+    """What is wrong, each with its place: collected, so that the user sees all of it in one go."""
+
+    def add(self, place: str, text: str | None) -> None:
+        """Where there is no text, nothing is wrong."""
+        if text:
+            self.append(f"{place}: {text}")
+
+    @contextlib.contextmanager
+    def of(self, place: str) -> t.Iterator[None]:
+        """Collect what goes wrong in there, which then ends."""
+        try:
+            yield
+        except GatehouseError as error:
+            self.add(place, str(error))
+
+    def raise_any(self) -> None:
+        if self:
+            raise BadInput(self)
+
+
 class DamagedFile(GatehouseError):
     """A file on the host cannot be understood at one line."""
 
     def __init__(self, line: int, reason: str) -> None:
-        super().__init__("line %d: %s" % (line, reason))
+        super().__init__(f"line {line}: {reason}")
         self.line = line
         self.reason = reason
 

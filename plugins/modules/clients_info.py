@@ -214,12 +214,12 @@ def read_file(folder: str, name: str) -> bytes:
 
 def look(options: dict[str, t.Any], now: datetime.datetime) -> tuple[dict[str, t.Any], list[str]]:
     """What the module returns, and its warnings. Raises OSError if a file cannot be read."""
-    folder = options["path"]
-    problems = {name: report.Problems(name) for name in ("api_keys", "htpasswd", "clients.json")}
-    keys = report.read_keys(read_file(folder, "api_keys"), problems["api_keys"])
-    passwords = report.read_passwords(read_file(folder, "htpasswd"), problems["htpasswd"])
-    rights = report.read_rights(read_file(folder, "clients.json") or b"{}", problems["clients.json"])
-    warnings = [text for one in problems.values() for text in one.texts()]
+    files = {name: read_file(options["path"], name) for name in ("api_keys", "htpasswd", "clients.json")}
+    damage = {name: report.Damage(name) for name in files}
+    keys = report.read_keys(files["api_keys"], damage["api_keys"])
+    passwords = report.read_passwords(files["htpasswd"], damage["htpasswd"])
+    rights = report.read_rights(files["clients.json"] or b"{}", damage["clients.json"])
+    warnings = [text for one in damage.values() for text in one.texts()]
     uses = access_log.Uses()
     if options["log_command"]:
         try:
@@ -227,11 +227,10 @@ def look(options: dict[str, t.Any], now: datetime.datetime) -> tuple[dict[str, t
             uses = access_log.read(lines, report.creations(keys))
         except access_log.LogError as error:
             command = " ".join(options["log_command"])
-            warnings.append("When credentials were used is unknown: `%s` %s." % (command, error))
-    log_since = report.told(uses.since)
-    moment = report.told(now) or ""
-    clients = report.describe(keys, passwords, rights, uses, moment, options["revoked"])
-    return dict(changed=False, clients=clients, log_since=log_since, table=table(clients, log_since)), warnings
+            warnings.append(f"When credentials were used is unknown: `{command}` {error}.")
+    since = report.told(uses.since)
+    clients = report.describe(keys, passwords, rights, uses, str(report.told(now)), options["revoked"])
+    return dict(changed=False, clients=clients, log_since=since, table=table(clients, since)), warnings
 
 
 def main() -> None:
@@ -240,11 +239,11 @@ def main() -> None:
     if options["log_timeout"] < 1:
         module.fail_json(msg="log_timeout: it must be 1 or more")
     if not os.path.isdir(options["path"]):
-        module.fail_json(msg="path: there is no folder %s" % options["path"])
+        module.fail_json(msg=f"path: there is no folder {options['path']}")
     try:
         returned, warnings = look(options, datetime.datetime.now(datetime.timezone.utc))
     except OSError as error:
-        module.fail_json(msg="%s cannot be read: %s" % (error.filename, error.strerror))
+        module.fail_json(msg=f"{error.filename} cannot be read: {error.strerror}")
     for warning in warnings:
         module.warn(warning)
     module.exit_json(**returned)

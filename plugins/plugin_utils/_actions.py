@@ -10,11 +10,7 @@ import contextlib
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
-    DamagedFile,
-    GatehouseError,
-    HostFileError,
-)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile, GatehouseError, HostFileError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import DEFAULT_GRACE
 
@@ -91,12 +87,10 @@ class HostFileAction(CredentialsAction):
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         path = arguments["path"]
         if not path.startswith("/"):
-            raise HostFileError("path: it must be absolute, and is %s" % path)
-        decide = self.prepare(arguments)
+            raise HostFileError(f"path: it must be absolute, and is {path}")
         with self._unlogged():
-            content = self._read(path, task_vars)
             try:
-                outcome, extra = decide(content)
+                outcome, extra = self.update(arguments, task_vars, lambda: self._read(path, task_vars))
             except DamagedFile as error:
                 raise HostFileError(_how_to_go_on(path, error, arguments["purge"])) from None
             diffs = [{"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}]
@@ -106,16 +100,19 @@ class HostFileAction(CredentialsAction):
                 changed = bool(attributes.get("changed"))
                 diffs += [attributes["diff"]] if changed and attributes.get("diff") else []
             elif not self._task.check_mode:
-                self._write(path, outcome.text, arguments, task_vars)
-        result = {**_names(outcome), **extra, "changed": changed, "path": path}
+                options = {"path": path, "content": outcome.text, **_attributes(arguments)}
+                self._module("gatehouse.ollama.host_file", options, task_vars)
+        names = {name: getattr(outcome, name) for name in ("added", "updated", "removed", "unchanged")}
+        result = {**names, **extra, "changed": changed, "path": path}
         if self._task.diff and changed:
             result["diff"] = diffs
         return result
 
-    def prepare(self, arguments: Dict) -> t.Callable[[bytes | None], tuple[Outcome, Dict]]:
-        """Judge the options, then return what decides on the file's content (None: no such file).
+    def update(self, arguments: Dict, task_vars: Dict, read: t.Callable[[], bytes | None]) -> tuple[Outcome, Dict]:
+        """What becomes of the file, and what else the task returns.
 
-        That may have an effect on the controller, once the file was found sound.
+        It judges the options before it calls `read` for the file's content (None: no such file), and has an effect on
+        the controller only once the file was found sound.
         """
         raise NotImplementedError
 
@@ -140,23 +137,21 @@ class HostFileAction(CredentialsAction):
         try:
             return base64.b64decode(_sound(answer, path)["content"])
         except (KeyError, TypeError, ValueError):
-            raise HostFileError("%s: the host does not say what is in it" % path) from None
+            raise HostFileError(f"{path}: the host does not say what is in it") from None
 
     def _set_attributes(self, path: str, arguments: Dict, task_vars: Dict) -> Dict:
         options = {"path": path, "state": "file", "follow": True, **_attributes(arguments)}
-        answer = self._execute_module(module_name="ansible.legacy.file", module_args=options, task_vars=task_vars)
-        return _sound(answer, path)
+        return self._module("ansible.legacy.file", options, task_vars)
 
-    def _write(self, path: str, text: str, arguments: Dict, task_vars: Dict) -> None:
-        options = {"path": path, "content": text, **_attributes(arguments)}
-        name = "gatehouse.ollama.host_file"
-        _sound(self._execute_module(module_name=name, module_args=options, task_vars=task_vars), path)
+    def _module(self, name: str, options: Dict, task_vars: Dict) -> Dict:
+        answer = self._execute_module(module_name=name, module_args=options, task_vars=task_vars)
+        return _sound(answer, options["path"])
 
 
 def _sound(answer: Dict, path: str) -> Dict:
     """The answer of a module about a file, unless it failed."""
     if answer.get("failed"):
-        raise HostFileError("%s: %s" % (path, answer.get("msg")))
+        raise HostFileError(f"{path}: {answer.get('msg')}")
     return answer
 
 
@@ -164,10 +159,6 @@ def _attributes(arguments: Dict) -> Dict:
     return {name: arguments[name] for name in ("owner", "group", "mode") if arguments[name] is not None}
 
 
-def _names(outcome: Outcome) -> Dict:
-    return {name: getattr(outcome, name) for name in ("added", "updated", "removed", "unchanged")}
-
-
 def _how_to_go_on(path: str, error: DamagedFile, purge: bool) -> str:
     whole = ", or the whole file to have it written anew," if purge else ""
-    return "%s: %s. Nothing was written. Correct or remove that line%s and run again." % (path, error, whole)
+    return f"{path}: {error}. Nothing was written. Correct or remove that line{whole} and run again."

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import read as read_keys
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import KeyFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -188,7 +188,7 @@ lines = st.builds(
 @given(file=st.lists(lines, max_size=4).map("\n".join))
 def test_a_file_of_keys_is_taken_by_the_gateway_exactly_if_the_module_would_take_it(lua: Lua, file: str) -> None:
     try:
-        read_keys(file.encode())
+        KeyFile(file.encode())
         expected = "accepted"
     except DamagedFile as error:
         # Two lines of one name are the module's own business.

@@ -14,12 +14,13 @@ import datetime
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.access_log import Credential, Uses
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import ALL_MODELS, DEFAULT_SCOPES
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.line import OLD, Entry, parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import parse
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import identify
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import OTHERS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
@@ -31,7 +32,7 @@ UNKNOWN_SCHEME = "another kind of hash"
 _UNSALTED = "a password must not be kept in this form; make the line anew with `htpasswd -B`, or without -s and -p"
 
 # What a client has lists of, and what it has where there is none.
-_LISTS: t.Tuple[t.Tuple[str, t.Optional[t.List[str]]], ...] = (("scopes", None), ("models", None), ("certificates", []))
+_LISTS: tuple[tuple[str, list[str] | None], ...] = (("scopes", None), ("models", None), ("certificates", []))
 
 # So many numbers of lines are told; who repairs these finds the others.
 _TOLD = 10
@@ -44,10 +45,10 @@ class Key:
     client: str
     id: str
     fingerprint: str
-    last4: t.Optional[str] = None
-    created: t.Optional[str] = None
-    not_before: t.Optional[str] = None
-    expires: t.Optional[str] = None
+    last4: str | None = None
+    created: str | None = None
+    not_before: str | None = None
+    expires: str | None = None
 
     def state(self, now: str) -> str:
         """Whether the gateway takes the key now, and otherwise why not."""
@@ -62,76 +63,79 @@ class Key:
 class Rights:
     """What `clients.json` says of a client."""
 
-    scopes: t.List[str] = field(default_factory=list)
-    models: t.List[str] = field(default_factory=list)
-    owner: t.Optional[str] = None
-    comment: t.Optional[str] = None
-    key_comments: t.Dict[str, str] = field(default_factory=dict)
-    certificates: t.List[str] = field(default_factory=list)
+    scopes: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    owner: str | None = None
+    comment: str | None = None
+    key_comments: dict[str, str] = field(default_factory=dict)
+    certificates: list[str] = field(default_factory=list)
 
 
 @dataclass
-class Problems:
+class Damage:
     """What is wrong with one file: reasons, each with the numbers of its lines."""
 
     file: str
-    reasons: t.Dict[str, t.List[int]] = field(default_factory=dict)
+    reasons: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, reason: str, line: int) -> None:
         self.reasons.setdefault(reason, []).append(line)
 
     def texts(self) -> list[str]:
-        return ["%s, %s: %s" % (self.file, _lines(numbers), reason) for reason, numbers in self.reasons.items()]
+        return [f"{self.file}, {_lines(numbers)}: {reason}" for reason, numbers in self.reasons.items()]
 
 
-def read_keys(content: bytes, problems: Problems) -> list[Key]:
+def read_keys(content: bytes, damage: Damage) -> list[Key]:
     """The keys of the file `api_keys`."""
     keys = []
-    for number, text in _records(content, problems):
+    for number, text in _records(content, damage):
         try:
-            keys.append(_key(parse(number, text)))
+            entry = parse(number, text)
         except DamagedFile as error:
-            problems.add(error.reason, number)
+            damage.add(error.reason, number)
+            continue
+        fingerprint = key_form.fingerprint(entry.digest)
+        client, _dot, key_id = (entry.name or "").rpartition(".")
+        if entry.name is None:
+            client, key_id = PLAIN_TEXT, f"sha256:{fingerprint}"
+        keys.append(Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires))
     return keys
 
 
-def read_passwords(content: bytes, problems: Problems) -> dict[str, str]:
+def read_passwords(content: bytes, damage: Damage) -> dict[str, str]:
     """The users of the file `htpasswd`, with how their passwords are hashed."""
     schemes: dict[str, str] = {}
-    for number, text in _records(content, problems):
+    for number, text in _records(content, damage):
         name, colon, hashed = text.partition(":")
         if not colon or not name or re.search(r"\s", name) or not name.isprintable():
-            problems.add("it does not begin with a name without spaces and a colon", number)
+            damage.add("it does not begin with a name without spaces and a colon", number)
         elif name in schemes:
-            problems.add("an earlier line has the same name, and counts", number)
+            damage.add("an earlier line has the same name, and counts", number)
         else:
             schemes[name] = str(identify(hashed) or UNKNOWN_SCHEME)
             if hashed.startswith("{"):
-                problems.add(_UNSALTED, number)
+                damage.add(_UNSALTED, number)
     return schemes
 
 
-def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
+def read_rights(content: bytes, damage: Damage) -> dict[str, Rights]:
     """What the file `clients.json` says of clients."""
     try:
         entries = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        problems.add("it is not JSON", getattr(error, "lineno", 1))
+        damage.add("it is not JSON", getattr(error, "lineno", 1))
         return {}
     if not isinstance(entries, dict):
-        problems.add("it is not a JSON object of clients", 1)
+        damage.add("it is not a JSON object of clients", 1)
         return {}
     rights = {}
     damaged = []
     for name, entry in entries.items():
         if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
+            scopes, models, certificates = ([printable(text) for text in entry.get(one, [])] for one, _ in _LISTS)
+            owner, comment = _text(entry.get("owner")), _text(entry.get("comment"))
             rights[printable(name)] = Rights(
-                scopes=_printables(entry["scopes"]),
-                models=_printables(entry["models"]),
-                owner=_text(entry.get("owner")),
-                comment=_text(entry.get("comment")),
-                key_comments=_key_comments(entry.get("keys")),
-                certificates=_printables(entry.get("certificates", [])),
+                scopes, models, owner, comment, _key_comments(entry.get("keys")), certificates
             )
         else:
             damaged.append(name)
@@ -140,15 +144,14 @@ def read_rights(content: bytes, problems: Problems) -> dict[str, Rights]:
         begins.setdefault(line.decode("utf-8").strip().partition(": ")[0], number)
     for name in damaged:
         reason = "a client must have scopes and models, and may have certificates, each a list of texts"
-        problems.add(reason, begins.get('"%s"' % name, 1))
+        damage.add(reason, begins.get(f'"{name}"', 1))
     return rights
 
 
 def creations(keys: t.Iterable[Key]) -> dict[Credential, datetime.datetime]:
     """When keys were created, where that is known."""
-    form = "%Y-%m-%dT%H:%M:%S%z"
     return {
-        (key.client, key.id): datetime.datetime.strptime(key.created.replace("Z", "+0000"), form)
+        (key.client, key.id): datetime.datetime.fromisoformat(key.created.replace("Z", "+00:00"))
         for key in keys
         if key.created is not None
     }
@@ -163,37 +166,36 @@ def describe(
     revoked: t.Iterable[str] = (),
 ) -> list[dict[str, t.Any]]:
     """What the module returns of each client, by name. `revoked` are names of keys that stay out."""
-    of_client: dict[str, list[Key]] = {}
-    for key in keys:
-        of_client.setdefault(key.client, []).append(key)
-    gone: dict[str, list[dict[str, t.Any]]] = {}
+    # The gateway gives these the scopes that a client has by default.
+    known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
+    others = known.pop(OTHERS, Rights())
+    api_keys: dict[str, list[dict[str, t.Any]]] = {}
+    for key in sorted(keys, key=lambda key: key.id):
+        api_keys.setdefault(key.client, []).append(_describe_key(key, known.get(key.client, others), uses, now))
+    by_hand = {*api_keys, *passwords} - set(rights)
     for client, _dot, key_id in (name.rpartition(".") for name in sorted(revoked)):
-        if key_id not in [key.id for key in of_client.get(client, [])]:
-            gone.setdefault(client, []).append(_describe_revoked(client, key_id, uses))
+        if key_id not in [key["id"] for key in api_keys.get(client, [])]:
+            api_keys.setdefault(client, []).append(_describe_revoked(client, key_id, uses))
     # Of credentials that are gone, too: whether a client is still about does not depend on its keys.
     last: dict[str, datetime.datetime] = {}
     for (name, _key), moment in uses.last.items():
         last[name] = max(last.get(name, moment), moment)
-    # The gateway gives these the scopes that a client has by default.
-    known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
-    others = known.pop(OTHERS, Rights())
     named = [name for name in rights if name in known and (rights[name].scopes or rights[name].certificates)]
     clients = []
-    for name in sorted({*of_client, *passwords, *named, *gone}):
+    for name in sorted({*api_keys, *passwords, *named}):
         right = known.get(name, others)
         password = dict(scheme=passwords[name], last_use=told(uses.last.get((name, "")))) if name in passwords else None
-        ordered = sorted(of_client.get(name, []), key=lambda key: key.id)
         clients.append(
             dict(
                 name=name,
-                by_hand=name not in rights and (name in of_client or name in passwords),
+                by_hand=name in by_hand,
                 owner=right.owner,
                 comment=right.comment,
                 scopes=right.scopes,
                 models=right.models,
                 password=password,
                 certificates=[dict(subject=subject, state="valid") for subject in right.certificates],
-                api_keys=[*(_describe_key(key, right, uses, now) for key in ordered), *gone.get(name, [])],
+                api_keys=api_keys.get(name, []),
                 last_use=told(last.get(name)),
             )
         )
@@ -202,24 +204,14 @@ def describe(
 
 def told(moment: datetime.datetime | None) -> str | None:
     """The moment as 2027-01-01T00:00:00Z."""
-    if moment is None:
-        return None
-    return moment.astimezone(datetime.timezone.utc).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return None if moment is None else key_form.moment(moment.astimezone(datetime.timezone.utc))
 
 
 def _describe_key(key: Key, right: Rights, uses: Uses, now: str) -> dict[str, t.Any]:
+    said = asdict(key)
+    used = uses.last.get((said.pop("client"), key.id))
     named = key.id[: -len(OLD)] if key.id.endswith(OLD) else key.id
-    return dict(
-        id=key.id,
-        fingerprint=key.fingerprint,
-        last4=key.last4,
-        created=key.created,
-        not_before=key.not_before,
-        expires=key.expires,
-        comment=right.key_comments.get(named),
-        state=key.state(now),
-        last_use=told(uses.last.get((key.client, key.id))),
-    )
+    return dict(said, comment=right.key_comments.get(named), state=key.state(now), last_use=told(used))
 
 
 def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
@@ -228,24 +220,16 @@ def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
     return dict(unknown, id=printable(key_id), state="revoked", last_use=told(uses.last.get((client, key_id))))
 
 
-def _records(content: bytes, problems: Problems) -> t.Iterator[tuple[int, str]]:
+def _records(content: bytes, damage: Damage) -> t.Iterator[tuple[int, str]]:
     """The lines that are neither empty nor comments, with their numbers."""
     for number, line in enumerate(content.split(b"\n"), 1):
         try:
             text = line.decode("utf-8").strip()
         except UnicodeDecodeError:
-            problems.add("it is not UTF-8 text", number)
+            damage.add("it is not UTF-8 text", number)
             continue
         if text and not text.startswith("#"):
             yield number, text
-
-
-def _key(entry: Entry) -> Key:
-    fingerprint = key_form.fingerprint(entry.digest)
-    if entry.name is None:
-        return Key(PLAIN_TEXT, "sha256:%s" % fingerprint, fingerprint)
-    client, _dot, key_id = entry.name.rpartition(".")
-    return Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires)
 
 
 def _is_list(value: object) -> bool:
@@ -261,10 +245,6 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _printables(texts: t.Iterable[str]) -> list[str]:
-    return [printable(text) for text in texts]
-
-
 def _key_comments(value: object) -> dict[str, str]:
     entries = value.items() if isinstance(value, dict) else ()
     comments = {printable(key): _text(entry.get("comment")) for key, entry in entries if isinstance(entry, dict)}
@@ -272,6 +252,6 @@ def _key_comments(value: object) -> dict[str, str]:
 
 
 def _lines(numbers: t.Sequence[int]) -> str:
-    told_ones = ", ".join(str(number) for number in numbers[:_TOLD])
-    more = " and %d more" % (len(numbers) - _TOLD) if len(numbers) > _TOLD else ""
-    return "line%s %s%s" % ("s" if len(numbers) > 1 else "", told_ones, more)
+    first = ", ".join(map(str, numbers[:_TOLD]))
+    more = f" and {len(numbers) - _TOLD} more" if len(numbers) > _TOLD else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {first}{more}"

@@ -34,7 +34,7 @@ NEEDS = ("any", *SCOPES, "account")
 OTHERS = "*"
 _OF_OTHERS = {"models": list(ALL_MODELS), "scopes": list(DEFAULT_SCOPES)}
 # Of a client that is to be gone: it is named, so that it is none of the others while its line is still there.
-_OF_ABSENT: t.Dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
+_OF_ABSENT: dict[str, t.Any] = {"models": list(ALL_MODELS), "scopes": [], "absent": True}
 # Beside the scopes, in the same form: whoever has a file here is none of the others. The last to go, by its name.
 _NAMED = "named"
 
@@ -150,14 +150,12 @@ def _is_sound(entry: object) -> bool:
     keys = entry.get("keys", {})
     if not isinstance(keys, dict) or any(not isinstance(key, dict) or set(key) != {"comment"} for key in keys.values()):
         return False
-    if entry.get("absent", True) is not True:
-        return False
     notes = [entry.get("owner", ""), entry.get("comment", ""), *(key["comment"] for key in keys.values())]
     certificates = entry.get("certificates", [])
-    if not _are_texts(certificates) or "" in certificates:
+    if not all(map(_are_texts, (notes, certificates, entry["models"], entry["scopes"]))):
         return False
-    texts = _are_texts(notes) and _are_texts(entry["models"]) and _are_texts(entry["scopes"])
-    return texts and bool(entry["models"]) and set(entry["scopes"]) <= set(SCOPES)
+    is_said = bool(entry["models"]) and set(entry["scopes"]) <= set(SCOPES) and "" not in certificates
+    return is_said and entry.get("absent", True) is True
 
 
 def _are_texts(items: object) -> bool:
@@ -170,4 +168,4 @@ def _text(rights: Rights) -> str:
 
 def _shown(rights: Rights) -> str:
     """A line for each client: in the file each scope has one."""
-    return "".join("%s: %s\n" % (name, json.dumps(rights[name], sort_keys=True)) for name in sorted(rights))
+    return "".join(f"{name}: {json.dumps(rights[name], sort_keys=True)}\n" for name in sorted(rights))

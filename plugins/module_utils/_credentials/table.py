@@ -33,43 +33,32 @@ def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> 
     keys = sum(len(client["api_keys"]) for client in clients)
     passwords = sum(client["password"] is not None for client in clients)
     certificates = sum(len(client["certificates"]) for client in clients)
-    numbers = ", ".join(
-        [
-            *(_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")),
-            *([_count(certificates, "certificate")] if certificates else []),
-        ]
-    )
-    log = "the log begins at %s" % _moment(log_since) if log_since else "no log tells when they were used"
+    counts = [_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")]
+    numbers = ", ".join([*counts, _count(certificates, "certificate")] if certificates else counts)
+    log = f"the log begins at {_moment(log_since)}" if log_since else "no log tells when they were used"
     return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
 
 
 def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, ...]]:
     rights = (_some(client["scopes"]), "all" if "*" in client["models"] else _some(client["models"]))
     never = "never" if logged else UNKNOWN
-    password = client["password"]
+    password, name = client["password"], client["name"]
+
+    def row(credential: str, used: str, state: str) -> tuple[str, ...]:
+        return (name, credential, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, state)
+
     if password:
-        used = _moment(password["last_use"], never)
         state = UNKNOWN if password["scheme"] == UNKNOWN_SCHEME else "valid"
-        yield (client["name"], "password", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, state)
+        yield row("password", _moment(password["last_use"], never), state)
     for key in client["api_keys"]:
-        yield (
-            client["name"],
-            key["id"],
-            key["fingerprint"] or UNKNOWN,
-            key["last4"] or UNKNOWN,
-            *rights,
-            _moment(key["created"]),
-            _moment(key["expires"]),
-            _moment(key["last_use"], never),
-            key["state"].replace(" ", "-"),
-        )
+        shown = (key["fingerprint"] or UNKNOWN, key["last4"] or UNKNOWN)
+        moments = (_moment(key["created"]), _moment(key["expires"]), _moment(key["last_use"], never))
+        yield (name, key["id"], *shown, *rights, *moments, key["state"].replace(" ", "-"))
     for certificate in client["certificates"]:
         # The log does not tell which one it was.
-        name = "certificate:" + _unbroken(certificate["subject"])
-        yield (client["name"], name, UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, UNKNOWN, certificate["state"])
+        yield row(f"certificate:{_unbroken(certificate['subject'])}", UNKNOWN, certificate["state"])
     if not password and not client["api_keys"] and not client["certificates"]:
-        used = _moment(client["last_use"], never)
-        yield (client["name"], "none", UNKNOWN, UNKNOWN, *rights, UNKNOWN, UNKNOWN, used, UNKNOWN)
+        yield row("none", _moment(client["last_use"], never), UNKNOWN)
 
 
 def _unbroken(subject: str) -> str:
@@ -78,7 +67,7 @@ def _unbroken(subject: str) -> str:
 
 
 def _some(items: t.Sequence[str]) -> str:
-    more = ["+%d" % (len(items) - _SHOWN)] if len(items) > _SHOWN else []
+    more = [f"+{len(items) - _SHOWN}"] if len(items) > _SHOWN else []
     return ",".join([*items[:_SHOWN], *more]) or "none"
 
 
@@ -88,4 +77,4 @@ def _moment(text: str | None, unknown: str = UNKNOWN) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return "%d %s%s" % (number, noun, "" if number == 1 else "s")
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -22,7 +22,7 @@ class Line:
 
     @property
     def label(self) -> str:
-        return "%s: %s" % ("line %d" % self.number if self.name is None else self.name, self.about)
+        return f"line {self.number}: {self.about}" if self.name is None else f"{self.name}: {self.about}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read_lines(content: bytes, read: t.Callable[[int, str], Line]) -> list[Line]
         line = read(number, text)
         if line.name is not None:
             if line.name in seen:
-                raise DamagedFile(number, "it has the same name as line %d" % seen[line.name])
+                raise DamagedFile(number, f"it has the same name as line {seen[line.name]}")
             seen[line.name] = number
         lines.append(line)
     return lines
@@ -93,55 +93,39 @@ def merge(
     With `purge` the file holds `wanted` and nothing else, in that order. Without, every line keeps its place, `wanted`
     replaces lines of the same names or is appended, and only lines that `is_absent` names go.
     """
-    records = {record.name: record for record in wanted}
+    records: dict[str | None, Record] = {record.name: record for record in wanted}
     there = {line.name for line in lines if line.name is not None}
-    kept: list[Line | Record] = []
-    gone = []
-    if purge:
-        kept.extend(wanted)
-        gone = [line for line in lines if line.name not in records]
-    else:
-        for line in lines:
-            if line.name in records:
-                kept.append(records[line.name])
-            elif line.name is not None and is_absent(line.name):
-                gone.append(line)
-            else:
-                kept.append(line)
-        kept.extend(record for record in wanted if record.name not in there)
 
-    text = "".join(item.text + "\n" for item in kept)
-    if content is not None and [item.text for item in kept] == [line.text for line in lines]:
-        text = content.decode("utf-8")  # a missing newline at the end is no reason to write
+    def goes(line: Line) -> bool:
+        return line.name not in records and (purge or (line.name is not None and is_absent(line.name)))
+
+    kept: list[Line | Record] = list(wanted)
+    if not purge:
+        new = [record for record in wanted if record.name not in there]
+        kept = [*(records.get(line.name, line) for line in lines if not goes(line)), *new]
+    text = "".join(f"{item.text}\n" for item in kept)
+    before = None if content is None else content.decode("utf-8")
+    if before is not None and [item.text for item in kept] == [line.text for line in lines]:
+        text = before  # a missing newline at the end is no reason to write
+    said = [line.label + (" (removed)" if goes(line) else _foreign(line, records)) for line in lines]
     return Outcome(
         text=text,
-        changed=content is None or text != content.decode("utf-8"),
+        changed=text != before,
         added=[record.name for record in wanted if record.name not in there],
         updated=[record.name for record in wanted if record.name in there and record.change],
-        removed=[line.name for line in gone if line.name is not None],
+        removed=[line.name for line in lines if line.name is not None and goes(line)],
         unchanged=[record.name for record in wanted if record.name in there and not record.change],
-        before=_before(content, lines, records, gone),
+        before="no such file\n" if before is None else "".join(f"{one}\n" for one in said),
         after="".join(_after(item, there) + "\n" for item in kept),
     )
-
-
-def _before(content: bytes | None, lines: t.Sequence[Line], records: dict[str, Record], gone: t.Sequence[Line]) -> str:
-    if content is None:
-        return "no such file\n"
-    removed = {line.number for line in gone}
-    texts = []
-    for line in lines:
-        note = " (removed)" if line.number in removed else _foreign(line) if line.name not in records else ""
-        texts.append("%s%s\n" % (line.label, note))
-    return "".join(texts)
 
 
 def _after(item: Line | Record, there: t.AbstractSet[str]) -> str:
     if isinstance(item, Line):
         return item.label + _foreign(item)
     note = item.change if item.name in there else "added"
-    return "%s: %s%s" % (item.name, item.about, " (%s)" % note if note else "")
+    return f"{item.name}: {item.about}" + (f" ({note})" if note else "")
 
 
-def _foreign(line: Line) -> str:
-    return "" if line.name is None else " (foreign, kept)"
+def _foreign(line: Line, ours: t.Container[str | None] = ()) -> str:
+    return "" if line.name is None or line.name in ours else " (foreign, kept)"

@@ -9,6 +9,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+
 _FOLDER = re.compile(r"(/[^/:$\n]+){2,}\Z")
 _NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9./_:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})\Z")
@@ -29,9 +31,9 @@ _LEAST_MEMORY = 6 << 20
 class Checked:
     """What was found: `problems` and `warnings` begin with their variable, `result` is for later tasks."""
 
-    problems: t.List[str] = field(default_factory=list)
-    warnings: t.List[str] = field(default_factory=list)
-    result: t.Dict[str, t.Any] = field(default_factory=dict)
+    problems: Problems = field(default_factory=Problems)
+    warnings: list[str] = field(default_factory=list)
+    result: dict[str, t.Any] = field(default_factory=dict)
 
 
 class Controller(t.NamedTuple):
@@ -45,9 +47,9 @@ class Controller(t.NamedTuple):
     run: str
 
 
-def wrong(prefix: str, rights: t.Mapping[str, t.Optional[str]]) -> list[str]:
+def wrong(prefix: str, rights: t.Mapping[str, str | None]) -> Problems:
     """The problems of variables, by their names behind `prefix`."""
-    return ["%s%s: it must be %s" % (prefix, name, right) for name, right in rights.items() if right]
+    return Problems(f"{prefix}{name}: it must be {right}" for name, right in rights.items() if right)
 
 
 def unless(holds: object, right: str) -> str | None:
@@ -106,18 +108,17 @@ def release(value: str, example: str) -> str | None:
     return unless(_RELEASE.match(value), "empty, or three numbers such as %s" % example)
 
 
-def package_key(prefix: str, values: t.Mapping[str, t.Any], controller: Controller) -> Checked:
+def package_key(prefix: str, values: t.Mapping[str, t.Any], controller: Controller, problems: Problems) -> str:
     """The key by which packages are trusted, as a text; empty for that of a repository that comes over HTTPS."""
     variable, given = prefix + "repository_key", values["repository_key"]
     key = given if not given or "BEGIN PGP" in given else controller.read(given) or ""
-    problems = []
     if not given and not values["repository_url"].startswith("https:"):
-        text = (
-            "%s: it may be empty only where %srepository_url begins with https: over plain HTTP anybody on the way can "
-            "send other packages, and the key that they are signed with. It must be a public key in ASCII armour, or "
-            "the path of one on the controller"
+        problems.add(
+            variable,
+            f"it may be empty only where {prefix}repository_url begins with https: over plain HTTP anybody on the way "
+            "can send other packages, and the key that they are signed with. It must be a public key in ASCII armour, "
+            "or the path of one on the controller",
         )
-        problems.append(text % (variable, prefix))
     elif given and "BEGIN PGP PUBLIC KEY BLOCK" not in key:
-        problems.append("%s: it must be a public key in ASCII armour, or the path of one on the controller" % variable)
-    return Checked(problems, result={"repository_key": key})
+        problems.add(variable, "it must be a public key in ASCII armour, or the path of one on the controller")
+    return key

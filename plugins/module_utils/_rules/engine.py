@@ -18,10 +18,10 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
         "repository_url": common.url(values["repository_url"], "https://download.docker.com"),
     }
     problems = common.wrong(PREFIX, rights)
-    if values["source"] != "docker":
-        if values["version"]:
-            text = "%sversion: it is for %ssource docker, since a distribution offers one version alone; leave it empty"
-            problems.append(text % (PREFIX, PREFIX))
-        return common.Checked(problems)
-    found = common.package_key(PREFIX, values, controller)
-    return common.Checked(problems + found.problems, result=found.result)
+    if values["source"] == "docker":
+        key = common.package_key(PREFIX, values, controller, problems)
+        return common.Checked(problems, result={"repository_key": key})
+    if values["version"]:
+        why = "since a distribution offers one version alone"
+        problems.add(PREFIX + "version", f"it is for {PREFIX}source docker, {why}; leave it empty")
+    return common.Checked(problems)

@@ -9,6 +9,8 @@ import difflib
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+
 PREFIX = "ollama_server_"
 # What Ollama says of itself when it starts ("server config", versions 0.17 to 0.33).
 KNOWN = tuple(
@@ -73,7 +75,7 @@ class Setting(t.NamedTuple):
     read: t.Callable[[object], t.Tuple[str, str]]
 
 
-def _count(value: object) -> t.Tuple[str, str]:
+def _count(value: object) -> tuple[str, str]:
     right = "a whole number, or 0 for Ollama's own choice"
     text = str(value)
     if isinstance(value, bool) or not re.match(r"\d{1,18}\Z", text, re.ASCII):
@@ -81,13 +83,13 @@ def _count(value: object) -> t.Tuple[str, str]:
     return ("" if int(text) == 0 else str(int(text))), ""
 
 
-def _duration(value: object) -> t.Tuple[str, str]:
+def _duration(value: object) -> tuple[str, str]:
     right = 'a duration such as "90s", "5m" or "1h30m", "-1" for ever, or empty for Ollama\'s own choice'
     text = str(value)
     return (text, "") if text == "" or _DURATION.match(text) else ("", right)
 
 
-def _switch(value: object) -> t.Tuple[str, str]:
+def _switch(value: object) -> tuple[str, str]:
     text = str(value).lower()
     if text == "":
         return "", ""
@@ -112,41 +114,40 @@ SETTINGS = (
 )
 
 
-def read_settings(arguments: t.Mapping[str, object]) -> t.Tuple[t.Dict[str, str], t.List[str]]:
-    """The environment that the named settings stand for, and what is wrong with them."""
-    environment, problems = {}, []
+def read_settings(arguments: t.Mapping[str, object], problems: Problems) -> dict[str, str]:
+    """The environment that the named settings stand for."""
+    environment = {}
     for setting in SETTINGS:
-        value = arguments[setting.variable[len(PREFIX) :]]
-        text, right = setting.read(value)
+        text, right = setting.read(arguments[setting.variable[len(PREFIX) :]])
         if right:
-            problems.append("%s: it must be %s" % (setting.variable, right))
+            problems.add(setting.variable, f"it must be {right}")
         elif text:
             environment[setting.name] = text
-    return environment, problems
+    return environment
 
 
-def read_environment(value: object, place: str) -> t.Tuple[t.Dict[str, str], t.List[str]]:
-    """The entries as texts, and what is wrong with them. Values may be secret, and are in no message."""
+def read_environment(value: object, place: str, problems: Problems) -> dict[str, str]:
+    """The entries as texts. Values may be secret, and are in no message."""
     if not isinstance(value, dict):
-        return {}, ["%s: it must be a dictionary, such as {HTTPS_PROXY: http://proxy.example.com:3128}" % place]
-    environment, problems = {}, []
+        problems.add(place, "it must be a dictionary, such as {HTTPS_PROXY: http://proxy.example.com:3128}")
+        return {}
+    environment = {}
     wrong = [
         name for name, one in value.items() if not _NAME.match(str(name)) or not isinstance(one, (str, int, float))
     ]
     if wrong:
-        problems.append(
-            "%s: %s must each be the name of an environment variable, with a string, a number or a boolean as its value"
-            % (place, ", ".join(str(name) for name in wrong))
-        )
+        names = ", ".join(str(name) for name in wrong)
+        right = "with a string, a number or a boolean as its value"
+        problems.add(place, f"{names} must each be the name of an environment variable, {right}")
     for name, one in value.items():
         if name in OWN:
-            problems.append("%s: %s %s" % (place, name, OWN[name]))
+            problems.add(place, f"{name} {OWN[name]}")
         elif name not in wrong:
             environment[str(name)] = str(one).lower() if isinstance(one, bool) else str(one)
-    return environment, problems
+    return environment
 
 
-def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> t.Dict[str, str]:
+def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> dict[str, str]:
     """Every variable of proxies, as it was asked for or empty: what is left out, others may add.
 
     The names `own` are the server's: Ollama's command in the container reaches the server by them, not by a proxy.
@@ -158,34 +159,31 @@ def proxies(environment: t.Mapping[str, str], own: t.Sequence[str]) -> t.Dict[st
     return {**found, **dict.fromkeys(_NO_PROXY, ",".join(dict.fromkeys(around)))}
 
 
-def contradictions(environment: t.Mapping[str, str], named: t.Mapping[str, str], place: str) -> t.List[str]:
+def judge_contradictions(
+    environment: t.Mapping[str, str], named: t.Mapping[str, str], place: str, problems: Problems
+) -> None:
     """Entries that say something else than the variable of the role with the same meaning."""
-    problems = []
     for setting in SETTINGS:
-        if setting.name in environment and setting.name in named and environment[setting.name] != named[setting.name]:
-            text = "%s: %s contradicts %s, which says %s. Leave it out here"
-            problems.append(text % (place, setting.name, setting.variable, named[setting.name]))
-    return problems
+        says = named.get(setting.name)
+        if says is not None and environment.get(setting.name, says) != says:
+            problems.add(place, f"{setting.name} contradicts {setting.variable}, which says {says}. Leave it out here")
 
 
-def cache_problem(environment: t.Mapping[str, str], place: str) -> t.Optional[str]:
-    """Whether a quantized cache is asked for without what it needs."""
+def judge_cache(environment: t.Mapping[str, str], place: str, problems: Problems) -> None:
+    """A quantized cache without what it needs."""
     kind = environment.get("OLLAMA_KV_CACHE_TYPE", "f16")
     flash = environment.get("OLLAMA_FLASH_ATTENTION", "")
-    if kind in ("", "f16") or flash.lower() in ("1", "t", "true"):
-        return None
-    text = (
-        "%s: a cache of type %s needs %sflash_attention: true; without, Ollama keeps f16. Set it, or leave the type out"
-    )
-    return text % (place, kind, PREFIX)
+    if kind not in ("", "f16") and flash.lower() not in ("1", "t", "true"):
+        need = f"a cache of type {kind} needs {PREFIX}flash_attention: true"
+        problems.add(place, f"{need}; without, Ollama keeps f16. Set it, or leave the type out")
 
 
-def unknown(environment: t.Iterable[str], place: str) -> t.List[str]:
+def unknown(environment: t.Iterable[str], place: str) -> list[str]:
     """A warning for each name that looks like one of Ollama's and is none, with the nearest that is."""
     warnings = []
     for name in environment:
         if name.startswith("OLLAMA_") and name not in KNOWN:
             nearest = difflib.get_close_matches(name, KNOWN, n=1)
-            meant = "; is %s meant?" % nearest[0] if nearest else ""
-            warnings.append("%s: %s is no variable that Ollama is known to read%s" % (place, name, meant))
+            meant = f"; is {nearest[0]} meant?" if nearest else ""
+            warnings.append(f"{place}: {name} is no variable that Ollama is known to read{meant}")
     return warnings

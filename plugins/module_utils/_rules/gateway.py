@@ -5,25 +5,24 @@
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
     Client,
+    Names,
     Rules,
     present_keys,
     read_clients,
+    read_orders,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import recall
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.orders import Names, read_orders
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.store import SecretStore
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import KeyMemory, recall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
     Hasher,
     choose_scheme,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, upstreams
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 
@@ -56,31 +55,29 @@ _LAST_PORT = 65535
 
 
 def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> common.Checked:
+    problems = _place_problems(values)
     if values["state"] == "absent":
         # What is removed need not be right in itself.
-        return common.Checked(_place_problems(values))
+        return common.Checked(problems)
     engine = values["engine"]
     if engine == "auto":
         engine = "nginx" if values["auth"] == "basic" else "openresty"
     # An ACME server looks at 80 whatever else is wanted.
     http_port = values["http_port"] or (80 if values["tls"] == "acme" else 0)
     values = {**values, "engine": engine, "http_port": http_port}
-    bind = bind_problem(values["bind"], values["allow_plaintext"], values["tls"])
-    body = body_problem(values["max_body_size"], values["memory_limit"], engine)
-    return common.Checked(
-        [
-            *_place_problems(values),
-            *_single_problems(values),
-            *client_problems(values, controller),
-            *tls_problems(values),
-            *_folder_problems(values, controller),
-            *filter(None, (bind, body)),
-            *upstreams.problems(values["upstreams"]),
-        ]
-    )
+    problems += _single_problems(values)
+    judge_clients(values, controller, problems)
+    judge_tls(values, problems)
+    if values["tls"] == "self_signed":
+        with problems.of(PREFIX + "ca_dir"):
+            controller.private_folder("ca", values["ca_dir"])
+    judge_bind(values["bind"], values["allow_plaintext"], values["tls"], problems)
+    judge_body(values["max_body_size"], values["memory_limit"], engine, problems)
+    problems += upstreams.problems(values["upstreams"])
+    return common.Checked(problems)
 
 
-def _place_problems(values: t.Mapping[str, t.Any]) -> list[str]:
+def _place_problems(values: t.Mapping[str, t.Any]) -> Problems:
     rights = {
         "dir": common.folder(values["dir"], "/opt/gatehouse/gateway"),
         "network": common.network(values["network"]),
@@ -131,101 +128,96 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
     return common.wrong(PREFIX, rights)
 
 
-def client_problems(values: t.Mapping[str, t.Any], controller: common.Controller) -> list[str]:
-    """What is wrong with the clients, with orders about their keys, and with what is stored of those."""
+def judge_clients(values: t.Mapping[str, t.Any], controller: common.Controller, problems: Problems) -> None:
+    """The clients, the orders about their keys, and what is stored of those."""
     auth, scheme = values["auth"], values["password_scheme"]
     weak = values["allow_weak_secrets"]
     rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=weak, allow_weak_passwords=weak)
-    clients, problems = read_clients(values["clients"], PREFIX + "clients", rules)
+    clients = read_clients(values["clients"], PREFIX + "clients", rules, problems)
     certificates = values["client_certificates"] if values["client_ca"] else "none"
-    problems += auth_problems(clients, auth, values["engine"], certificates)
+    judge_credentials(clients, auth, values["engine"], certificates, problems)
     options = {"rotate": values["rotate_keys"], "revoke": values["revoke_keys"], "grace": values["rotate_grace"]}
-    now = datetime.datetime.now(datetime.timezone.utc)
-    orders, more = read_orders(options, clients, controller.run, now, NAMES)
-    problems += more
-    try:
-        store = SecretStore(controller.private_folder("secrets", values["secrets_dir"]))
-    except SecretStoreError as error:
-        problems.append(_problem("secrets_dir", str(error)))
-    else:
-        problems += recall(present_keys(clients), store, orders)[1] if auth != "basic" else []
+    orders = read_orders(options, clients, controller.run, NAMES, problems)
+    with problems.of(PREFIX + "secrets_dir"):
+        memory = KeyMemory(controller.private_folder("secrets", values["secrets_dir"]))
+        if auth != "basic":
+            recall(present_keys(clients), memory, orders, problems)
     if auth != "bearer" and any(client.present and client.password is not None for client in clients):
-        try:
+        with problems.of(PREFIX + "password_scheme"):
             Hasher(choose_scheme(scheme))
-        except MissingLibrary as error:
-            problems.append(_problem("password_scheme", str(error)))
-    return problems
 
 
-def auth_problems(clients: t.Iterable[Client], auth: str, engine: str, certificates: str = "none") -> list[str]:
+def judge_credentials(
+    clients: t.Iterable[Client], auth: str, engine: str, certificates: str, problems: Problems
+) -> None:
     """Clients with a credential that the gateway does not accept, or without one that it does.
 
     `certificates`: none are accepted, any is enough, or all requests need one beside something else.
     """
-    problems = []
-    for client in clients:
-        if not client.present:
-            continue
-        has_password = client.password is not None
+    needs = {
+        "basic": "a password",
+        "bearer": "at least one key, such as keys: [{id: main}]",
+        "both": "a password, or at least one key such as keys: [{id: main}]",
+    }
+    for client in (client for client in clients if client.present):
+        place, has_password = client.place, client.password is not None
         if client.has_keys and auth == "basic":
-            text = "keys need %sauth bearer or both, and it is basic; remove the keys or change %sauth"
-            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+            change = f"remove the keys or change {PREFIX}auth"
+            problems.add(place, f"keys need {PREFIX}auth bearer or both, and it is basic; {change}")
         if has_password and auth == "bearer":
-            text = "a password needs %sauth basic or both, and it is bearer; remove the password or change %sauth"
-            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+            change = f"remove the password or change {PREFIX}auth"
+            problems.add(place, f"a password needs {PREFIX}auth basic or both, and it is bearer; {change}")
         if "*" not in client.models and engine == "nginx":
-            text = "models need %sengine openresty, since nginx reads no bodies; remove the models or change %sengine"
-            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+            change = f"remove the models or change {PREFIX}engine"
+            problems.add(place, f"models need {PREFIX}engine openresty, since nginx reads no bodies; {change}")
         if client.certificates and certificates == "none":
-            text = "certificates need %sclient_ca, the CA that signs them; remove the certificates or set %sclient_ca"
-            problems.append("%s: %s" % (client.place, text % (PREFIX, PREFIX)))
+            change = f"remove the certificates or set {PREFIX}client_ca"
+            problems.add(place, f"certificates need {PREFIX}client_ca, the CA that signs them; {change}")
         if not client.certificates and certificates == "all":
-            text = 'with %sclient_certificates all a client needs a certificate, such as certificates: ["CN=%s"]'
-            problems.append("%s: %s" % (client.place, text % (PREFIX, client.name)))
+            example = f'certificates: ["CN={client.name}"]'
+            text = f"with {PREFIX}client_certificates all a client needs a certificate, such as {example}"
+            problems.add(place, text)
         # With none, the certificates are a problem already.
         is_known = client.certificates and certificates != "all"
         if not has_password and not client.has_keys and not is_known:
-            need = {
-                "basic": "needs a password",
-                "bearer": "needs at least one key, such as keys: [{id: main}]",
-                "both": "needs a password, or at least one key such as keys: [{id: main}]",
-            }[auth]
             more = ", or a certificate" if certificates == "any" else ""
-            problems.append("%s: with %sauth %s a client %s%s" % (client.place, PREFIX, auth, need, more))
-    return problems
+            problems.add(place, f"with {PREFIX}auth {auth} a client needs {needs[auth]}{more}")
 
 
-def bind_problem(bind: str, allow_plaintext: bool, tls: str) -> str | None:
+def judge_bind(bind: str, allow_plaintext: bool, tls: str, problems: Problems) -> None:
     """Whether credentials would travel unencrypted beyond this host, or the address is none."""
     try:
         address = ipaddress.ip_address(bind)
     except ValueError:
-        return _problem("bind", "it must be an IP address, such as 127.0.0.1; Docker takes no host names here")
-    if address.is_loopback or allow_plaintext or tls != "off":
-        return None
-    text = (
-        "%s can be reached from other hosts, and passwords and keys would travel unencrypted. Either set %stls "
-        "(self_signed, provided or acme), or, on a network that you trust, %sallow_plaintext: true"
-    )
-    return _problem("bind", text % (bind, PREFIX, PREFIX))
+        text = "it must be an IP address, such as 127.0.0.1; Docker takes no host names here"
+        problems.add(PREFIX + "bind", text)
+        return
+    if not address.is_loopback and not allow_plaintext and tls == "off":
+        problems.add(
+            PREFIX + "bind",
+            f"{bind} can be reached from other hosts, and passwords and keys would travel unencrypted. Either set "
+            f"{PREFIX}tls (self_signed, provided or acme), or, on a network that you trust, {PREFIX}allow_plaintext: "
+            "true",
+        )
 
 
-def body_problem(max_body_size: str, memory_limit: str, engine: str) -> str | None:
+def judge_body(max_body_size: str, memory_limit: str, engine: str, problems: Problems) -> None:
     """Whether the largest body does not fit into the memory in which OpenResty lets bodies wait; nginx passes them on.
 
     What is no size is for other rules to say.
     """
     size, limit = _size(max_body_size), common.memory_bytes(memory_limit)
     if engine != "openresty" or size is None or common.memory(memory_limit):
-        return None
+        return
     most = (limit // 2 if limit else _ROOM) // 2
     if size <= most:
-        return None
-    if not limit:
-        text = "it is %s, and without %smemory_limit at most 512m fit; set that to at least %dm, or make this less"
-        return _problem("max_body_size", text % (max_body_size, PREFIX, -(-size * 4 >> 20)))
-    text = "it is %s, a quarter of %smemory_limit (%s) at most; set that to at least %dm, or this to at most %dk"
-    return _problem("max_body_size", text % (max_body_size, PREFIX, memory_limit, -(-size * 4 >> 20), most >> 10))
+        return
+    least = f"set that to at least {-(-size * 4 >> 20)}m"
+    if limit:
+        text = f"a quarter of {PREFIX}memory_limit ({memory_limit}) at most; {least}, or this to at most {most >> 10}k"
+    else:
+        text = f"and without {PREFIX}memory_limit at most 512m fit; {least}, or make this less"
+    problems.add(PREFIX + "max_body_size", f"it is {max_body_size}, {text}")
 
 
 def _size(text: str) -> int | None:
@@ -233,30 +225,21 @@ def _size(text: str) -> int | None:
     return int(found.group(1)) * _UNITS[found.group(2).lower()] if found else None
 
 
-def tls_problems(options: t.Mapping[str, t.Any]) -> list[str]:
+def judge_tls(options: t.Mapping[str, t.Any], problems: Problems) -> None:
     """Variables of TLS that do not go together. `options` are those variables without their prefix."""
     mode = options["tls"]
-    problems = [*_name_problems(options["server_names"], mode), *_port_problems(options, mode)]
+    _judge_names(options["server_names"], mode, problems)
+    _judge_ports(options, mode, problems)
     if mode == "provided":
         for variable in ("tls_certificate", "tls_private_key"):
             if not options[variable]:
-                text = "%stls provided needs it: a path on the controller, or PEM" % PREFIX
-                problems.append(_problem(variable, text))
+                problems.add(PREFIX + variable, f"{PREFIX}tls provided needs it: a path on the controller, or PEM")
     if mode == "acme":
-        problems += _acme_problems(options)
-    return problems + _client_ca_problems(options, mode)
+        _judge_acme(options, problems)
+    _judge_client_ca(options, mode, problems)
 
 
-def _folder_problems(values: t.Mapping[str, t.Any], controller: common.Controller) -> list[str]:
-    try:
-        if values["tls"] == "self_signed":
-            controller.private_folder("ca", values["ca_dir"])
-    except SecretStoreError as error:
-        return [_problem("ca_dir", str(error))]
-    return []
-
-
-def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
+def _judge_names(names: t.Sequence[str], mode: str, problems: Problems) -> None:
     texts = []
     for name in names:
         kind = _kind(name)
@@ -264,13 +247,14 @@ def _name_problems(names: t.Sequence[str], mode: str) -> list[str]:
             texts.append(_form_problem(name))
         elif mode == "acme" and kind != "dns":
             what = "an IP address" if kind == "address" else "a wildcard"
-            texts.append("%s is %s, for which %stls acme gets no certificate here; leave it out" % (name, what, PREFIX))
+            texts.append(f"{name} is {what}, for which {PREFIX}tls acme gets no certificate here; leave it out")
         elif kind == "wildcard" and mode != "provided":
-            texts.append("%s is a wildcard, which only %stls provided can have; name each host" % (name, PREFIX))
-    texts += ["%s is there twice" % name for name in _doubles(names)]
+            texts.append(f"{name} is a wildcard, which only {PREFIX}tls provided can have; name each host")
+    texts += [f"{name} is there twice" for name in _doubles(names)]
     if mode == "acme" and not names:
-        texts.append("%stls acme needs the DNS names that the certificate is to be for" % PREFIX)
-    return [_problem("server_names", text) for text in texts]
+        texts.append(f"{PREFIX}tls acme needs the DNS names that the certificate is to be for")
+    for text in texts:
+        problems.add(PREFIX + "server_names", text)
 
 
 def _kind(name: object) -> str | None:
@@ -315,54 +299,44 @@ def _doubles(names: t.Iterable[str]) -> list[str]:
     return found
 
 
-def _port_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:
-    problems = []
+def _judge_ports(options: t.Mapping[str, t.Any], mode: str, problems: Problems) -> None:
     http_port, hsts = options["http_port"], options["hsts"]
     if not 0 <= http_port <= _LAST_PORT:
-        problems.append(_problem("http_port", "it must be from 0 (none) to 65535"))
+        problems.add(PREFIX + "http_port", "it must be from 0 (none) to 65535")
     elif http_port and http_port == options["port"]:
-        text = "it is %d as %sport is; plain HTTP and TLS need a port each" % (http_port, PREFIX)
-        problems.append(_problem("http_port", text))
+        text = f"it is {http_port} as {PREFIX}port is; plain HTTP and TLS need a port each"
+        problems.add(PREFIX + "http_port", text)
     elif http_port and mode == "off":
-        problems.append(_problem("http_port", "it leads to HTTPS, which %stls off has not; set it to 0" % PREFIX))
+        problems.add(PREFIX + "http_port", f"it leads to HTTPS, which {PREFIX}tls off has not; set it to 0")
     if hsts > 0 and mode == "off":
-        problems.append(_problem("hsts", "browsers heed it over TLS only; set %stls, or leave it 0" % PREFIX))
+        problems.add(PREFIX + "hsts", f"browsers heed it over TLS only; set {PREFIX}tls, or leave it 0")
     if options["http3"] and mode == "off":
-        problems.append(_problem("http3", "HTTP/3 is always encrypted; set %stls, or leave it false" % PREFIX))
-    return problems
+        problems.add(PREFIX + "http3", f"HTTP/3 is always encrypted; set {PREFIX}tls, or leave it false")
 
 
-def _acme_problems(options: t.Mapping[str, t.Any]) -> list[str]:
-    problems = []
+def _judge_acme(options: t.Mapping[str, t.Any], problems: Problems) -> None:
     if not options["acme_terms_agreed"]:
         text = "it must be true, which says that you agree to the terms of the ACME server"
-        problems.append(_problem("acme_terms_agreed", text))
+        problems.add(PREFIX + "acme_terms_agreed", text)
     pair = ("acme_eab_key_id", "acme_eab_hmac_key")
     for one, other in (pair, pair[::-1]):
         if options[one] and not options[other]:
-            problems.append(_problem(other, "%s%s needs it; the ACME server's operator gives out both" % (PREFIX, one)))
+            problems.add(PREFIX + other, f"{PREFIX}{one} needs it; the ACME server's operator gives out both")
     key = options["acme_eab_hmac_key"]
     # Four signs are three bytes, so that one left over is none.
     if key and (not _BASE64URL.match(key) or len(key.rstrip("=")) % 4 == 1):
-        problems.append(_problem("acme_eab_hmac_key", "it must be base64url, of A-Z, a-z, 0-9, - and _"))
-    return problems
+        problems.add(PREFIX + "acme_eab_hmac_key", "it must be base64url, of A-Z, a-z, 0-9, - and _")
 
 
-def _client_ca_problems(options: t.Mapping[str, t.Any], mode: str) -> list[str]:
-    problems = []
+def _judge_client_ca(options: t.Mapping[str, t.Any], mode: str, problems: Problems) -> None:
     if options["client_ca"]:
         if mode == "off":
-            problems.append(_problem("client_ca", "client certificates need TLS; set %stls" % PREFIX))
+            problems.add(PREFIX + "client_ca", f"client certificates need TLS; set {PREFIX}tls")
         if options["engine"] != "openresty":
-            problems.append(_problem("client_ca", "client certificates need %sengine openresty" % PREFIX))
-        return problems
-    need = "it needs %sclient_ca, the CA that signs client certificates" % PREFIX
+            problems.add(PREFIX + "client_ca", f"client certificates need {PREFIX}engine openresty")
+        return
+    need = f"it needs {PREFIX}client_ca, the CA that signs client certificates"
     if options["client_crl"]:
-        problems.append(_problem("client_crl", need))
+        problems.add(PREFIX + "client_crl", need)
     if options["client_certificates"] == "all":
-        problems.append(_problem("client_certificates", "all: %s" % need))
-    return problems
-
-
-def _problem(variable: str, text: str) -> str:
-    return "%s%s: %s" % (PREFIX, variable, text)
+        problems.add(PREFIX + "client_certificates", f"all: {need}")

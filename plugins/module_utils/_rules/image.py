@@ -25,7 +25,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(-rc\d*)?(?![0-9A-Za-z.])")
 Version = t.Tuple[int, int, int, int]
 
 
-def read_version(text: str) -> t.Optional[Version]:
+def read_version(text: str) -> Version | None:
     """The version that a text begins with, to be compared; a candidate counts less than its release."""
     found = _VERSION.match(text)
     if not found:
@@ -39,7 +39,7 @@ def is_official(image: str) -> bool:
     return bool(re.match(r"(.*/)?ollama/ollama[:@]", image))
 
 
-def for_accelerator(image: str, accelerator: str) -> t.Tuple[str, t.Optional[str]]:
+def for_accelerator(image: str, accelerator: str) -> tuple[str, str | None]:
     """The image to run, and what is wrong with it: AMD's GPUs have a build of their own."""
     if accelerator != "amd" or "rocm" in image:
         return image, None
@@ -51,7 +51,7 @@ def for_accelerator(image: str, accelerator: str) -> t.Tuple[str, t.Optional[str
     )
 
 
-def version_problem(image: str, minimum: str, answered: t.Optional[str] = None) -> t.Tuple[bool, t.Optional[str]]:
+def version_problem(image: str, minimum: str, answered: str | None = None) -> tuple[bool, str | None]:
     """Whether the version is known, and whether it is too old. `answered` is what Ollama itself says it is."""
     least = read_version(minimum)
     if least is None:

@@ -24,5 +24,5 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     problems = common.wrong(PREFIX, rights)
     if values["source"] != "nvidia":
         return common.Checked(problems)
-    found = common.package_key(PREFIX, values, controller)
-    return common.Checked(problems + found.problems, result=found.result)
+    key = common.package_key(PREFIX, values, controller, problems)
+    return common.Checked(problems, result={"repository_key": key})

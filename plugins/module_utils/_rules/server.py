@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.environment import (
     CHOOSERS,
     PREFIX,
-    cache_problem,
-    contradictions,
+    judge_cache,
+    judge_contradictions,
     proxies,
     read_environment,
     read_settings,
@@ -66,8 +67,9 @@ def check(values: t.Mapping[str, t.Any], _controller: common.Controller) -> comm
     if values["state"] == "absent":
         # What is removed need not be right in itself.
         return common.Checked(place_problems(values), result=_plan(Servers([], [], [], [])))
-    servers, problems = read(values)
-    return common.Checked(problems, servers.warnings, _plan(servers))
+    problems = Problems()
+    servers = read(values, problems)
+    return common.Checked(Problems(dict.fromkeys(problems)), servers.warnings, _plan(servers))
 
 
 def _plan(servers: Servers) -> Dict:
@@ -84,52 +86,48 @@ def _plan(servers: Servers) -> Dict:
     }
 
 
-def read(arguments: t.Mapping[str, t.Any]) -> t.Tuple[Servers, t.List[str]]:
-    """The servers that the variables, named without their prefix, describe, and everything that is wrong with them."""
-    problems = place_problems(arguments)
-    named, more = read_settings(arguments)
-    problems += more
-    general, more = read_environment(arguments["environment"], PREFIX + "environment")
-    problems += more
-    problems += contradictions(general, named, PREFIX + "environment")
+def read(arguments: t.Mapping[str, t.Any], problems: Problems) -> Servers:
+    """The servers that the variables, named without their prefix, describe."""
+    problems += place_problems(arguments)
+    named = read_settings(arguments, problems)
+    general = read_environment(arguments["environment"], PREFIX + "environment", problems)
+    judge_contradictions(general, named, PREFIX + "environment", problems)
     problems += common.wrong(PREFIX, _limits(arguments))
     problems += common.wrong(PREFIX, {"image": common.image(arguments["image"], DEFAULT_IMAGE)})
-    drafts, more = _drafts(arguments)
-    problems += more
+    drafts = _drafts(arguments, problems)
     warnings = unknown(general, PREFIX + "environment")
-    instances: t.List[Dict] = []
-    seen: t.Dict[str, str] = {}
+    instances: list[Dict] = []
+    seen: dict[str, str] = {}
     for position, draft in enumerate(drafts):
         place, own = draft["place"], draft["environment"]
         warnings += unknown(own, place + ".environment") if own else []
         environment = {"OLLAMA_NO_CLOUD": "1", **named, **general, **own}
         image, problem = for_accelerator(arguments["image"], draft["accelerator"])
         problems += [problem] if problem and common.is_pinned(image) else []
-        problems += _device_problems(draft)
-        problems += filter(None, [cache_problem(environment, place if own else PREFIX + "kv_cache_type")])
-        problems += _chooser_problems(draft, {**general, **own})
+        _judge_devices(draft, problems)
+        judge_cache(environment, place if own else PREFIX + "kv_cache_type", problems)
+        _judge_choosers(draft, {**general, **own}, problems)
         if arguments["require_gpu"] and draft["accelerator"] == "cpu":
-            text = "%srequire_gpu: %s computes on the CPU; choose nvidia, amd or vulkan, or leave require_gpu false"
-            problems.append(text % (PREFIX, place))
+            text = f"{place} computes on the CPU; choose nvidia, amd or vulkan, or leave require_gpu false"
+            problems.add(PREFIX + "require_gpu", text)
         for device in draft["devices"] if draft["accelerator"] == "nvidia" else []:
             if device in seen:
-                text = "%s: the GPU %s is used by %s as well; they share its memory"
-                warnings.append(text % (place, device, seen[device]))
+                warnings.append(f"{place}: the GPU {device} is used by {seen[device]} as well; they share its memory")
             seen[device] = place
         instances.append(_instance(arguments, draft, image, environment, position))
-    problems += _egress_problems(arguments, [general, *(draft["environment"] for draft in drafts)])
+    _judge_egress(arguments, [general, *(draft["environment"] for draft in drafts)], problems)
     images = dict.fromkeys(one["image"] for one in instances) if common.is_pinned(arguments["image"]) else {}
     versions = {image: version_problem(image, arguments["minimum_version"]) for image in images}
     problems += [problem for _known, problem in versions.values() if problem]
     unversioned = [image for image, (known, _problem) in versions.items() if not known]
-    models, more = read_models(arguments["models"], PREFIX + "models")
-    problems += more
+    models, wrong = read_models(arguments["models"], PREFIX + "models")
+    problems += wrong
     services = [str(one["service"]) for one in instances]
     keepers = services if any(one.keep_alive is not None for one in models) else services[:1]
-    return Servers(instances, warnings, unversioned, keepers), list(dict.fromkeys(problems))
+    return Servers(instances, warnings, unversioned, keepers)
 
 
-def place_problems(arguments: t.Mapping[str, t.Any]) -> t.List[str]:
+def place_problems(arguments: t.Mapping[str, t.Any]) -> Problems:
     """What is wrong with the folder, the network, the published address and the user."""
     published = (
         "a loopback address and a port, such as 127.0.0.1:11434, or empty: another address would let everybody who "
@@ -144,7 +142,7 @@ def place_problems(arguments: t.Mapping[str, t.Any]) -> t.List[str]:
     return common.wrong(PREFIX, rights)
 
 
-def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[str]]:
+def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> list[Dict]:
     """Each instance with what it does not say for itself; one without a name where there are none."""
     accelerator = arguments["accelerator"]
     shared: Dict = {
@@ -153,90 +151,76 @@ def _drafts(arguments: t.Mapping[str, t.Any]) -> t.Tuple[t.List[Dict], t.List[st
         "environment": {},
         "accelerator": accelerator,
     }
-    devices, problems = _device_list(arguments["devices"], PREFIX + "devices")
+    devices = _device_list(arguments["devices"], PREFIX + "devices", problems)
     entries = arguments["instances"]
     if not entries:
         draft = {**shared, "name": "", "place": PREFIX + "accelerator", "devices": devices}
-        return [{**draft, "devices_place": PREFIX + "devices"}], problems
-    drafts: t.List[Dict] = []
+        return [{**draft, "devices_place": PREFIX + "devices"}]
+    drafts: list[Dict] = []
     for number, entry in enumerate(entries):
-        place = "%sinstances[%d]" % (PREFIX, number)
+        place = f"{PREFIX}instances[{number}]"
         if not isinstance(entry, dict):
-            problems.append(
-                "%s: it must be a dictionary with a name, such as {name: gpu0, devices: [GPU-9c2e…]}" % place
-            )
+            problems.add(place, "it must be a dictionary with a name, such as {name: gpu0, devices: [GPU-9c2e…]}")
             continue
         name = str(entry.get("name", ""))
-        problems += _name_problems(name, place, [one["name"] for one in drafts])
-        place = "%s (%s)" % (place, name) if name else place
+        if not _INSTANCE.match(name) or name.endswith("listen"):
+            right = "lowercase letters, digits and hyphens, such as gpu0, and not end with listen"
+            problems.add(place, f"the name must have {right}")
+        elif name in [one["name"] for one in drafts]:
+            problems.add(place, "the name is there twice; names are unique")
+        place = f"{place} ({name})" if name else place
         unknown_parts = sorted(str(part) for part in entry if part not in PARTS)
         if unknown_parts:
-            text = "%s: %s is no part of an instance; it may have %s"
-            problems.append(text % (place, ", ".join(unknown_parts), ", ".join(PARTS)))
+            problems.add(place, f"{', '.join(unknown_parts)} is no part of an instance; it may have {', '.join(PARTS)}")
         own = {part: entry[part] for part in ("memory_limit", "cpu_limit") if part in entry}
         problems += common.wrong(place + ".", _limits(own))
-        environment, more = read_environment(entry.get("environment") or {}, place + ".environment")
-        problems += more
+        environment = read_environment(entry.get("environment") or {}, place + ".environment", problems)
         kind = entry.get("accelerator", accelerator)
         if kind not in ACCELERATORS:
-            problems.append("%s.accelerator: it must be one of %s" % (place, ", ".join(ACCELERATORS)))
+            problems.add(f"{place}.accelerator", f"it must be one of {', '.join(ACCELERATORS)}")
         if "devices" in entry:
-            chosen, more = _device_list(entry["devices"], place + ".devices")
-            problems += more
-            devices_place = place + ".devices"
+            devices_place = f"{place}.devices"
+            chosen = _device_list(entry["devices"], devices_place, problems)
         else:
             chosen, devices_place = (devices if kind == accelerator else []), PREFIX + "devices"
         draft = {**shared, **{part: str(value) for part, value in own.items()}, "name": name, "place": place}
         draft.update(environment=environment, accelerator=kind, devices=chosen, devices_place=devices_place)
         drafts.append(draft)
-    return drafts, problems
+    return drafts
 
 
-def _name_problems(name: str, place: str, others: t.List[str]) -> t.List[str]:
-    if not _INSTANCE.match(name) or name.endswith("listen"):
-        right = "lowercase letters, digits and hyphens, such as gpu0, and not end with listen"
-        return ["%s: the name must have %s" % (place, right)]
-    if name in others:
-        return ["%s: the name is there twice; names are unique" % place]
-    return []
-
-
-def _device_list(value: object, place: str) -> t.Tuple[t.List[str], t.List[str]]:
+def _device_list(value: object, place: str, problems: Problems) -> list[str]:
     if not isinstance(value, list) or any(isinstance(one, bool) or not isinstance(one, (str, int)) for one in value):
-        return [], ["%s: it must be a list, such as [GPU-9c2e…] or [0, 1]; empty for all GPUs" % place]
+        problems.add(place, "it must be a list, such as [GPU-9c2e…] or [0, 1]; empty for all GPUs")
+        return []
     devices = [str(one) for one in value]
-    twice = sorted({one for one in devices if devices.count(one) > 1})
-    return devices, ["%s: %s is there twice" % (place, one) for one in twice]
+    for one in sorted({one for one in devices if devices.count(one) > 1}):
+        problems.add(place, f"{one} is there twice")
+    return devices
 
 
-def _device_problems(draft: Dict) -> t.List[str]:
+def _judge_devices(draft: Dict, problems: Problems) -> None:
     kind, devices, place = draft["accelerator"], draft["devices"], draft["devices_place"]
-    if kind == "cpu" and devices:
-        return [
-            "%s: there are GPUs, and the accelerator is cpu; choose nvidia, amd or vulkan, or leave them out" % place
-        ]
     pattern = _DEVICES.get(kind)
     wrong = [one for one in devices if pattern and not pattern.match(one)]
-    if not wrong:
-        return []
-    return [
-        "%s: %s cannot be with the accelerator %s, which takes %s"
-        % (place, ", ".join(wrong), kind, _RIGHT_DEVICES[kind])
-    ]
+    if kind == "cpu" and devices:
+        choice = "choose nvidia, amd or vulkan, or leave them out"
+        problems.add(place, f"there are GPUs, and the accelerator is cpu; {choice}")
+    elif wrong:
+        text = f"{', '.join(wrong)} cannot be with the accelerator {kind}, which takes {_RIGHT_DEVICES[kind]}"
+        problems.add(place, text)
 
 
-def _chooser_problems(draft: Dict, environment: t.Mapping[str, str]) -> t.List[str]:
-    problems = []
+def _judge_choosers(draft: Dict, environment: t.Mapping[str, str], problems: Problems) -> None:
     name = CHOOSERS.get(draft["accelerator"])
     if name in environment and draft["devices"]:
-        problems.append("%s: %s in the environment contradicts it; leave it out" % (draft["devices_place"], name))
+        problems.add(draft["devices_place"], f"{name} in the environment contradicts it; leave it out")
     if draft["accelerator"] == "vulkan" and environment.get("OLLAMA_VULKAN", "1").lower() not in ("1", "t", "true"):
-        text = "%s: OLLAMA_VULKAN in the environment contradicts the accelerator vulkan; leave it out"
-        problems.append(text % draft["place"])
-    return problems
+        text = "OLLAMA_VULKAN in the environment contradicts the accelerator vulkan; leave it out"
+        problems.add(draft["place"], text)
 
 
-def _limits(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Optional[str]]:
+def _limits(values: t.Mapping[str, t.Any]) -> dict[str, str | None]:
     return {
         "memory_limit": common.memory(values.get("memory_limit", "")),
         "cpu_limit": common.cpus(values.get("cpu_limit", "")),
@@ -281,25 +265,24 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
     }
 
 
-def _egress_problems(arguments: t.Mapping[str, t.Any], environments: t.Sequence[t.Mapping[str, str]]) -> t.List[str]:
-    """What is wrong with where the servers, which have these environments, may connect to."""
+def _judge_egress(
+    arguments: t.Mapping[str, t.Any], environments: t.Sequence[t.Mapping[str, str]], problems: Problems
+) -> None:
+    """Where the servers, which have these environments, may connect to."""
     egress, hosts = arguments["egress"], arguments["egress_hosts"]
-    problems = []
     if not hosts:
-        problems.append("%segress_hosts: it must be a list of host names, such as [registry.ollama.ai]" % PREFIX)
+        problems.add(PREFIX + "egress_hosts", "it must be a list of host names, such as [registry.ollama.ai]")
     for number, host in enumerate(hosts):
         if not isinstance(host, str) or not _HOST.match(host):
-            text = "%segress_hosts[%d]: it must be a host name in small letters, such as registry.ollama.ai"
-            problems.append(text % (PREFIX, number))
+            text = "it must be a host name in small letters, such as registry.ollama.ai"
+            problems.add(f"{PREFIX}egress_hosts[{number}]", text)
     image = common.image(arguments["egress_image"], "docker.io/openresty/openresty:1.31.1.1-bookworm")
     problems += common.wrong(PREFIX, {"egress_image": image})
     if egress == "any":
-        return problems
+        return
     if arguments["publish"]:
-        text = "%spublish: it needs %segress any, for a published port comes in through the network that leads out"
-        problems.append(text % (PREFIX, PREFIX))
-    found = {name for one in environments for name in one if name.upper() in _PROXIES}
-    for name in sorted(found):
-        text = "%segress: it is %s, and %s in the environment names a proxy that cannot be reached then; leave one out"
-        problems.append(text % (PREFIX, egress, name))
-    return problems
+        text = f"it needs {PREFIX}egress any, for a published port comes in through the network that leads out"
+        problems.add(PREFIX + "publish", text)
+    for name in sorted({name for one in environments for name in one if name.upper() in _PROXIES}):
+        text = f"it is {egress}, and {name} in the environment names a proxy that cannot be reached then; leave one out"
+        problems.add(PREFIX + "egress", text)

@@ -50,7 +50,7 @@ def address(name: str) -> t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address, 
         return None
 
 
-def problems(upstreams: t.Sequence[object]) -> t.List[str]:
+def problems(upstreams: t.Sequence[object]) -> list[str]:
     """Servers that the gateway never reaches, by what is written alone."""
     if not upstreams:
         return ["%s: %s" % (VARIABLE, _FORM_TEXT % "empty")]
@@ -58,7 +58,7 @@ def problems(upstreams: t.Sequence[object]) -> t.List[str]:
     return ["%s[%d]: %s" % (VARIABLE, place, text) for place, text in enumerate(found) if text]
 
 
-def _problem(upstream: object) -> t.Optional[str]:
+def _problem(upstream: object) -> str | None:
     form = _FORM.match(upstream) if isinstance(upstream, str) else None
     if not form or not 1 <= int(form.group("port")) <= 65535:
         # What is before an @ may be a password.
@@ -74,14 +74,14 @@ def _problem(upstream: object) -> t.Optional[str]:
     return None
 
 
-def names(upstreams: t.Iterable[str]) -> t.List[str]:
+def names(upstreams: t.Iterable[str]) -> list[str]:
     """The servers that are looked up, each once."""
     return list(dict.fromkeys(host(one) for one in upstreams if address(host(one)) is None))
 
 
-def hosts_file(text: str) -> t.Dict[str, str]:
+def hosts_file(text: str) -> dict[str, str]:
     """Address by name, in small letters, as in hosts(5); the first line that has a name counts."""
-    found: t.Dict[str, str] = {}
+    found: dict[str, str] = {}
     for line in text.splitlines():
         words = line.partition("#")[0].split()
         for name in words[1:]:
@@ -89,7 +89,7 @@ def hosts_file(text: str) -> t.Dict[str, str]:
     return found
 
 
-def unknown(name: str, upstreams: t.Iterable[str], hosts: t.Mapping[str, str]) -> t.Tuple[bool, str]:
+def unknown(name: str, upstreams: t.Iterable[str], hosts: t.Mapping[str, str]) -> tuple[bool, str]:
     """For a name that has no address in the gateway's network: whether that is for good, and the words for it."""
     here = hosts.get(name.lower())
     if not here:

@@ -17,16 +17,15 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
     present_keys,
     read_clients,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import file as key_file
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import recall
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.orders import Orders
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.rotation import judge
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import KeyFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Verdict
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords import file as password_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
     Hasher,
     choose_scheme,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODELS
 
 PREFIX = "gatehouse-wall-"
@@ -89,17 +88,15 @@ def credential_files(clients: t.Sequence[Entry], kinds: t.Sequence[str], now: da
     read = _read(clients)
     files = {}
     if "bearer" in kinds:
-        orders, keys = Orders(now), present_keys(read)
-        known, _problems = recall(keys, None, orders)
-        verdicts = {key.name: judge(key, known[key.name], None, orders) for key in keys}
-        files["api_keys"] = key_file.update(None, read, verdicts, True, orders.now).text
+        verdicts = {key.name: Verdict(key.secret) for key in present_keys(read)}
+        files["api_keys"] = KeyFile(None).update(read, verdicts, True, key_form.moment(now))[0].text
     if "basic" in kinds:
         files["htpasswd"] = password_file.update(None, read, Hasher(choose_scheme(_SCHEME)), True).text
     return files
 
 
 def _read(clients: t.Sequence[Entry]) -> list[Client]:
-    read, problems = read_clients(clients, "clients", Rules(scheme=_SCHEME, keys=True))
-    if problems:
-        raise BadInput(problems)
+    problems = Problems()
+    read = read_clients(clients, "clients", Rules(scheme=_SCHEME, keys=True), problems)
+    problems.raise_any()
     return read

@@ -15,6 +15,8 @@ import string
 import zlib
 
 PREFIX = "ghk_"
+# `alice.laptop~old` is the key that a rotation of alice.laptop superseded. No id can hold a "~".
+OLD = "~old"
 BITS = 128
 # The fewest characters of a secret, however weak it may be: what is shorter is rather a part of something else.
 SHORTEST = 8
@@ -25,7 +27,6 @@ _GENERATED = re.compile(r"(ghk_[A-Za-z0-9_-]{43})([0-9A-Za-z]{6})\Z")
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
 _DISTINCT = 6
 _EXPIRES = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?[Zz]\Z", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
 
 
 def checksum(body: str) -> str:
@@ -79,7 +80,7 @@ def strength(secret: str) -> int:
     if len(set(core)) < _DISTINCT:
         return 0
     for pattern, size in ((r"\d+", 10), (r"[\da-f]+|[\dA-F]+", 16), (r"[\da-z]+|[\dA-Z]+", 36)):
-        if re.match("(?:%s)\\Z" % pattern, core):
+        if re.fullmatch(pattern, core):
             return int(len(core) * math.log2(size))
     # base64url counts "-" and "_" among its 64 characters, so here they are not separators.
     return int(len(secret.rstrip("=")) * math.log2(64))
@@ -105,12 +106,12 @@ def secret_problem(secret: object, allow_weak: bool) -> str | None:
         return "the secret begins like a generated key, but its checksum is wrong; it was cut or mistyped"
     if is_guessable(secret) and not allow_weak:
         return (
-            "the secret is too weak: a key needs %d bits of randomness, which takes 22 characters of base64, 25 small "
-            "letters and digits, 32 hexadecimal digits or 39 digits. Leave it out to have one generated, or allow weak "
-            "secrets (allow_weak_secrets)" % BITS
+            f"the secret is too weak: a key needs {BITS} bits of randomness, which takes 22 characters of base64, 25 "
+            "small letters and digits, 32 hexadecimal digits or 39 digits. Leave it out to have one generated, or "
+            "allow weak secrets (allow_weak_secrets)"
         )
     if len(secret) < SHORTEST:
-        return "the secret is too short: even where weak secrets are allowed it needs %d characters" % SHORTEST
+        return f"the secret is too short: even where weak secrets are allowed it needs {SHORTEST} characters"
     return None
 
 
@@ -133,7 +134,7 @@ def read_expiry(value: object) -> str:
 def is_moment(text: str) -> bool:
     """Whether `text` is a moment in the form of read_expiry."""
     try:
-        return _MOMENT.match(text) is not None and bool(datetime.datetime.fromisoformat(text[:-1]))
+        return read_expiry(text) == text
     except ValueError:
         return False
 
@@ -147,9 +148,3 @@ def moment(time: datetime.datetime) -> str:
 def last4(secret: str) -> str | None:
     """The end of a secret, to recognise it by; None where that would make the rest easier to guess."""
     return None if is_guessable(secret) else secret[-4:]
-
-
-def is_past(expires: str, now: datetime.datetime | None = None) -> bool:
-    """Whether the moment, in the form of read_expiry, is over."""
-    now = now or datetime.datetime.now(datetime.timezone.utc)
-    return expires <= now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -32,11 +32,6 @@ Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
 
 
-def read(content: bytes) -> list[Line]:
-    """The lines of the file; raises DamagedFile."""
-    return read_lines(content, _read_line)
-
-
 def update(
     content: bytes | None, clients: t.Sequence[Client], hasher: Hasher, purge: bool, only_look: bool = False
 ) -> Outcome:
@@ -44,7 +39,7 @@ def update(
 
     With `only_look` nothing is hashed that nobody will write, and the text only tells whether the file changes.
     """
-    lines = read(content or b"")
+    lines = read_lines(content or b"", _read_line)
     there = {line.name: line for line in lines if line.name is not None}
     listed = {client.name: client for client in clients if client.present and client.password is not None}
     absent = {client.name for client in clients if not client.present}
@@ -54,7 +49,7 @@ def update(
                 raise DamagedFile(line.number, "what follows the name is not a hash that the gateway knows")
     hash_of = (lambda password: _NEVER_WRITTEN) if only_look else hasher.hash
     # Every password is verified in every run: a memory of what was verified would be one more secret to keep.
-    records = in_order(lambda client: _record(client, there.get(client.name), hasher, hash_of), list(listed.values()))
+    records = in_order(lambda client: _record(client, there.get(client.name), hasher, hash_of), listed.values())
     return merge(content, lines, records, purge, lambda name: name in absent)
 
 
@@ -75,13 +70,10 @@ def _hash(text: str) -> str:
 
 def _record(client: Client, line: Line | None, hasher: Hasher, hash_of: t.Callable[[str], str]) -> Record:
     password = client.password or ""
-    about = str(hasher.scheme)
-    change = ""
-    if line is not None:
-        change = _change(password, _hash(line.text), hasher)
-        if not change:
-            return Record(client.name, line.text, about)
-    return Record(client.name, "%s:%s" % (client.name, hash_of(password)), about, change)
+    change = "" if line is None else _change(password, _hash(line.text), hasher)
+    if line is not None and not change:
+        return Record(client.name, line.text, str(hasher.scheme))
+    return Record(client.name, f"{client.name}:{hash_of(password)}", str(hasher.scheme), change)
 
 
 def _change(password: str, hashed: str, hasher: Hasher) -> str:
@@ -98,18 +90,15 @@ def _change(password: str, hashed: str, hasher: Hasher) -> str:
 def cores() -> int:
     """How many cores this process may use."""
     try:
-        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return min(os.cpu_count() or 1, _MOST_THREADS)
+        return os.cpu_count() or 1
 
 
-def in_order(function: t.Callable[[Item], Result], items: t.Sequence[Item], threads: int | None = None) -> list[Result]:
+def in_order(function: t.Callable[[Item], Result], items: t.Iterable[Item]) -> list[Result]:
     """The results in the order of the items, computed by as many threads as there are cores.
 
     An error is that of the first item with one.
     """
-    threads = min(cores() if threads is None else threads, len(items))
-    if threads <= 1:
-        return [function(item) for item in items]
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(cores(), _MOST_THREADS)) as pool:
         return list(pool.map(function, items))

@@ -39,22 +39,22 @@ class Scheme:
     """How a password is hashed; `rounds` is None where the scheme has none to choose."""
 
     name: str
-    rounds: t.Optional[int] = None
+    rounds: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.rounds is None else "%s with rounds %d" % (self.name, self.rounds)
+        return self.name if self.rounds is None else f"{self.name} with rounds {self.rounds}"
 
 
 def choose_scheme(name: str, rounds: int | None = None) -> Scheme:
     """The scheme of the options `scheme` and `rounds`."""
     if name not in ROUNDS:
         if rounds is not None:
-            raise BadInput(["rounds: the scheme %s has a fixed number of rounds; leave rounds out" % name])
+            raise BadInput([f"rounds: the scheme {name} has a fixed number of rounds; leave rounds out"])
         return Scheme(name)
     low, high = ROUNDS[name]
     rounds = DEFAULT_ROUNDS[name] if rounds is None else rounds
     if not low <= rounds <= high:
-        raise BadInput(["rounds: for %s it must be from %d to %d, and is %d" % (name, low, high, rounds)])
+        raise BadInput([f"rounds: for {name} it must be from {low} to {high}, and is {rounds}"])
     return Scheme(name, rounds)
 
 
@@ -70,13 +70,12 @@ def password_problem(password: object, scheme_name: str, user: str | None = None
         size = len(password.encode("utf-8"))
     except UnicodeEncodeError:
         return "the password contains a character that UTF-8 cannot express"
-    limit = MAXIMUM_BYTES.get(scheme_name, min(MAXIMUM_BYTES.values()))
-    if size > limit:
-        return "the password has %d bytes, and %s takes %d at most" % (size, scheme_name, limit)
+    if size > MAXIMUM_BYTES[scheme_name]:
+        return f"the password has {size} bytes, and {scheme_name} takes {MAXIMUM_BYTES[scheme_name]} at most"
     if user is not None and (len(password) < SHORTEST or password.lower() == user.lower()):
         return (
-            "the password is too weak: it needs %d characters, and must not be the name. Give another one, or allow "
-            "weak secrets (ollama_gateway_allow_weak_secrets)" % SHORTEST
+            f"the password is too weak: it needs {SHORTEST} characters, and must not be the name. Give another one, or "
+            "allow weak secrets (ollama_gateway_allow_weak_secrets)"
         )
     return None
 
@@ -129,7 +128,7 @@ def _load(scheme: Scheme) -> t.Any:
     try:
         from passlib import hash as handlers
     except ImportError:
-        raise MissingLibrary("Hashing passwords needs the Python library libpass. %s" % advice) from None
+        raise MissingLibrary(f"Hashing passwords needs the Python library libpass. {advice}") from None
     if scheme.name == "apr1":
         return handlers.apr_md5_crypt
     if scheme.name == "sha512_crypt":
@@ -137,8 +136,8 @@ def _load(scheme: Scheme) -> t.Any:
     try:
         handlers.bcrypt.set_backend()
     except Exception as error:  # passlib 1.7 ends in ValueError with bcrypt 5, in its own MissingBackendError with none
-        message = "The scheme bcrypt needs the Python library bcrypt in a version that passlib can use (%s). %s"
-        raise MissingLibrary(message % (type(error).__name__, advice)) from None
+        need = f"the Python library bcrypt in a version that passlib can use ({type(error).__name__})"
+        raise MissingLibrary(f"The scheme bcrypt needs {need}. {advice}") from None
     # 2y: nginx has bcrypt checked by libcrypt. Every libcrypt with bcrypt knows 2y, the prefix that Apache's htpasswd
     # writes; 2b is unknown to older ones. Both stand for the same computation.
     return handlers.bcrypt.using(rounds=scheme.rounds, ident="2y")

@@ -10,30 +10,39 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
+    Client,
+    Names,
+    Orders,
     Rules,
     present_keys,
     read_clients,
+    read_orders,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import read_grace
 
 STRONG = "pXk29vQzLr4TnB8sWm1YcA"
 OTHER = "Qw7eRt5yUi3oPa1sDf9gHj"
 ALL = Rules(scheme="sha512_crypt", keys=True)
 
 
+def read(value: object, rules: Rules = ALL) -> tuple[list[Client], Problems]:
+    found = Problems()
+    return read_clients(value, "clients", rules, found), found
+
+
 def problems(*clients: Any, rules: Rules = ALL) -> list[str]:
-    return read_clients(list(clients), "clients", rules)[1]
+    return read(list(clients), rules)[1]
 
 
 def test_sound_clients_are_read() -> None:
-    clients, found = read_clients(
+    clients, found = read(
         [
             {"name": "alice", "password": "pä:ß"},
             {"name": "bob-2.x_y", "keys": [{"id": "laptop", "secret": STRONG, "expires": "2027-01-01t00:00:00z"}]},
             {"name": "carol", "keys": [{"id": "a"}, {"id": "b", "state": "absent"}]},
             {"name": "dave", "state": "absent"},
-        ],
-        "clients",
-        ALL,
+        ]
     )
     assert found == []
     assert [client.name for client in clients] == ["alice", "bob-2.x_y", "carol", "dave"]
@@ -44,14 +53,14 @@ def test_sound_clients_are_read() -> None:
 
 
 def test_secrets_do_not_show_in_a_representation() -> None:
-    clients, _ = read_clients([{"name": "a", "password": "planted", "keys": [{"id": "k", "secret": STRONG}]}], "c", ALL)
+    clients, _ = read([{"name": "a", "password": "planted", "keys": [{"id": "k", "secret": STRONG}]}])
     assert "planted" not in repr(clients)
     assert STRONG not in repr(clients)
 
 
 def test_an_unquoted_moment_of_yaml_is_an_expiry() -> None:
     moment = datetime.datetime(2027, 1, 1, tzinfo=datetime.timezone.utc)
-    clients, found = read_clients([{"name": "a", "keys": [{"id": "k", "expires": moment}]}], "clients", ALL)
+    clients, found = read([{"name": "a", "keys": [{"id": "k", "expires": moment}]}])
     assert found == []
     assert clients[0].keys[0].expires == "2027-01-01T00:00:00Z"
 
@@ -132,7 +141,7 @@ def test_models_that_are_no_list_of_patterns_are_refused(models: object) -> None
 
 @pytest.mark.parametrize("models", [["*"], ["tiny"], ["library/llama3.2:1b", "hf.co/team/*", "registry:5000/a/b:?"]])
 def test_models_may_be_names_and_patterns(models: list[str]) -> None:
-    clients, wrong = read_clients([{"name": "bob", "models": models}], "clients", Rules())
+    clients, wrong = read([{"name": "bob", "models": models}], Rules())
     assert (wrong, clients[0].models) == ([], tuple(models))
 
 
@@ -154,14 +163,14 @@ def test_an_unknown_scope_that_may_be_a_secret_is_told_by_its_place() -> None:
 
 def test_a_client_may_use_and_list_models_unless_told_otherwise() -> None:
     given = [{"name": "alice"}, {"name": "bob", "scopes": ["admin"], "models": ["*"]}]
-    clients, wrong = read_clients(given, "clients", Rules())
+    clients, wrong = read(given, Rules())
     assert wrong == []
     assert [client.scopes for client in clients] == [("inference", "models_read"), ("admin",)]
 
 
 @pytest.mark.parametrize("value", ["planted", {"name": "bob"}, None, 3])
 def test_what_is_no_list_is_refused_and_not_quoted(value: object) -> None:
-    (problem,) = read_clients(value, "clients", ALL)[1]
+    (problem,) = read(value)[1]
     assert problem.startswith("clients: it must be a list of clients, each with a name")
     assert "planted" not in problem
 
@@ -209,7 +218,7 @@ def test_a_beginning_is_a_moment_before_the_end() -> None:
 
 def test_a_rotated_key_is_present_and_has_a_grace_of_a_day_unless_told_otherwise() -> None:
     given = [{"id": "a", "state": "rotated"}, {"id": "b", "state": "rotated", "grace": "0s"}, {"id": "c"}]
-    clients, wrong = read_clients([{"name": "bob", "keys": given}], "clients", ALL)
+    clients, wrong = read([{"name": "bob", "keys": given}])
     assert wrong == []
     assert [(key.present, key.rotated, key.grace) for key in clients[0].keys] == [
         (True, True, 86400),
@@ -230,7 +239,7 @@ def test_a_grace_of_the_wrong_form_or_without_a_rotation_is_refused() -> None:
 @pytest.mark.parametrize("note", ["", "Älice's phone ☎", "x" * 200])
 def test_notes_for_people_are_taken(note: str) -> None:
     client = {"name": "bob", "owner": note, "comment": note, "keys": [{"id": "k", "comment": note}]}
-    clients, wrong = read_clients([client], "clients", ALL)
+    clients, wrong = read([client])
     assert (wrong, clients[0].owner, clients[0].comment, clients[0].keys[0].comment) == ([], note, note, note)
 
 
@@ -275,7 +284,7 @@ def test_each_module_looks_at_its_own_part_only() -> None:
 class TestCertificates:
     def test_subjects_are_read_in_the_form_in_which_the_gateway_sees_them(self) -> None:
         alice = {"name": "alice", "certificates": ["cn=alice, o=Example", "CN=Schmidt\\, Al"]}
-        clients, found = read_clients([alice, {"name": "bob"}], "clients", ALL)
+        clients, found = read([alice, {"name": "bob"}])
         assert found == []
         assert clients[0].certificates == ("CN=alice,O=Example", "CN=Schmidt\\, Al")
         assert clients[1].certificates == ()
@@ -302,3 +311,74 @@ class TestCertificates:
     def test_those_of_a_client_that_is_gone_may_be_somebody_elses(self) -> None:
         gone = {"name": "alice", "certificates": ["CN=a"], "state": "absent"}
         assert problems(gone, {"name": "bob", "certificates": ["CN=a"]}) == []
+
+
+# What the command line may order: which keys, in which spelling, and what is said to anything else.
+
+CLIENTS = [
+    {"name": "alice", "keys": [{"id": "laptop"}, {"id": "phone", "state": "absent"}]},
+    {"name": "bob", "keys": [{"id": "ci"}]},
+]
+NAMES = Names("rotate_keys", "revoke_keys", "rotate_grace")
+
+
+def orders(rotate: Any = (), revoke: Any = (), grace: Any = "24h") -> tuple[Orders, Problems]:
+    clients, found = read(CLIENTS)
+    options = {"rotate": rotate, "revoke": revoke, "grace": grace}
+    return read_orders(options, clients, "run", NAMES, found), found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["alice.laptop", "bob.ci"],
+        "alice.laptop,bob.ci",
+        " alice.laptop , bob.ci,",
+        '["alice.laptop", "bob.ci"]',
+    ],
+)
+def test_a_list_is_taken_as_such_and_as_text_with_commas_or_in_json(value: object) -> None:
+    found, wrong = orders(value)
+    assert (wrong, found.rotate, found.grace) == ([], {"alice.laptop", "bob.ci"}, 86400)
+
+
+@pytest.mark.parametrize("value", ["", "[]", []])
+def test_nothing_is_no_order(value: object) -> None:
+    found, wrong = orders(value, value)
+    assert (wrong, found.rotate, found.revoke) == ([], frozenset(), frozenset())
+
+
+@pytest.mark.parametrize("value", ['["planted"', {"planted": 1}, [1], None, 7, "[1]", ["alice.laptop", ["planted"]]])
+def test_what_is_no_list_of_names_is_refused_with_the_form_and_not_quoted(value: object) -> None:
+    assert orders(value)[1] == [
+        'rotate_keys: it must be a list of keys such as ["alice.laptop"], or alice.laptop,bob.ci'
+    ]
+
+
+def test_an_unknown_key_is_refused_with_the_closest_name_and_not_quoted() -> None:
+    assert orders(revoke=["bob.ci", "alice.labtop", "ghk_planted"])[1] == [
+        "revoke_keys[1]: it is no key of the clients; is alice.laptop meant?",
+        "revoke_keys[2]: it is no key of the clients; a key is named <client>.<id>, such as alice.laptop",
+    ]
+
+
+def test_an_absent_key_can_be_revoked_but_not_rotated_and_none_be_both() -> None:
+    assert orders(revoke="alice.phone")[1] == []
+    assert orders(rotate="alice.phone")[1] == ["rotate_keys: alice.phone is absent, so there is nothing to rotate"]
+    assert orders("bob.ci", "bob.ci")[1] == ["rotate_keys: bob.ci is to be revoked too; choose one of the two"]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0s", 0), ("90s", 90), ("30m", 1800), ("24h", 86400), ("90d", 7776000)]
+)
+def test_a_grace_is_read_in_seconds_minutes_hours_and_days(value: str, seconds: int) -> None:
+    assert read_grace(value) == (seconds, None)
+    assert orders(grace=value)[0].grace == seconds
+
+
+@pytest.mark.parametrize(
+    "value", ["", "1", 1, 0, None, "1w", "-1s", "1 h", "1.5h", "91d", "2161h", "1h\n", "\u0663s", []]
+)
+def test_any_other_grace_is_refused_with_the_form(value: object) -> None:
+    form = 'the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most'
+    assert orders(grace=value)[1] == [f"rotate_grace: {form}"]

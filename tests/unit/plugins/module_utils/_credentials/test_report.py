@@ -23,12 +23,12 @@ NOW = "2026-11-25T13:00:00Z"
 
 def keys(text: str | bytes) -> tuple[list[info.Key], list[str]]:
     """The keys of a file, and what is wrong with it."""
-    problems = info.Problems("api_keys")
+    problems = info.Damage("api_keys")
     return info.read_keys(text if isinstance(text, bytes) else text.encode(), problems), problems.texts()
 
 
 def rights(content: object) -> tuple[dict[str, info.Rights], list[str]]:
-    problems = info.Problems("clients.json")
+    problems = info.Damage("clients.json")
     text = content if isinstance(content, bytes) else json.dumps(content, indent=2).encode()
     return info.read_rights(text, problems), problems.texts()
 
@@ -102,7 +102,7 @@ class TestKeys:
     def test_no_file_is_too_damaged_to_be_read(self, content: bytes) -> None:
         keys(content)
         rights(content)
-        info.read_passwords(content, info.Problems("htpasswd"))
+        info.read_passwords(content, info.Damage("htpasswd"))
 
 
 class TestState:
@@ -137,7 +137,7 @@ class TestState:
 
 class TestPasswords:
     def read(self, content: bytes) -> tuple[dict[str, str], list[str]]:
-        problems = info.Problems("htpasswd")
+        problems = info.Damage("htpasswd")
         return info.read_passwords(content, problems), problems.texts()
 
     @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_nothing_that_steers_a_terminal_comes_through() -> None:
     """Escapes of one and two bytes, a line's end, and the sign that turns the direction of writing."""
     evil = "a\x1b[2J\x9b31m\r\u202eb"
     entry = {"scopes": [evil], "models": [evil], "certificates": [evil], "owner": evil, "comment": evil}
-    problems = info.Problems("htpasswd")
+    problems = info.Damage("htpasswd")
     passwords = info.read_passwords(f"{evil}:$apr1$x$y\nbob:$apr1$x$y\n".encode(), problems)
     found = rights({evil: {**entry, "keys": {evil: {"comment": evil}}}})[0]
     clients = info.describe([], passwords, found, Uses(), NOW)

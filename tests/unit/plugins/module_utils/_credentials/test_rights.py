@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, read_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import read, scope_files, update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile, Problems
 from ansible_collections.gatehouse.ollama.plugins.modules.folder_files import problem
 
 RIGHTS = {"models": ["*"], "scopes": ["inference"]}
@@ -59,10 +59,15 @@ def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, 
         read(text.encode())
 
 
+def clients(*entries: dict[str, Any]) -> list[Client]:
+    problems = Problems()
+    found = read_clients(list(entries), "clients", Rules(keys=True), problems)
+    problems.raise_any()
+    return found
+
+
 def test_the_difference_has_a_line_for_each_client() -> None:
-    clients, problems = read_clients([{"name": "bob"}, {"name": "alice", "models": ["tiny"]}], "clients", Rules())
-    assert problems == []
-    outcome = update(None, clients, purge=True)[0]
+    outcome = update(None, clients({"name": "bob"}, {"name": "alice", "models": ["tiny"]}), purge=True)[0]
     assert outcome.before == "no such file\n"
     assert outcome.after.splitlines() == [
         'alice: {"models": ["tiny"], "scopes": ["inference", "models_read"]}',
@@ -77,19 +82,13 @@ class TestCertificates:
         rights = {name: {**RIGHTS, "certificates": subjects} for name, subjects in certificates.items()}
         return json.dumps(rights, indent=1).encode()
 
-    @staticmethod
-    def clients(*entries: dict[str, Any]) -> list[Client]:
-        clients, problems = read_clients(list(entries), "clients", Rules(keys=True))
-        assert problems == []
-        return clients
-
     def test_they_are_written_once_and_removed_when_they_are_gone(self) -> None:
-        certified = self.clients({"name": "bob", "certificates": ["O=Example", "cn=bob"]})
+        certified = clients({"name": "bob", "certificates": ["O=Example", "cn=bob"]})
         first, rights = update(None, certified, purge=True)
         assert rights["bob"]["certificates"] == ["O=Example", "CN=bob"]
         assert "CN=bob" in first.after
         assert update(first.text.encode(), certified, purge=True)[0].changed is False
-        last, rights = update(first.text.encode(), self.clients({"name": "bob"}), purge=True)
+        last, rights = update(first.text.encode(), clients({"name": "bob"}), purge=True)
         assert last.updated == ["bob"]
         assert "certificates" not in rights["bob"]
         assert "CN=bob" in last.before
@@ -103,11 +102,11 @@ class TestCertificates:
         content = self.file(alice=["CN=a"])
         bob = {"name": "bob", "certificates": ["CN=a"]}
         with pytest.raises(DamagedFile, match=r"^line 2: a certificate of this client is to be that of another one"):
-            update(content, self.clients(bob), purge=False)
-        for clients, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
-            rights = update(content, self.clients(*clients), purge)[1]
+            update(content, clients(bob), purge=False)
+        for entries, purge in (([bob], True), ([bob, {"name": "alice", "state": "absent"}], False)):
+            rights = update(content, clients(*entries), purge)[1]
             assert [name for name in rights if "certificates" in rights[name]] == ["bob"]
-        handed_over = self.clients({"name": "alice", "certificates": ["CN=b"]}, bob)
+        handed_over = clients({"name": "alice", "certificates": ["CN=b"]}, bob)
         assert update(content, handed_over, purge=False)[1]["alice"]["certificates"] == ["CN=b"]
 
 
@@ -125,8 +124,7 @@ class TestOthers:
 
     @staticmethod
     def rights(content: bytes | None, *entries: dict[str, Any], purge: bool) -> dict[str, Any]:
-        clients, _problems = read_clients(list(entries), "clients", Rules(keys=True))
-        return update(content, clients, purge)[1]
+        return update(content, clients(*entries), purge)[1]
 
     def test_they_have_the_default_scopes_where_people_may_add_them(self) -> None:
         rights = self.rights(None, self.ALICE, purge=False)
@@ -147,10 +145,10 @@ class TestOthers:
 
     def test_a_client_that_is_to_be_gone_is_none_of_them_while_its_line_is_there(self) -> None:
         before = json.dumps({"bob": {"models": ["a"], "scopes": ["inference"]}}).encode()
-        clients, _problems = read_clients([self.ALICE, self.GONE], "clients", Rules(keys=True))
-        outcome, rights = update(before, clients, purge=False)
+        both = clients(self.ALICE, self.GONE)
+        outcome, rights = update(before, both, purge=False)
         assert rights["bob"] == {"models": ["*"], "scopes": [], "absent": True}
         assert [name for name in scope_files(rights) if name.endswith("bob")] == ["named/bob"]
         assert outcome.removed == ["bob"]
-        again, _rights = update(outcome.text.encode(), clients, purge=False)
+        again, _rights = update(outcome.text.encode(), both, purge=False)
         assert (again.changed, again.removed) == (False, [])

@@ -15,13 +15,17 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
     present_keys,
     read_clients,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import file as key_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import line as key_lines
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.rotation import Verdict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import (
+    Entry,
+    KeyFile,
+    parse,
+    serialise,
+)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Verdict
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords import file as password_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import Hasher, Scheme
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,8 +42,9 @@ SECRETS = {
 
 
 def clients(*entries: dict[str, Any], scheme: str = "sha512_crypt") -> list[Client]:
-    found, problems = read_clients(list(entries), "clients", Rules(scheme=scheme, keys=True, allow_weak_secrets=True))
-    assert problems == []
+    problems = Problems()
+    found = read_clients(list(entries), "clients", Rules(scheme, keys=True, allow_weak_secrets=True), problems)
+    problems.raise_any()
     return found
 
 
@@ -50,7 +55,7 @@ def users(content: str | None, *entries: dict[str, Any], purge: bool = True, has
 def keys(content: str | None, *entries: dict[str, Any], purge: bool = True) -> Outcome:
     found = clients(*entries)
     verdicts = {key.name: Verdict(SECRETS.get(key.name)) for key in present_keys(found)}
-    return key_file.update(None if content is None else content.encode(), found, verdicts, purge, NOW)
+    return KeyFile(None if content is None else content.encode()).update(found, verdicts, purge, NOW)[0]
 
 
 def key_line(name: str, expires: str = "") -> str:
@@ -300,7 +305,7 @@ class TestApiKeys:
         self, content: bytes, line: int, purge: bool
     ) -> None:
         with pytest.raises(DamagedFile, match=f"^line {line}: ") as caught:
-            key_file.update(content, clients(holder("alice", "laptop")), {"alice.laptop": Verdict("x")}, purge, NOW)
+            KeyFile(content).update(clients(holder("alice", "laptop")), {"alice.laptop": Verdict("x")}, purge, NOW)
         assert "planted" not in str(caught.value)
 
     def test_the_diff_shows_no_more_of_a_hash_than_a_fingerprint(self) -> None:
@@ -316,8 +321,8 @@ class TestApiKeys:
         st.none() | st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z"),
     )
     def test_what_is_written_is_read_again(self, client: str, key_id: str, digest: str, expires: str | None) -> None:
-        entry = key_lines.Entry(f"{client}.{key_id}", digest, expires)
-        assert key_lines.parse(1, key_lines.serialise(entry)) == entry
+        entry = Entry(f"{client}.{key_id}", digest, expires)
+        assert parse(1, serialise(entry)) == entry
 
     @given(
         st.lists(
@@ -341,11 +346,11 @@ class TestApiKeys:
         secrets = {name: f"secret-of-{name}" for name in names}
         everybody = clients(*(holder(f"user{number}", *(f"k{key}" for key in range(10))) for number in range(1000)))
         verdicts = {name: Verdict(secret) for name, secret in secrets.items()}
-        first = key_file.update(None, everybody, verdicts, True, NOW)
-        there = key_file.named(first.text.encode())
+        first = KeyFile(None).update(everybody, verdicts, True, NOW)[0]
+        there = KeyFile(first.text.encode()).there
         assert [(name, entry.digest) for name, entry in there.items()] == [
             (name, key_form.digest(secrets[name])) for name in names
         ]
         verdicts["user7.k7"] = Verdict("another")
-        second = key_file.update(first.text.encode(), everybody, verdicts, True, NOW)
+        second = KeyFile(first.text.encode()).update(everybody, verdicts, True, NOW)[0]
         assert (second.updated, len(second.unchanged)) == (["user7.k7"], 9999)

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import (
-    auth_problems,
-    bind_problem,
-    body_problem,
     check,
-    tls_problems,
+    judge_bind,
+    judge_body,
+    judge_credentials,
+    judge_tls,
 )
 
 from tests.collection import ROOT
@@ -32,8 +34,17 @@ CERTIFIED = {"name": "bob", "certificates": ["CN=bob"]}
 
 
 def problems(auth: str, client: dict[str, Any], engine: str = "", certificates: str = "none") -> list[str]:
-    clients, _ = read_clients([client], "ollama_gateway_clients", Rules(scheme="sha512_crypt", keys=True))
-    return auth_problems(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"), certificates)
+    found = Problems()
+    clients = read_clients([client], "ollama_gateway_clients", Rules(scheme="sha512_crypt", keys=True), found)
+    judge_credentials(clients, auth, engine or ("nginx" if auth == "basic" else "openresty"), certificates, found)
+    return found
+
+
+def told(judge: Callable[..., None], *values: Any) -> list[str]:
+    """What is wrong with the values."""
+    found = Problems()
+    judge(*values, found)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -121,28 +132,27 @@ def test_an_absent_client_and_a_client_whose_keys_are_all_revoked_need_nothing()
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_needs_no_permission(bind: str) -> None:
-    assert bind_problem(bind, False, "off") is None
+    assert told(judge_bind, bind, False, "off") == []
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
 def test_beyond_loopback_the_error_names_both_ways_out(bind: str) -> None:
-    problem = bind_problem(bind, False, "off")
-    assert problem is not None
+    (problem,) = told(judge_bind, bind, False, "off")
     assert problem.startswith(f"ollama_gateway_bind: {bind} can be reached from other hosts")
     assert "set ollama_gateway_tls (self_signed, provided or acme)" in problem
     assert "ollama_gateway_allow_plaintext: true" in problem
-    assert bind_problem(bind, True, "off") is None
+    assert told(judge_bind, bind, True, "off") == []
 
 
 @pytest.mark.parametrize("bind", ["", "localhost", "gateway.example.org", "[::1]", "127.0.0.1:80", "eth0"])
 def test_what_docker_does_not_take_as_an_address_is_refused(bind: str) -> None:
-    assert "must be an IP address" in str(bind_problem(bind, True, "off"))
+    assert "must be an IP address" in str(told(judge_bind, bind, True, "off"))
 
 
 @pytest.mark.parametrize("tls", ["self_signed", "provided", "acme"])
 def test_with_tls_any_address_needs_no_permission(tls: str) -> None:
-    assert bind_problem("0.0.0.0", False, tls) is None
-    assert "must be an IP address" in str(bind_problem("eth0", False, tls))
+    assert told(judge_bind, "0.0.0.0", False, tls) == []
+    assert "must be an IP address" in str(told(judge_bind, "eth0", False, tls))
 
 
 OFF: dict[str, Any] = {
@@ -187,7 +197,7 @@ EAB = {
     ],
 )
 def test_variables_of_tls_that_go_together_are_fine(options: dict[str, Any]) -> None:
-    assert tls_problems(options) == []
+    assert told(judge_tls, options) == []
 
 
 @pytest.mark.parametrize(
@@ -223,7 +233,7 @@ def test_variables_of_tls_that_go_together_are_fine(options: dict[str, Any]) -> 
     ],
 )
 def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: dict[str, Any], reason: str) -> None:
-    (problem,) = tls_problems(options)
+    (problem,) = told(judge_tls, options)
     assert problem.startswith(f"ollama_gateway_{reason}")
     assert "se+ret" not in problem
 
@@ -255,7 +265,7 @@ def test_variables_of_tls_that_do_not_go_together_are_refused_by_name(options: d
     ],
 )
 def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
-    (problem,) = tls_problems({**PROVIDED, "server_names": [name]})
+    (problem,) = told(judge_tls, {**PROVIDED, "server_names": [name]})
     assert problem == f"ollama_gateway_server_names: {name} is neither a DNS name nor an IP address{hint}"
 
 
@@ -273,7 +283,7 @@ def test_what_is_no_name_is_refused_with_a_hint(name: str, hint: str) -> None:
     ],
 )
 def test_a_largest_body_that_fits_into_memory_is_fine(size: str, limit: str, engine: str) -> None:
-    assert body_problem(size, limit, engine) is None
+    assert told(judge_body, size, limit, engine) == []
 
 
 @pytest.mark.parametrize(
@@ -288,8 +298,7 @@ def test_a_largest_body_that_fits_into_memory_is_fine(size: str, limit: str, eng
 def test_a_largest_body_that_does_not_fit_into_memory_is_refused_with_what_would(
     size: str, limit: str, right: list[str]
 ) -> None:
-    problem = body_problem(size, limit, "openresty")
-    assert problem
+    (problem,) = told(judge_body, size, limit, "openresty")
     assert problem.startswith(f"ollama_gateway_max_body_size: it is {size},")
     assert [text for text in right if text not in problem] == []
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import environment, image
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import server as rules
 
@@ -20,7 +21,8 @@ FIRST, SECOND = "GPU-6a7e0000-0000-4000-8000-000000000000", "GPU-6a7e0000-0000-4
 def read(**changes: Any) -> tuple[rules.Servers, list[str]]:
     """The role's defaults, with changes."""
     arguments = {name[len(rules.PREFIX) :]: value for name, value in DEFAULTS.items()}
-    return rules.read({**arguments, **changes})
+    problems = Problems()
+    return rules.read({**arguments, **changes}, problems), list(dict.fromkeys(problems))
 
 
 def problems(**changes: Any) -> list[str]:

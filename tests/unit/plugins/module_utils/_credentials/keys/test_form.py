@@ -156,9 +156,3 @@ def test_an_expiry_is_put_into_one_form(value: object, expected: str) -> None:
 def test_what_is_no_moment_in_utc_is_no_expiry(value: object) -> None:
     with pytest.raises(ValueError, match=r"not of the form|no time zone|out of range|does not match format"):
         key_form.read_expiry(value)
-
-
-def test_a_key_is_past_from_the_second_of_its_expiry() -> None:
-    now = datetime.datetime(2027, 1, 1, tzinfo=datetime.timezone.utc)
-    assert key_form.is_past("2027-01-01T00:00:00Z", now)
-    assert not key_form.is_past("2027-01-01T00:00:01Z", now)
