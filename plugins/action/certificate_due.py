@@ -34,7 +34,7 @@ class ActionModule(HostFileAction):
         require_cryptography()
         # What is read holds the private key.
         with self._unlogged():
-            there = self._read(arguments["path"], task_vars)
+            there = self._read(arguments, task_vars)
         if there is not None and len(there) > _LONGEST:
             there = b""
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -51,7 +51,7 @@ class ActionModule(HostFileAction):
             if warning:
                 result["warnings"] = [_CA % (folder, warning)]
         if there is not None:
-            attributes = self._set_attributes(arguments["path"], arguments, task_vars)
+            attributes = self._set_attributes(arguments, task_vars)
             result.update({name: attributes[name] for name in ("changed", "diff") if name in attributes})
         return result
 

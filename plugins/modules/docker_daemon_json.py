@@ -37,8 +37,7 @@ options:
   restart:
     description:
       - Start a Docker that does not run. Restart it after a change, and see that it answers. Where it does not run with
-        the new file, the former one
-        is put back, Docker is started again, and the module fails with what Docker said.
+        the new file, the former one is put back, Docker is started again, and the module fails with what Docker said.
       - Until then the former file lies beside the new one as C(daemon.json.gatehouse-former), a link to C(/dev/null) if
         there was none. Where a run was killed, the next one finds it there, restarts Docker, and puts it back if Docker
         does not run. What it replaces then, which may be somebody's work since, is kept as
@@ -54,6 +53,10 @@ options:
       - With O(restart), a runtime that the running Docker has to know. Where it does not, Docker is restarted, also
         where the file is as it should be. It is an error if Docker does not know it then.
     type: str
+  enabled:
+    description: Whether Docker is to be started with the host, too. V(false) leaves that as it is.
+    type: bool
+    default: false
   variable:
     description: The variable that errors name in the place of O(options).
     type: str
@@ -367,9 +370,10 @@ def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
     said = missing_runtime(module) if restarted and not module.check_mode else ""
     if said:
         raise DaemonJsonError(said)
+    enabled = module.params["enabled"] and docker_start.enable(module)
     stay = kept(current, merged)
     return {
-        "changed": changed or restarted,
+        "changed": changed or restarted or enabled,
         "path": path,
         "diff": {
             "before_header": path,
@@ -389,6 +393,7 @@ def main() -> None:
             restart=dict(type="bool", default=False),
             restart_unchanged=dict(type="bool", default=False),
             runtime=dict(type="str"),
+            enabled=dict(type="bool", default=False),
             variable=dict(type="str", default="options"),
         ),
         supports_check_mode=True,

@@ -8,14 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: host_file
-short_description: Replace a file of credentials on the host
+short_description: Read or replace a file of credentials on the host
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - Writes the content to a new file with the right owner and mode, and renames it to O(path).
-  - The modules for credentials write with it, in one round trip. M(gatehouse.ollama.folder_files) is no way for them,
-    since their file may lie in any folder, by any name and behind a link. The content stands in no log of the host and
-    is not returned. In a playbook, M(ansible.builtin.copy) is the better choice.
+  - Writes the content to a new file with the right owner and mode, and renames it to O(path). Without a content it says
+    what the file holds, and changes nothing.
+  - The modules for credentials read and write with it, in one round trip each. M(gatehouse.ollama.folder_files) is no
+    way for them, since their file may lie in any folder, by any name and behind a link. The content stands in no log of
+    the host. In a playbook, M(ansible.builtin.copy) is the better choice.
 extends_documentation_fragment:
   - ansible.builtin.files
 options:
@@ -24,9 +25,8 @@ options:
     type: path
     required: true
   content:
-    description: The text, in UTF-8.
+    description: The text, in UTF-8. Without it the file is read.
     type: str
-    required: true
 attributes:
   check_mode:
     description: Reports what would happen and changes nothing.
@@ -58,31 +58,57 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that was written, behind links.
+  description: The file, behind links.
   returned: success
   type: str
+content:
+  description: What the file holds, in base64; null where there is none.
+  returned: without O(content)
+  type: str
+differs:
+  description: Whether its owner, group or mode is not as asked for.
+  returned: without O(content)
+  type: bool
 """
 
+import base64
 import os
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
+
+
+def read(module: AnsibleModule, path: str) -> t.Dict[str, t.Any]:
+    """What the file holds, and whether it is another's. Raises OSError."""
+    try:
+        with open(path, "rb") as file:
+            content = base64.b64encode(file.read()).decode("ascii")
+    except FileNotFoundError:
+        return {"content": None, "differs": False}
+    # Only to look: whoever asks decides first.
+    module.check_mode = True
+    wanted = module.load_file_common_arguments(module.params, path=path)
+    return {"content": content, "differs": module.set_fs_attributes_if_different(wanted, False)}
 
 
 def main() -> None:
     options = {
         "path": {"type": "path", "required": True},
         # The log of the host is no place for it, and neither is what is returned.
-        "content": {"type": "str", "required": True, "no_log": True},
+        "content": {"type": "str", "no_log": True},
     }
     module = AnsibleModule(argument_spec=options, add_file_common_args=True, supports_check_mode=True)
-    path = os.path.realpath(module.params["path"])
-    if not module.check_mode:
-        try:
-            replace(module, path, module.params["content"].encode("utf-8"))
-        except OSError as error:
-            module.fail_json(msg="it cannot be written: %s" % error.strerror)
-    module.exit_json(changed=True, path=path)
+    path, content = os.path.realpath(module.params["path"]), module.params["content"]
+    result = {}
+    try:
+        if content is None:
+            result = read(module, path)
+        elif not module.check_mode:
+            replace(module, path, content.encode("utf-8"))
+    except OSError as error:
+        module.fail_json(msg="it cannot be %s: %s" % ("read" if content is None else "written", error.strerror))
+    module.exit_json(changed=content is not None, path=path, **result)
 
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ class HostFileAction(CredentialsAction):
             raise HostFileError(f"path: it must be absolute, and is {path}")
         with self._unlogged():
             try:
-                outcome, extra = self.update(arguments, task_vars, lambda: self._read(path, task_vars))
+                outcome, extra = self.update(arguments, task_vars, lambda: self._read(arguments, task_vars))
             except DamagedFile as error:
                 raise HostFileError(_how_to_go_on(path, error, arguments["purge"])) from None
             diffs = [{"before_header": path, "after_header": path, "before": outcome.before, "after": outcome.after}]
             changed = outcome.changed
             if not outcome.changed:
-                attributes = self._set_attributes(path, arguments, task_vars)
+                attributes = self._set_attributes(arguments, task_vars)
                 changed = bool(attributes.get("changed"))
                 diffs += [attributes["diff"]] if changed and attributes.get("diff") else []
             elif not self._task.check_mode:
@@ -127,20 +127,21 @@ class HostFileAction(CredentialsAction):
         finally:
             context.no_log = before
 
-    def _read(self, path: str, task_vars: Dict) -> bytes | None:
-        answer = self._execute_module(
-            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars
-        )
-        # How slurp says so, in one round trip; to ask whether the file is there would be another.
-        if answer.get("failed") and str(answer.get("msg")).lower().startswith("file not found"):
-            return None
+    def _read(self, arguments: Dict, task_vars: Dict) -> bytes | None:
+        path = arguments["path"]
+        answer = self._module("gatehouse.ollama.host_file", {"path": path, **_attributes(arguments)}, task_vars)
+        self._differs = answer.get("differs") is not False
         try:
-            return base64.b64decode(_sound(answer, path)["content"])
+            content = answer["content"]
+            return None if content is None else base64.b64decode(content)
         except (KeyError, TypeError, ValueError):
             raise HostFileError(f"{path}: the host does not say what is in it") from None
 
-    def _set_attributes(self, path: str, arguments: Dict, task_vars: Dict) -> Dict:
-        options = {"path": path, "state": "file", "follow": True, **_attributes(arguments)}
+    def _set_attributes(self, arguments: Dict, task_vars: Dict) -> Dict:
+        """Give the file that was read its owner, group and mode."""
+        if not self._differs:
+            return {}
+        options = {"path": arguments["path"], "state": "file", "follow": True, **_attributes(arguments)}
         return self._module("ansible.legacy.file", options, task_vars)
 
     def _module(self, name: str, options: Dict, task_vars: Dict) -> Dict:

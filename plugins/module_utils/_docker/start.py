@@ -74,6 +74,15 @@ def is_active(module: AnsibleModule) -> bool:
     return _run(module, "systemctl", "is-active", "docker.service")[0] == 0
 
 
+def enable(module: AnsibleModule) -> bool:
+    """Have Docker started with the host; tell whether that changes something."""
+    if _run(module, "systemctl", "is-enabled", "docker.service")[0] == 0:
+        return False
+    if not module.check_mode:
+        module.run_command(["systemctl", "enable", "docker.service"], check_rc=True)
+    return True
+
+
 def _look(module: AnsibleModule, daemon_json: str) -> str:
     """Why a Docker that was started does not run: a unit of Type=simple counts as started before anything is done."""
     paths = sockets(module, daemon_json)

@@ -227,6 +227,21 @@ def test_two_runs_at_once_go_one_after_the_other(run: Any, tmp_path: Path, monke
     assert seen == [True]
 
 
+@pytest.mark.parametrize(("rc", "check_mode", "changed"), [(0, False, False), (1, False, True), (1, True, True)])
+def test_docker_is_enabled_where_it_is_not(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rc: int, check_mode: bool, changed: bool
+) -> None:
+    commands: list[str] = []
+
+    def run_command(_module: Any, args: list[str], **_options: Any) -> tuple[int, str, str]:
+        commands.append(" ".join(args[:2]))
+        return (rc if args[1] == "is-enabled" else 0), "", ""
+
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", run_command)
+    assert run(tmp_path / "daemon.json", {}, enabled=True, _ansible_check_mode=check_mode)["changed"] is changed
+    assert ("systemctl enable" in commands) is (changed and not check_mode)
+
+
 class Killed(BaseException):
     """Stands for a SIGKILL: nothing after it is done."""
 
