@@ -39,20 +39,17 @@ options:
         type: int
         required: true
       variable:
-        description: The variable to name in errors about the port, if it is another one than O(port_variable).
+        description: The variable to name in errors about the port.
         type: str
+        required: true
   paths:
     description: Paths to look for.
     type: list
     elements: path
     default: []
   address_variable:
-    description: The variable to name in errors about an address. If left out, O(port_variable) is named.
+    description: The variable to name in errors about an address. If left out, that of the port is named.
     type: str
-  port_variable:
-    description: The variable to name in errors about a port.
-    type: str
-    default: ports
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
 attributes:
@@ -71,7 +68,7 @@ EXAMPLES = r"""
     ports:
       - address: 127.0.0.1
         port: 8880
-    port_variable: ollama_gateway_port
+        variable: ollama_gateway_port
   register: host
 """
 
@@ -85,10 +82,6 @@ engine:
   returned: success
 engine_version:
   description: Version of the Docker Engine, empty if it does not answer.
-  type: str
-  returned: success
-compose_version:
-  description: Version of Docker Compose, empty if the engine does not answer.
   type: str
   returned: success
 images:
@@ -119,7 +112,6 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 
 # 127.0.0.1:8880->8080/tcp, [::1]:8880->8080/tcp, :::8000-8001->8000-8001/tcp
 PUBLISHED = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?:(\d+)(?:-(\d+))?->[\d-]+/tcp")
@@ -196,8 +188,7 @@ class HostCheck:
         )
         return "down", ""
 
-    def compose(self) -> str:
-        """Return the version of Compose v2, empty where it is missing."""
+    def has_compose(self) -> bool:
         answer = self.docker.run("compose", "version", "--short")
         if answer.rc != 0:
             self.refuse(
@@ -205,8 +196,7 @@ class HostCheck:
                 "(Docker's repository), docker-compose (Debian 13) or docker-compose-v2 (Ubuntu), or let the role "
                 "gatehouse.ollama.docker_engine do it."
             )
-            return ""
-        return answer.stdout.lstrip("v")
+        return answer.rc == 0
 
     def refuse(self, error: str) -> None:
         """Fail; in check mode warn, because an earlier role may be about to repair it."""
@@ -219,26 +209,22 @@ class HostCheck:
         columns = "\t".join(["{{.Names}}", labels[0], "{{.Ports}}", labels[1]])
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
-    def port(self, address: str, port: int, containers: list[Container], variable: str | None = None) -> None:
-        port_variable = variable or self.module.params["port_variable"]
-        address_variable = self.module.params["address_variable"] or port_variable
-        if not is_address(address):
-            raise HostError(f"{address_variable}: {address!r} is not an IP address. Use one, for instance 127.0.0.1.")
-        if not 1 <= port <= 65535:
-            raise HostError(f"{port_variable}: {port} is not a port. Use a number from 1 to 65535.")
+    def port(self, address: str, port: int, variable: str, containers: list[Container]) -> None:
+        """Refuse what the project cannot publish there."""
         owners = [c for c in containers if c.publishes(address, port)]
         strangers = [c for c in owners if not c.project or c.project != self.module.params["project"]]
         if strangers:
             raise HostError(
-                f"{port_variable}: port {port} on {address} is taken by the container {strangers[0].name}. "
+                f"{variable}: port {port} on {address} is taken by the container {strangers[0].name}. "
                 "Choose another port, or stop that container."
             )
         error = bind_error(address, port)
         if error == errno.EADDRNOTAVAIL:
-            raise HostError(f"{address_variable}: {address} is not an address of this host. Use one that it has.")
+            culprit = self.module.params["address_variable"] or variable
+            raise HostError(f"{culprit}: {address} is not an address of this host. Use one that it has.")
         if error == errno.EADDRINUSE and not owners:
             raise HostError(
-                f"{port_variable}: port {port} on {address} is taken by another program. Choose another port, or stop "
+                f"{variable}: port {port} on {address} is taken by another program. Choose another port, or stop "
                 f"that program: on the host, `ss -ltnp 'sport = :{port}'` shows it."
             )
 
@@ -255,31 +241,28 @@ def main() -> None:
                 options=dict(
                     address=dict(type="str", required=True),
                     port=dict(type="int", required=True),
-                    variable=dict(type="str"),
+                    variable=dict(type="str", required=True),
                 ),
             ),
             paths=dict(type="list", elements="path", default=[]),
             address_variable=dict(type="str"),
-            port_variable=dict(type="str", default="ports"),
         ),
         supports_check_mode=True,
     )
     check = HostCheck(module)
     try:
         engine, engine_version = check.engine()
-        compose_version = check.compose() if engine == "ready" else ""
+        if engine == "ready" and not check.has_compose():
+            engine = "down"
         containers = check.containers() if engine == "ready" else []
         for entry in module.params["ports"]:
-            check.port(entry["address"], entry["port"], containers, entry.get("variable"))
+            check.port(entry["address"], entry["port"], entry["variable"], containers)
     except GatehouseError as e:
         module.fail_json(msg=str(e))
-    if engine == "ready" and not compose_version:
-        engine = "down"
     module.exit_json(
         changed=False,
         engine=engine,
         engine_version=engine_version,
-        compose_version=compose_version,
         images=[c.image for c in containers if c.image and c.project == module.params["project"]],
         ports=module.params["ports"],
         paths=[path for path in module.params["paths"] if os.path.exists(path)],

@@ -26,6 +26,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.image impo
     for_accelerator,
     version_problem,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 
 Dict = t.Dict[str, t.Any]
 
@@ -35,7 +36,7 @@ SERVICE = "ollama"
 HOME = "/home/ollama"
 PARTS = ("name", "accelerator", "devices", "environment", "memory_limit", "cpu_limit")
 
-_PUBLISH = re.compile(r"((127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5})?\Z")
+_PUBLISH = re.compile(r"(?P<host>127(\.[0-9]{1,3}){3}|\[::1\]):(?P<port>[0-9]{1,5})\Z")
 # An SNI is a host name of letters, digits and hyphens (RFC 6066, section 3), never an address.
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -136,10 +137,15 @@ def place_problems(arguments: t.Mapping[str, t.Any]) -> Problems:
     rights = {
         "dir": common.folder(arguments["dir"], "/opt/gatehouse/ollama"),
         "network": common.network(arguments["network"]),
-        "publish": None if _PUBLISH.match(arguments["publish"]) else published,
+        "publish": None if _can_be_published(arguments["publish"]) else published,
         "user_id": common.count(arguments["user_id"], "0 for root, or a number such as 60881"),
     }
     return common.wrong(PREFIX, rights)
+
+
+def _can_be_published(text: str) -> bool:
+    found = _PUBLISH.match(text)
+    return not text or bool(found and is_address(found["host"].strip("[]")) and 1 <= int(found["port"]) <= 65535)
 
 
 def _drafts(arguments: t.Mapping[str, t.Any], problems: Problems) -> list[Dict]:
