@@ -166,7 +166,10 @@ class KeyMemory(SecretFolder):
         """What is known of a key now."""
         # The secret first: of a rotation in between we then see what an unfinished one looks like, and not a new key
         # that superseded none.
-        secret = self.secret(key.name) if key.secret is None else key.secret
+        return self.noted(key, self.secret(key.name) if key.secret is None else key.secret)
+
+    def noted(self, key: Key, secret: str | None) -> Known:
+        """The same of one with this secret."""
         marker, revoked, given = self.marker(key.name), self.revoked(key.name), self.given(key.name)
         if key.secret is not None and given is None:
             # Before the first given secret, hosts were given the generated one.
@@ -292,11 +295,15 @@ def recall(keys: t.Sequence[Key], memory: KeyMemory | None, orders: Orders, prob
         is_there = bool(keys) and memory.is_there()
     owners = {key.secret: key for key in keys if key.secret is not None}
     for key in keys if is_there else ():
-        with problems.of(key.place):
-            found = known[key.name] = memory.known(key)
-            other = key if found.secret is None else owners.setdefault(found.secret, key)
-            if other is not key and key.secret is None:
+        secret = key.secret
+        if secret is None:
+            with problems.of(key.place):
+                secret = memory.secret(key.name)
+            other = key if secret is None else owners.setdefault(secret, key)
+            if other is not key:
                 twin = f"the stored key {memory.path(key.name)} is that of {other.place} too"
                 problems.add(key.place, f"{twin}; give each key its own")
-            problems.add(names.rotate, rotation_problem(key, found, orders))
+        with problems.of(key.place):
+            known[key.name] = memory.noted(key, secret)
+            problems.add(names.rotate, rotation_problem(key, known[key.name], orders))
     return known
