@@ -207,7 +207,8 @@ class KeyMemory(SecretFolder):
         return [match.group(1) for match in found if match]
 
     def given(self, name: str) -> str | None:
-        return next(reversed(self.digests(name, GIVEN)), None)
+        found = self.digests(name, GIVEN)
+        return found[-1] if found else None
 
     def act(self, key: Key, there: str | None, orders: Orders) -> Verdict:
         """Generate the key or remember its rotation, if nobody else did by now; the verdict `acts` if it was done."""
