@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, sound_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import limited, scope_files, update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
@@ -31,9 +30,7 @@ class ActionModule(HostFileAction):
     }
 
     def update(self, arguments: Dict, task_vars: Dict, read: t.Callable[[], bytes | None]) -> tuple[Outcome, Dict]:
-        problems = Problems()
-        clients = read_clients(arguments["clients"], "clients", Rules(keys=True, allow_weak_secrets=True), problems)
-        problems.raise_any()
+        clients = sound_clients(arguments["clients"], Rules(keys=True, allow_weak_secrets=True))
         outcome, rights = update(read(), clients, arguments["purge"])
         extra: Dict = {"files": scope_files(rights)}
         refused = limited(rights) if arguments["engine"] == "nginx" else []

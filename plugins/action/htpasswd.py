@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, sound_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.file import update
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
     SCHEMES,
     Hasher,
     choose_scheme,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import (
     CLIENTS_OPTION,
@@ -33,8 +32,6 @@ class ActionModule(HostFileAction):
 
     def update(self, arguments: Dict, task_vars: Dict, read: t.Callable[[], bytes | None]) -> tuple[Outcome, Dict]:
         scheme = choose_scheme(arguments["scheme"], arguments["rounds"])
-        problems = Problems()
-        clients = read_clients(arguments["clients"], "clients", Rules(scheme=scheme.name), problems)
-        problems.raise_any()
+        clients = sound_clients(arguments["clients"], Rules(scheme=scheme.name))
         hasher = Hasher(scheme)
         return update(read(), clients, hasher, arguments["purge"], only_look=bool(self._task.check_mode)), {}

@@ -143,6 +143,14 @@ def read_clients(value: object, variable: str, rules: Rules, problems: Problems)
     return [client for client in clients if client]
 
 
+def sound_clients(value: object, rules: Rules) -> list[Client]:
+    """The clients of the option `clients`; raises BadInput with all that is wrong."""
+    problems = Problems()
+    clients = read_clients(value, "clients", rules, problems)
+    problems.raise_any()
+    return clients
+
+
 def present_keys(clients: t.Iterable[Client]) -> list[Key]:
     """The keys that are to be valid afterwards."""
     return [key for client in clients if client.present for key in client.keys if key.present]

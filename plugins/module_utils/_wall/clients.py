@@ -12,10 +12,9 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials import rights
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
     SCOPES,
-    Client,
     Rules,
     present_keys,
-    read_clients,
+    sound_clients,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import KeyFile
@@ -25,7 +24,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.pass
     Hasher,
     choose_scheme,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODELS
 
 PREFIX = "gatehouse-wall-"
@@ -78,14 +76,14 @@ def make_up(
 
 def rights_files(clients: t.Sequence[Entry], engine: str) -> dict[str, str]:
     """The files of what they may do, by their paths below the folder of a gateway's clients."""
-    outcome, allowed = rights.update(None, _read(clients), purge=True)
+    outcome, allowed = rights.update(None, sound_clients(clients, Rules(scheme=_SCHEME, keys=True)), purge=True)
     scopes = rights.scope_files(allowed) if engine == "nginx" else {}
     return {"clients.json": outcome.text, **{"scopes/%s" % name: content for name, content in scopes.items()}}
 
 
 def credential_files(clients: t.Sequence[Entry], kinds: t.Sequence[str], now: datetime.datetime) -> dict[str, str]:
     """The files of their keys and passwords, as the modules api_keys and htpasswd write them."""
-    read = _read(clients)
+    read = sound_clients(clients, Rules(scheme=_SCHEME, keys=True))
     files = {}
     if "bearer" in kinds:
         verdicts = {key.name: Verdict(key.secret) for key in present_keys(read)}
@@ -93,10 +91,3 @@ def credential_files(clients: t.Sequence[Entry], kinds: t.Sequence[str], now: da
     if "basic" in kinds:
         files["htpasswd"] = password_file.update(None, read, Hasher(choose_scheme(_SCHEME)), True).text
     return files
-
-
-def _read(clients: t.Sequence[Entry]) -> list[Client]:
-    problems = Problems()
-    read = read_clients(clients, "clients", Rules(scheme=_SCHEME, keys=True), problems)
-    problems.raise_any()
-    return read

@@ -25,6 +25,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.priv
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, Problems, SecretStoreError
 
 REVOKED, GIVEN = "~revoked", "~given"
+_NOTES = {OLD: "the note of a rotation", REVOKED: "the list of revoked keys", GIVEN: "the note of a given key"}
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _DIGEST_LINE = re.compile(r"sha256:([0-9a-f]{64})\Z")
@@ -166,8 +167,12 @@ class KeyMemory(SecretFolder):
         """What is known of a key now."""
         # The secret first: of a rotation in between we then see what an unfinished one looks like, and not a new key
         # that superseded none.
-        secret = self.secret(key.name) if key.secret is None else key.secret
-        marker, revoked, given = self.marker(key.name), self.revoked(key.name), self.given(key.name)
+        return self.noted(key, self.secret(key.name) if key.secret is None else key.secret)
+
+    def noted(self, key: Key, secret: str | None) -> Known:
+        """The same of one with this secret."""
+        marker, revoked = self.marker(key.name), frozenset(self.digests(key.name, REVOKED))
+        given = self.given(key.name)
         if key.secret is not None and given is None:
             # Before the first given secret, hosts were given the generated one.
             stored = self.secret(key.name)
@@ -185,27 +190,25 @@ class KeyMemory(SecretFolder):
         return secret
 
     def marker(self, name: str) -> Marker | None:
-        text = self.read(name + OLD, "the note of a rotation")
+        text = self.read(name + OLD, _NOTES[OLD])
         marker = None if text is None else load_marker(text)
         if text is not None and marker is None:
             advice = "restore the file, or remove it to have the old key refused"
-            raise SecretStoreError(f"{self.path(name + OLD)}: the note of a rotation is damaged; {advice}")
+            raise SecretStoreError(f"{self.path(name + OLD)}: {_NOTES[OLD]} is damaged; {advice}")
         return marker
 
-    def revoked(self, name: str) -> frozenset[str]:
-        return frozenset(self._digests(name + REVOKED, "the list of revoked keys"))
-
-    def given(self, name: str) -> str | None:
-        found = self._digests(name + GIVEN, "the note of a given key")
-        return found[-1] if found else None
-
-    def _digests(self, file: str, what: str) -> list[str]:
-        text = self.read(file, what)
+    def digests(self, name: str, note: str) -> list[str]:
+        """The digests in the note `~revoked` or `~given` of a key."""
+        path, text = self.path(name + note), self.read(name + note, _NOTES[note])
         found = [_DIGEST_LINE.match(line.strip()) for line in (text or "").splitlines() if line.strip()]
         if text is not None and not (found and all(found)):
             right = "each line must be like sha256:<64 hexadecimal digits>"
-            raise SecretStoreError(f"{self.path(file)}: {what} is damaged; {right}")
+            raise SecretStoreError(f"{path}: {_NOTES[note]} is damaged; {right}")
         return [match.group(1) for match in found if match]
+
+    def given(self, name: str) -> str | None:
+        found = self.digests(name, GIVEN)
+        return found[-1] if found else None
 
     def act(self, key: Key, there: str | None, orders: Orders) -> Verdict:
         """Generate the key or remember its rotation, if nobody else did by now; the verdict `acts` if it was done."""
@@ -221,7 +224,7 @@ class KeyMemory(SecretFolder):
             # First: were we to end here, the key goes on as if nothing had happened.
             if marker and marker != known.marker:
                 marker = replace(marker, new=key_form.digest(secret))
-                self.write(key.name + OLD, marker.dump(), "the note of a rotation")
+                self.write(key.name + OLD, marker.dump(), _NOTES[OLD])
             if key.secret is None:
                 self.write(key.name, secret + "\n", "the new key")
             return replace(verdict, secret=secret, marker=marker)
@@ -234,7 +237,7 @@ class KeyMemory(SecretFolder):
         if new or generated:
             with self.lock():
                 for name, digest in new.items():
-                    self.write(name + GIVEN, f"sha256:{digest}\n", "the note of a given key")
+                    self.write(name + GIVEN, f"sha256:{digest}\n", _NOTES[GIVEN])
                 for name in generated:
                     self.remove(name + GIVEN)
 
@@ -247,7 +250,7 @@ class KeyMemory(SecretFolder):
             revoked = sorted(filter(None, all_of_it))
             if revoked:
                 text = "".join(f"sha256:{digest}\n" for digest in revoked)
-                self.write(key.name + REVOKED, text, "the list of revoked keys")
+                self.write(key.name + REVOKED, text, _NOTES[REVOKED])
             for file in (key.name + OLD, key.name + GIVEN, key.name):
                 self.remove(file)
 
@@ -292,11 +295,15 @@ def recall(keys: t.Sequence[Key], memory: KeyMemory | None, orders: Orders, prob
         is_there = bool(keys) and memory.is_there()
     owners = {key.secret: key for key in keys if key.secret is not None}
     for key in keys if is_there else ():
-        with problems.of(key.place):
-            found = known[key.name] = memory.known(key)
-            other = key if found.secret is None else owners.setdefault(found.secret, key)
-            if other is not key and key.secret is None:
+        secret = key.secret
+        if secret is None:
+            with problems.of(key.place):
+                secret = memory.secret(key.name)
+            other = key if secret is None else owners.setdefault(secret, key)
+            if other is not key:
                 twin = f"the stored key {memory.path(key.name)} is that of {other.place} too"
                 problems.add(key.place, f"{twin}; give each key its own")
-            problems.add(names.rotate, rotation_problem(key, found, orders))
+        with problems.of(key.place):
+            known[key.name] = memory.noted(key, secret)
+            problems.add(names.rotate, rotation_problem(key, known[key.name], orders))
     return known

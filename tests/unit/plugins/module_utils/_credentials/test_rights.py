@@ -9,9 +9,9 @@ import json
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, sound_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import read, scope_files, update
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile, Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.modules.folder_files import problem
 
 RIGHTS = {"models": ["*"], "scopes": ["inference"]}
@@ -60,10 +60,7 @@ def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, 
 
 
 def clients(*entries: dict[str, Any]) -> list[Client]:
-    problems = Problems()
-    found = read_clients(list(entries), "clients", Rules(keys=True), problems)
-    problems.raise_any()
-    return found
+    return sound_clients(list(entries), Rules(keys=True))
 
 
 def test_the_difference_has_a_line_for_each_client() -> None:

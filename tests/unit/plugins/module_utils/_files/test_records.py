@@ -13,7 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
     Client,
     Rules,
     present_keys,
-    read_clients,
+    sound_clients,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import (
@@ -25,7 +25,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Verdict
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords import file as password_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import Hasher, Scheme
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile, Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,10 +42,7 @@ SECRETS = {
 
 
 def clients(*entries: dict[str, Any], scheme: str = "sha512_crypt") -> list[Client]:
-    problems = Problems()
-    found = read_clients(list(entries), "clients", Rules(scheme, keys=True, allow_weak_secrets=True), problems)
-    problems.raise_any()
-    return found
+    return sound_clients(list(entries), Rules(scheme, keys=True, allow_weak_secrets=True))
 
 
 def users(content: str | None, *entries: dict[str, Any], purge: bool = True, hasher: Hasher = HASHER) -> Outcome:

@@ -22,9 +22,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, read_clients
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Rules, sound_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import attack as wall_attack
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import clients as wall_clients
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import http, run
@@ -454,9 +453,7 @@ class TestClients:
     def test_they_are_clients_that_the_modules_take(self, kinds: list[str]) -> None:
         made = wall_clients.make_up(kinds, self.NOW, datetime.timedelta(minutes=15))
         for entries in (made["clients"], made["kept"]):
-            problems = Problems()
-            read_clients(entries, "clients", Rules(scheme="apr1", keys=True), problems)
-            assert problems == []
+            assert sound_clients(entries, Rules(scheme="apr1", keys=True))
         assert [one["name"] for one in made["clients"] if one not in made["kept"]] == ["gatehouse-wall-revoked"]
 
     def test_keys_expire_even_if_nobody_removes_them(self) -> None:

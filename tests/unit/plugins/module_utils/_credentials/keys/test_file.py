@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import (
     Rules,
     present_keys,
-    read_clients,
+    sound_clients,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import (
@@ -21,7 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys
     serialise,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import Marker, Verdict
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile, Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,9 +41,7 @@ def rotated(end: str = LATER, secret: str | None = SECRET, old: str = OLD) -> Ve
 
 
 def update(content: str | None, client: dict[str, Any], purge: bool = True, **verdicts: Verdict) -> Outcome:
-    problems = Problems()
-    clients = read_clients([client], "clients", Rules(keys=True, allow_weak_secrets=True), problems)
-    problems.raise_any()
+    clients = sound_clients([client], Rules(keys=True, allow_weak_secrets=True))
     judged = {key.name: verdicts.get(key.id, Verdict(SECRET)) for key in present_keys(clients)}
     return KeyFile(None if content is None else content.encode()).update(clients, judged, purge, NOW)[0]
 
