@@ -67,7 +67,8 @@ class ActionModule(CredentialsAction):
     def _write(self, files: dict[str, str], arguments: Dict, task_vars: Dict) -> None:
         options = {"path": arguments["clients"], "files": files, "mode": "u=rwX,g=rX,o="}
         group = {"group": arguments["group"]} if arguments["group"] else {}
-        answer = self._call("folder_files", {**options, **group}, task_vars)
+        with self._unlogged():
+            answer = self._call("folder_files", {**options, **group}, task_vars)
         if answer.get("failed"):
             raise HostFileError("clients: %s" % answer.get("msg"))
 

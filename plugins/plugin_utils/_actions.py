@@ -78,6 +78,17 @@ class CredentialsAction(ActionBase):
         """A path on the controller; a relative one begins at the playbook's folder."""
         return str(self._loader.path_dwim(path))
 
+    @contextlib.contextmanager
+    def _unlogged(self) -> t.Iterator[None]:
+        """Keep what modules return on the host out of the log: at -vvv a connection may print it, hashes included."""
+        context = self._connection._play_context
+        before = context.no_log
+        context.no_log = True
+        try:
+            yield
+        finally:
+            context.no_log = before
+
 
 class HostFileAction(CredentialsAction):
     """An action that makes one file on the host from the clients."""
@@ -115,17 +126,6 @@ class HostFileAction(CredentialsAction):
         the controller only once the file was found sound.
         """
         raise NotImplementedError
-
-    @contextlib.contextmanager
-    def _unlogged(self) -> t.Iterator[None]:
-        """Keep what modules return on the host out of the log: at -vvv a connection may print it, hashes included."""
-        context = self._connection._play_context
-        before = context.no_log
-        context.no_log = True
-        try:
-            yield
-        finally:
-            context.no_log = before
 
     def _read(self, arguments: Dict, task_vars: Dict) -> bytes | None:
         path = arguments["path"]

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.action.wall_gateway import ActionModule
@@ -28,10 +29,12 @@ class Host:
         self.ends: dict[str, dict[str, Any]] = {"folder_files": {"changed": True}, "wall_gateway": RUNS, **ends}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.time = f"{NOW}\n"
+        self.connection = MagicMock(_play_context=MagicMock(no_log=False))
 
     def module(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         assert task_vars == {}
         name = module_name.rpartition(".")[2]
+        assert self.connection._play_context.no_log is (name == "folder_files"), "hashes stand in no log"
         self.asked.append((name, module_args))
         return self.ends[name]
 
@@ -43,7 +46,9 @@ class Host:
         monkeypatch.setattr(ActionModule, "_low_level_execute_command", command)
         defaults = {name: spec.get("default") for name, spec in ActionModule.ARGUMENTS.items()}
         arguments = {**defaults, "project": "gateway", "clients": "/run/gateway-wall", "group": "60880", **options}
-        return ActionModule.apply(object.__new__(ActionModule), arguments, {})
+        action = object.__new__(ActionModule)
+        action._connection = self.connection
+        return ActionModule.apply(action, arguments, {})
 
     @property
     def written(self) -> list[dict[str, str]]:
