@@ -40,6 +40,12 @@ options:
     description: Whether what else is in the folder goes.
     type: bool
     default: true
+  recurse:
+    description:
+      - Those of O(folders) in which the files that stay get owner, group and mode as well. Links are left alone.
+    type: list
+    elements: str
+    default: []
   mode:
     description: Mode of folders and files, in the symbolic form that tells the two apart, such as V(u=rwX,g=rX,o=).
     type: raw
@@ -196,6 +202,11 @@ def _listed(names: list[str], whole: bool) -> str:
     return textwrap.fill(count + ", ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+def regular_files(path: str) -> list[str]:
+    found = [os.path.join(above, name) for above, _folders, names in _walk(path) for name in names]
+    return sorted(file for file in found if os.path.isfile(file) and not os.path.islink(file))
+
+
 def write(module: AnsibleModule, path: str, files: dict[str, bytes]) -> None:
     os.makedirs(path, mode=0o750, exist_ok=True)
     for name, content in files.items():
@@ -231,7 +242,7 @@ class Change(t.NamedTuple):
     diff: list[dict[str, str]]
 
 
-def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
+def change(module: AnsibleModule, path: str, files: dict[str, str], recurse: bool) -> Change:
     """Make the folder hold these files and no others. Raises OSError."""
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
     folders = folders_of(wanted)
@@ -249,7 +260,7 @@ def change(module: AnsibleModule, path: str, files: dict[str, str]) -> Change:
         for name in gone:
             os.rmdir(os.path.join(path, name))
         write(module, path, differ)
-    changed |= set_attributes(module, path, [*sorted(folders), *sorted(wanted)])
+    changed |= set_attributes(module, path, [*sorted(folders), *(regular_files(path) if recurse else sorted(wanted))])
     added = [name for name in differ if name not in there]
     updated = [name for name in differ if name in there]
     diff = diffs(path, there, wanted, whole=module._verbosity > 0) if module._diff else []
@@ -263,6 +274,7 @@ def main() -> None:
         # Those of the controller are read there, by the action of the same name.
         "folders": {"type": "dict"},
         "purge": {"type": "bool", "default": True},
+        "recurse": {"type": "list", "elements": "str", "default": []},
     }
     module = UnloggedModule(
         argument_spec=options,
@@ -281,7 +293,8 @@ def main() -> None:
         if wrong:
             module.fail_json(msg=wrong)
     try:
-        changes = {name: change(module, below[name], one) for name, one in several.items()}
+        recurse = module.params["recurse"]
+        changes = {name: change(module, below[name], one, name in recurse) for name, one in several.items()}
     except OSError as error:
         module.fail_json(msg="path: %s cannot be read or written: %s" % (error.filename or path, error.strerror))
 

@@ -96,6 +96,33 @@ def test_a_mode_that_drifted_is_a_change(direct: Direct, tmp_path: Path) -> None
     assert (folder / "below" / "file").stat().st_mode & 0o7777 == 0o640
 
 
+def test_without_purge_all_else_stays_and_gets_no_mode_unless_asked_for(direct: Direct, tmp_path: Path) -> None:
+    folder = tmp_path / "gateway"
+    for name in ("tls/key", "clients/left.open", "compose.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+        (folder / name).chmod(0o604)
+    (tmp_path / "elsewhere").write_text("x")
+    (tmp_path / "elsewhere").chmod(0o604)
+    (folder / "clients" / "link").symlink_to(tmp_path / "elsewhere")
+    options = {"path": str(folder), "purge": False, "mode": "u=rwX,g=rX,o="}
+    folders: dict[str, dict[str, str]] = {"clients": {}, "tls": {}, "new": {}}
+    tasks = [
+        {"gatehouse.ollama.folder_files": {**options, "folders": folders, "recurse": ["clients"]}},
+        {"gatehouse.ollama.folder_files": {**options, "files": {"compose.yaml": "ours"}}},
+    ]
+    first = direct.run(tasks, "--check").only + direct.run(tasks).only
+    assert [result["changed"] for result in first] == [True] * 4
+    assert [result["changed"] for result in direct.run(tasks).only] == [False] * 2
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert {name: mode for name, mode in modes.items() if name.startswith(("gateway", "elsewhere"))} == {
+        **dict.fromkeys(["gateway", "gateway/clients", "gateway/tls", "gateway/new"], 0o750),
+        **dict.fromkeys(["gateway/clients/left.open", "gateway/compose.yaml"], 0o640),
+        **dict.fromkeys(["gateway/tls/key", "gateway/clients/link", "elsewhere"], 0o604),
+    }
+    assert ((folder / "tls/key").read_text(), (folder / "compose.yaml").read_text()) == ("mine", "ours")
+
+
 def test_a_folder_of_the_controller_is_taken_with_what_is_below(direct: Direct, tmp_path: Path) -> None:
     source, folder = tmp_path / "files" / "lua", tmp_path / "folder"
     (source / "gatehouse").mkdir(parents=True)
