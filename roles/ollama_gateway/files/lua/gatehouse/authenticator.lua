@@ -6,9 +6,7 @@
 
 local authorization = require "gatehouse.authorization"
 
-local assert = assert
-local match = string.match
-local sub = string.sub
+local match, sub = string.match, string.sub
 
 local BEARER_PREFIX = "Bearer "
 local BASIC_PREFIX = "Basic "

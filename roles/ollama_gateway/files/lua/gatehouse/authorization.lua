@@ -8,9 +8,7 @@
 
 local base64 = require "gatehouse.base64"
 
-local find = string.find
-local lower = string.lower
-local match = string.match
+local find, lower, match = string.find, string.lower, string.match
 
 -- The characters of token68. Its pattern is anchored, so nothing can stand before or after the credential.
 local TOKEN68 = "^[%w%-._~+/]+=*$"

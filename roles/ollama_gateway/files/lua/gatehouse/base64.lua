@@ -4,11 +4,8 @@
 
 -- Base64 as RFC 4648 section 4 writes it: padded, no line breaks, nothing else around it.
 
-local byte = string.byte
-local char = string.char
-local find = string.find
 local floor = math.floor
-local sub = string.sub
+local byte, char, find, sub = string.byte, string.char, string.find, string.sub
 local concat = table.concat
 
 local VALUES = {}

@@ -8,10 +8,7 @@
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
-local find = string.find
-local gsub = string.gsub
-local ipairs = ipairs
-local lower = string.lower
+local find, gsub, lower = string.find, string.gsub, string.lower
 
 local _M = {}
 

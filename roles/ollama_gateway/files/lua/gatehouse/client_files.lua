@@ -7,15 +7,10 @@
 local watched_file = require "gatehouse.watched_file"
 local watched_folder = require "gatehouse.watched_folder"
 
-local collectgarbage = collectgarbage
-local ipairs = ipairs
-local pcall = pcall
-local setmetatable = setmetatable
-
 -- How large a file may be to be read in one go, in bytes, and in seconds how often a request looks whether one that is
 -- larger has been read.
-local AT_ONCE = 262144
 local WAIT = 0.002
+local AT_ONCE = 262144
 -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
 local A_MOMENT = 0.001
 

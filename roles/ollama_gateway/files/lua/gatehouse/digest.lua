@@ -8,14 +8,8 @@ local bit = require "bit"
 local ffi = require "ffi"
 
 local bxor = bit.bxor
-local byte = string.byte
-local cast = ffi.cast
-local char = string.char
-local ffi_string = ffi.string
-local format = string.format
-local gsub = string.gsub
-local pcall = pcall
-local rep = string.rep
+local cast, ffi_string = ffi.cast, ffi.string
+local byte, char, format, gsub, rep = string.byte, string.char, string.format, string.gsub, string.rep
 
 ffi.cdef [[
 int SHA256_Init(void *context);

@@ -8,11 +8,7 @@
 --
 -- Counts are never thrown out of that memory to make room for others: whose count finds no room has to wait.
 
-local ceil = math.ceil
-local floor = math.floor
-local ipairs = ipairs
-local max = math.max
-local setmetatable = setmetatable
+local ceil, floor, max = math.ceil, math.floor, math.max
 local sub = string.sub
 
 local WINDOW = 60

@@ -22,19 +22,9 @@ local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 
-local assert = assert
-local collectgarbage = collectgarbage
+local open, stderr = io.open, io.stderr
+local find, lower, match = string.find, string.lower, string.match
 local concat = table.concat
-local error = error
-local find = string.find
-local ipairs = ipairs
-local lower = string.lower
-local match = string.match
-local ngx = ngx
-local open = io.open
-local pcall = pcall
-local stderr = io.stderr
-local tonumber = tonumber
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -44,12 +34,12 @@ local KNOWN_HASHES = {
 }
 
 -- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
-local PIECE = 65536
 local LONGEST_TURN = 0.005
+local PIECE = 65536
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
-local LONGEST_CHECK = 30
 local TURN = 0.01
+local LONGEST_CHECK = 30
 
 -- Bodies of unknown length reserve more than they take, mostly for milliseconds: how often and after how many seconds
 -- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.

@@ -9,16 +9,10 @@
 local json_skipper = require "gatehouse.json_skipper"
 local refusal = require "gatehouse.refusal"
 
-local byte = string.byte
-local char = string.char
-local catch = refusal.catch
-local concat = table.concat
-local fail = refusal.fail
-local find = string.find
 local plain_until = json_skipper.plain_until
-local setmetatable = setmetatable
-local sub = string.sub
-local tonumber = tonumber
+local catch, fail = refusal.catch, refusal.fail
+local byte, char, find, sub = string.byte, string.char, string.find, string.sub
+local concat = table.concat
 
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)

@@ -9,11 +9,7 @@ local bit = require "bit"
 local ffi = require "ffi"
 
 local band = bit.band
-local C = ffi.C
-local cast = ffi.cast
-local ffi_copy = ffi.copy
-local ffi_new = ffi.new
-local setmetatable = setmetatable
+local C, cast, ffi_copy, ffi_new = ffi.C, ffi.cast, ffi.copy, ffi.new
 
 -- `name` and the lengths say where a client's name and behind it the key's id stand in the text.
 ffi.cdef [[

@@ -12,15 +12,9 @@ local key_index = require "gatehouse.key_index"
 local timestamps = require "gatehouse.timestamps"
 
 local band = bit.band
-local byte = string.byte
-local C = ffi.C
-local cast = ffi.cast
-local ffi_string = ffi.string
-local find = string.find
-local gmatch = string.gmatch
+local C, cast, ffi_string = ffi.C, ffi.cast, ffi.string
 local HUGE = math.huge
-local setmetatable = setmetatable
-local tonumber = tonumber
+local byte, find, gmatch = string.byte, string.find, string.gmatch
 
 ffi.cdef [[
 void *memchr(const void *bytes, int sign, size_t length);

@@ -7,8 +7,8 @@
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
-local concat = table.concat
 local sub = string.sub
+local concat = table.concat
 
 local NAMES = { model = true, name = true, id = true }
 

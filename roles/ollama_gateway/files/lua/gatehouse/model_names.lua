@@ -5,13 +5,8 @@
 -- Names of models as Ollama reads them, and patterns on them. One model has many names: `tiny`, `library/tiny:latest`
 -- and `https://registry.ollama.ai/library/TINY` are the same.
 
-local byte = string.byte
-local find = string.find
-local gmatch = string.gmatch
-local gsub = string.gsub
-local ipairs = ipairs
-local lower = string.lower
-local match = string.match
+local byte, find, gmatch = string.byte, string.find, string.gmatch
+local gsub, lower, match = string.gsub, string.lower, string.match
 
 local PARTS = { "host", "namespace", "model", "tag" }
 local DEFAULTS = { host = "registry.ollama.ai", namespace = "library", tag = "latest" }

@@ -6,9 +6,9 @@
 
 local ffi = require "ffi"
 
-local byte = string.byte
 local cast = ffi.cast
 local floor = math.floor
+local byte = string.byte
 
 local BYTES = ffi.typeof("const uint8_t *")
 local FORM = "0000-00-00T00:00:00Z"

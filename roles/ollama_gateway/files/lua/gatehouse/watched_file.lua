@@ -6,14 +6,10 @@
 
 local ffi = require "ffi"
 
-local C = ffi.C
-local abs = math.abs
-local ffi_gc = ffi.gc
-local ffi_string = ffi.string
-local match = string.match
+local C, ffi_gc, ffi_string = ffi.C, ffi.gc, ffi.string
 local open = io.open
-local setmetatable = setmetatable
-local tonumber = tonumber
+local abs = math.abs
+local match = string.match
 
 -- statx, because its structure is the same on every architecture.
 ffi.cdef [[
@@ -36,10 +32,10 @@ char *strerror(int error);
 ]]
 
 local AT_FDCWD = -100
-local O_PATH = 0x200000
-local O_CLOEXEC = 0x80000
-local STATX_BASIC_STATS = 0x7ff
 local CLOCK_REALTIME = 0
+local O_PATH = 0x200000
+local STATX_BASIC_STATS = 0x7ff
+local O_CLOEXEC = 0x80000
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
 local TIME_STEP = 0.05
 
