@@ -171,11 +171,10 @@ def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]
     for one in wanted:
         model = source.find(one.name)
         if model is None:
-            problems.append("%s: %s has no model %s" % (one.place, where, one.name.short))
+            problems.append(f"{one.place}: {where} has no model {one.name.short}")
         elif one.digest and not model.digest.startswith(one.digest):
             problems.append(
-                "%s.digest: %s of %s has the digest %s, not %s"
-                % (one.place, one.name.short, where, model.digest, one.digest)
+                f"{one.place}.digest: {one.name.short} of {where} has the digest {model.digest}, not {one.digest}"
             )
         else:
             found.append(model)
@@ -194,8 +193,8 @@ def outcome(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
         updated=[one.model.name.short for one in needed if one.old],
         unchanged=[one.model.name.short for one in plans if not one.needed],
         diff=dict(
-            before="".join("%s %s\n" % (one.model.name.short, one.old[:12]) for one in needed if one.old),
-            after="".join("%s %s\n" % (one.model.name.short, one.model.digest[:12]) for one in needed),
+            before="".join(f"{one.model.name.short} {one.old[:12]}\n" for one in needed if one.old),
+            after="".join(f"{one.model.name.short} {one.model.digest[:12]}\n" for one in needed),
         ),
     )
 
@@ -218,7 +217,7 @@ class Archive:
         with store_of(container, make=False) as source:
             models = choose(source, self.wanted, "the server") if source else []
             if source is None or not models:
-                raise GatehouseError("The server has no models to write to %s." % self.path)
+                raise GatehouseError(f"The server has no models to write to {self.path}.")
             if self.module.check_mode and not os.path.isdir(self.path):
                 return outcome(plan(models, None))
             make_folder(self.path, self.shown)
@@ -242,26 +241,26 @@ class Archive:
         source = self.open(opened)
         models = choose(source, self.wanted, self.path)
         if not models:
-            raise GatehouseError("%s has no models; it must have folders manifests and blobs." % self.shown)
+            raise GatehouseError(f"{self.shown} has no models; it must have folders manifests and blobs.")
         return models
 
     def missing(self, target: Store | None, opened: contextlib.ExitStack) -> list[Model]:
         """What the server lacks. The archive may be a disk that is somewhere else by now."""
         names = lacking(self.wanted, target)
         if names and not os.path.isdir(self.path):
-            self.module.warn("%s is not there: nothing is taken from it." % self.shown)
+            self.module.warn(f"{self.shown} is not there: nothing is taken from it.")
             return []
         return take(self.open(opened), names) if names else []
 
     @property
     def shown(self) -> str:
-        return "%s: %s" % (self.module.params["path_variable"], self.path)
+        return f"{self.module.params['path_variable']}: {self.path}"
 
     def open(self, opened: contextlib.ExitStack) -> Store:
         try:
             self.source = Store(opened.enter_context(Folder.at(self.path)))
         except StoreError as error:
-            raise StoreError("%s: %s" % (self.module.params["path_variable"], error)) from None
+            raise StoreError(f"{self.module.params['path_variable']}: {error}") from None
         return self.source
 
 
@@ -273,7 +272,7 @@ def store_of(container: Container, make: bool) -> t.Iterator[Store | None]:
     """
     mount = container.models_mount
     if mount is None:
-        raise StoreError("The container %s keeps its models in no volume and no folder of the host." % container.name)
+        raise StoreError(f"The container {container.name} keeps its models in no volume and no folder of the host.")
     with Folder.at(mount[0]) as outer, outer.within(*mount[1], make=make) as folder:
         yield Store(folder) if folder is not None else None
 
@@ -285,7 +284,7 @@ def make_folder(path: str, shown: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise StoreError("%s: %s" % (shown, error.strerror)) from None
+        raise StoreError(f"{shown}: {error.strerror}") from None
 
 
 def main() -> None:
@@ -315,7 +314,7 @@ def main() -> None:
             # A real run would start it first, unless it is to give what it has.
             if not module.check_mode or module.params["state"] == "exported":
                 raise
-            module.warn("There is no server yet: %s. All is shown as to be done." % error)
+            module.warn(f"There is no server yet: {error}. All is shown as to be done.")
             container = None
         if module.params["state"] == "imported":
             answer = archive.imported(container)

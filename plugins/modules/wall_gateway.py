@@ -152,7 +152,7 @@ class ThrowAway:
         if not self.docker.is_installed:
             return False
         # By its label too: nothing else of that name is taken for it.
-        chosen = ["--filter=name=^/?%s$" % self.name, "--filter=label=%s" % LABEL]
+        chosen = [f"--filter=name=^/?{self.name}$", f"--filter=label={LABEL}"]
         return bool(self.docker.read("ps", "--all", "--quiet", *chosen))
 
     def remove(self) -> None:
@@ -168,7 +168,7 @@ class ThrowAway:
         folder = self.module.params["folder"]
         wrong = wrong_mounts(found, folder)
         if wrong:
-            raise ThrowAwayError("%s. The playbook gatehouse.ollama.deploy starts it anew" % "; ".join(wrong))
+            raise ThrowAwayError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
         folders = [os.path.join(folder, name) for name in CONFIGURATION]
         if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
             text = (
@@ -255,7 +255,7 @@ def main() -> None:
         with contextlib.suppress(DockerError):
             if module.params["state"] == "present" and not module.check_mode:
                 one.remove()
-        module.fail_json(msg="%s." % error)
+        module.fail_json(msg=f"{error}.")
     module.exit_json(changed=changed, address=address, image=image)
 
 

@@ -73,7 +73,7 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
         # The file of the key is not there.
         credential = "--oauth2-bearer $KEY"
     # What everybody may ask who is let in.
-    asked = shlex.quote("%s/api/version" % address)
+    asked = shlex.quote(f"{address}/api/version")
     line = " ".join([*curl, *([credential] if credential else []), asked])
     if tunnel:
         return ["To try it, from here:", _tunnel(gateway, way, here), line]
@@ -82,7 +82,7 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
 
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:
     port = ["-p", shlex.quote(way.port)] if way.port not in ("", "22") else []
-    place = "%s@%s" % (way.user, way.host) if way.user else way.host
+    place = f"{way.user}@{way.host}" if way.user else way.host
     there = "%d:%s:%d" % (here, _bracketed(gateway.bind), gateway.port)
     return " ".join(["ssh", "-f", "-N", "-L", shlex.quote(there), *port, "--", shlex.quote(place)])
 
@@ -97,11 +97,11 @@ def credential_of(clients: t.Sequence[t.Any], auth: str, secrets_dir: str) -> st
         for client in present:
             for key in client.get("keys") or []:
                 if not {"secret", "not_before", "expires"} & set(key) and key.get("state") != "absent":
-                    file = "%s/%s.%s" % (secrets_dir, client["name"], key.get("id"))
-                    return "--oauth2-bearer $(cat %s)" % shlex.quote(file)
+                    file = f"{secrets_dir}/{client['name']}.{key.get('id')}"
+                    return f"--oauth2-bearer $(cat {shlex.quote(file)})"
         if any(client.get("keys") for client in present):
             return "--oauth2-bearer $KEY"
-    return next(("-u %s" % shlex.quote(one["name"]) for one in present if "password" in one), "")
+    return next(("-u " + shlex.quote(one["name"]) for one in present if "password" in one), "")
 
 
 def _is(address: str, what: str) -> bool:
@@ -112,4 +112,4 @@ def _is(address: str, what: str) -> bool:
 
 
 def _bracketed(host: str) -> str:
-    return "[%s]" % host if ":" in host else host
+    return f"[{host}]" if ":" in host else host

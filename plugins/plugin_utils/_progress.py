@@ -70,7 +70,7 @@ class ProgressAction(ActionBase):
 
     def _watched(self, arguments: Dict, task_vars: Dict) -> Dict:
         folder = self.get_shell_option("async_dir", default="~/.ansible_async")
-        path = "%s/gatehouse-%s" % (folder, secrets.token_hex(16))
+        path = f"{folder}/gatehouse-{secrets.token_hex(16)}"
         started = self._start({**arguments, "progress": path}, task_vars)
         if not started.get("ansible_job_id"):
             return started
@@ -106,7 +106,7 @@ class ProgressAction(ActionBase):
 
     def _show(self, text: str) -> None:
         host = self._task.delegate_to or self._play_context.remote_addr
-        display.display("%s: %s" % (self._host_name or host, harmless(text)))
+        display.display(f"{self._host_name or host}: {harmless(text)}")
 
     @property
     def _host_name(self) -> str:

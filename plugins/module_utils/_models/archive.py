@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import typing as t
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def read_manifest(name: Name, content: bytes) -> Model:
         parts = json.loads(content)
         blobs = tuple(_blob(part) for part in [parts["config"], *parts["layers"]])
     except (ValueError, KeyError, TypeError):
-        raise StoreError("the manifest of %s is damaged" % name.short) from None
+        raise StoreError(f"the manifest of {name.short} is damaged") from None
     return Model(name, content, blobs)
 
 
@@ -95,7 +96,7 @@ class Folder:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise StoreError("%s: %s" % (path, error.strerror)) from None
+            raise StoreError(f"{path}: {error.strerror}") from None
         try:
             there = os.fstat(descriptor)
             yield cls(path, descriptor, (there.st_uid, there.st_gid))
@@ -141,8 +142,7 @@ class Folder:
 
     def free(self) -> int:
         """The bytes that its disk has left for its owner."""
-        disk = os.fstatvfs(self._descriptor)
-        return disk.f_bavail * disk.f_frsize
+        return shutil.disk_usage(self._descriptor).free
 
     def read(self, name: str) -> t.Iterator[bytes]:
         """The content of a file, in blocks."""
@@ -152,7 +152,7 @@ class Folder:
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StoreError("%s: it is no file" % path)
+                    raise StoreError(f"{path}: it is no file")
                 while True:
                     block = file.read(_BLOCK)
                     if not block:
@@ -190,8 +190,8 @@ class Folder:
             yield
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise StoreError("%s: it is a link or no folder, where Ollama has none" % path) from None
-            raise StoreError("%s: %s" % (path, error.strerror)) from None
+                raise StoreError(f"{path}: it is a link or no folder, where Ollama has none") from None
+            raise StoreError(f"{path}: {error.strerror}") from None
 
 
 class Store:
@@ -201,40 +201,35 @@ class Store:
         self.folder = folder
 
     def models(self) -> t.List[Model]:
-        return [self._read(name, path) for name, path in self._names(("manifests",))]
+        return [self._read(name, path) for name, path in self._names()]
 
     def find(self, name: Name) -> t.Optional[Model]:
         """The model of that name, in whatever spelling it is here."""
-        for here, path in self._names(("manifests",)):
-            if here.key == name.key:
-                return self._read(here, path)
-        return None
-
-    def has(self, blob: Blob) -> bool:
-        """Whether a blob is there, by its size. What it holds was checked when it came."""
-        with self.folder.within("blobs") as blobs:
-            return blobs is not None and blobs.size(blob.file) == blob.size
+        found = self._find(name)
+        return self._read(*found) if found else None
 
     def missing(self, model: Model) -> t.List[Blob]:
-        return [blob for blob in dict.fromkeys(model.blobs) if not self.has(blob)]
+        """The blobs that are not here, by their size. What they hold was checked when they came."""
+        with self.folder.within("blobs") as here:
+            return [one for one in dict.fromkeys(model.blobs) if here is None or here.size(one.file) != one.size]
 
     def take(self, model: Model, source: Store) -> None:
         """Copy a model from another store. Every blob is checked on the way; the manifest comes last."""
         with source.folder.within("blobs") as there, self.folder.within("blobs", make=True) as here:
             for blob in self.missing(model):
                 if there is None or here is None or there.size(blob.file) is None:
-                    raise StoreError("%s: %s of %s is missing" % (source.folder.path, blob.file, model.name.short))
+                    raise StoreError(f"{source.folder.path}: {blob.file} of {model.name.short} is missing")
                 here.write(blob.file, _checked(there.read(blob.file), blob, there.path))
-        name = self._spelling(model.name)
+        # A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone.
+        name = (self._find(model.name) or (model.name,))[0]
         with self.folder.within("manifests", name.host, name.namespace, name.model, make=True) as folder:
             if folder is not None:
                 folder.write(name.tag, [model.manifest])
 
-    def _spelling(self, name: Name) -> Name:
-        """A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone."""
-        return next((here for here, _path in self._names(("manifests",)) if here.key == name.key), name)
+    def _find(self, name: Name) -> t.Optional[t.Tuple[Name, t.Tuple[str, ...]]]:
+        return next((one for one in self._names() if one[0].key == name.key), None)
 
-    def _names(self, path: t.Tuple[str, ...]) -> t.Iterator[t.Tuple[Name, t.Tuple[str, ...]]]:
+    def _names(self, path: t.Tuple[str, ...] = ("manifests",)) -> t.Iterator[t.Tuple[Name, t.Tuple[str, ...]]]:
         with self.folder.within(*path) as folder:
             # What begins with a dot was left by a copy that was broken off, or is not Ollama's.
             names = [one for one in folder.names() if not one.startswith(".")] if folder is not None else []
@@ -252,7 +247,7 @@ class Store:
             for block in folder.read(path[-1]) if folder is not None else ():
                 content += block
                 if len(content) > _MOST_BYTES:
-                    raise StoreError("%s: it is no manifest" % os.path.join(self.folder.path, *path))
+                    raise StoreError(f"{os.path.join(self.folder.path, *path)}: it is no manifest")
         return read_manifest(name, content)
 
 
@@ -263,7 +258,7 @@ def _checked(content: t.Iterable[bytes], blob: Blob, place: str) -> t.Iterator[b
         found.update(block)
         yield block
     if "sha256:" + found.hexdigest() != blob.digest:
-        raise StoreError("%s/%s is damaged: its SHA-256 is %s" % (place, blob.file, found.hexdigest()))
+        raise StoreError(f"{place}/{blob.file} is damaged: its SHA-256 is {found.hexdigest()}")
 
 
 @dataclass(frozen=True)

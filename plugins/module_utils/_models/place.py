@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerUnreachable
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Endpoint, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Dial, Endpoint, read_url
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -74,6 +74,10 @@ class Container:
         """The folder of the host that holds the models, as far as a mount tells."""
         return "/".join((self.models_mount[0], *self.models_mount[1])) if self.models_mount else None
 
+    def connect(self, timeout: float) -> socket.socket:
+        """A connection from inside its network. Raises OSError."""
+        return namespace.connect(self.pid, self.address, self.port, timeout)
+
 
 def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.Tuple[str, int]:
     """An address and the port on which a server listens, seen from inside its container.
@@ -93,7 +97,7 @@ def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.
         own = network.get("IPAddress") or network.get("GlobalIPv6Address")
         if host in names and own:
             return str(own), port
-    raise NoServer("OLLAMA_HOST of its container is %s, which is no name of it in any network" % host)
+    raise NoServer(f"OLLAMA_HOST of its container is {host}, which is no name of it in any network")
 
 
 def _read_host(text: str) -> t.Tuple[str, int]:
@@ -121,8 +125,7 @@ def choose(inspected: t.List[Dict], service: t.Optional[str]) -> t.Optional[Cont
 
     Without a service it is one called ollama, or `ollama-...`. Raises NoServer if it listens nowhere.
     """
-    running = [one for one in inspected if (one.get("State") or {}).get("Running")]
-    fitting = [one for one in running if _is_server(_service(one), service)]
+    fitting = [one for one in inspected if (one.get("State") or {}).get("Running") and _is_server(one, service)]
     if not fitting:
         return None
     return read_container(min(fitting, key=lambda one: str(one.get("Name"))))
@@ -151,10 +154,9 @@ def _service(one: Dict) -> str:
     return str(((one.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.service") or "")
 
 
-def _is_server(name: str, wanted: t.Optional[str]) -> bool:
-    if wanted:
-        return name == wanted
-    return name == SERVICE or name.startswith(SERVICE + "-")
+def _is_server(one: Dict, wanted: t.Optional[str]) -> bool:
+    name = _service(one)
+    return name == wanted if wanted else name == SERVICE or name.startswith(SERVICE + "-")
 
 
 def find_container(module: AnsibleModule) -> Container:
@@ -173,16 +175,12 @@ class Place:
 
     def dial(self, timeout: float) -> socket.socket:
         try:
-            return self._connect(timeout)
+            return self.container.connect(timeout)
         except namespace.NamespaceError:
             raise
         except OSError:
             self.container = self._find()
-            return self._connect(timeout)
-
-    def _connect(self, timeout: float) -> socket.socket:
-        one = self.container
-        return namespace.connect(one.pid, one.address, one.port, timeout)
+            return self.container.connect(timeout)
 
     def _find(self) -> Container:
         if not self._docker.is_installed:
@@ -192,18 +190,18 @@ class Place:
         except DockerError as error:
             raise NoServer(str(error)) from None
         if container is None:
-            wanted = "the service %s" % self._service if self._service else "a service ollama or ollama-..."
-            message = (
-                "no container of the Compose project %s with %s runs on this host; deploy the server first, or give url"
+            wanted = f"the service {self._service}" if self._service else "a service ollama or ollama-..."
+            raise NoServer(
+                f"no container of the Compose project {self._project} with {wanted} runs on this host; deploy the server "
+                "first, or give url"
             )
-            raise NoServer(message % (self._project, wanted))
         return container
 
 
-def client_of(place: Place, timeout: float = 60.0) -> Client:
+def client_of(container: Container, dial: Dial, timeout: float = 60.0) -> Client:
     """A client of the server in a container."""
-    endpoint = Endpoint(place.container.address, place.container.port)
-    return Client(endpoint, timeout=timeout, dial=place.dial, name="Ollama in the container %s" % place.container.name)
+    endpoint = Endpoint(container.address, container.port)
+    return Client(endpoint, timeout=timeout, dial=dial, name=f"Ollama in the container {container.name}")
 
 
 @dataclass
@@ -231,7 +229,7 @@ def connect(module: AnsibleModule) -> t.Optional[Connected]:
     except NoServer as error:
         if not module.check_mode:
             raise
-        module.warn("There is no server yet: %s. All is shown as to be done." % error)
+        module.warn(f"There is no server yet: {error}. All is shown as to be done.")
         return None
 
 
@@ -246,4 +244,4 @@ def _connected(module: AnsibleModule) -> Connected:
     if options["api_key"] or options["ca_path"]:
         raise BadInput(["api_key and ca_path belong to url: a server in a container of this host asks for no key"])
     place = Place(Docker(module), options["project"], options["service"])
-    return Connected(client_of(place, float(timeout)), "", place)
+    return Connected(client_of(place.container, place.dial, float(timeout)), "", place)

@@ -125,10 +125,10 @@ def follow(stream: Stream, meter: Meter, label: str, host: Host, patience: float
         if state != last:
             moved, last = host.clock(), state
         elif host.clock() - moved > patience:
-            raise ServerStalled("nothing arrived for %g seconds" % patience)
+            raise ServerStalled(f"nothing arrived for {patience:g} seconds")
         verifying = meter.total / _VERIFIED_BYTES_PER_SECOND if meter.status.startswith("verifying") else 0
         stream.wait(patience + verifying)
-        host.notes.now("%s: %s" % (label, meter.text))
+        host.notes.now(f"{label}: {meter.text}")
 
 
 def _must_fit(line: t.Mapping[str, t.Any], host: Host) -> None:
@@ -136,8 +136,8 @@ def _must_fit(line: t.Mapping[str, t.Any], host: Host) -> None:
     free = host.free() if missing > 0 else None
     if free is not None and missing + RESERVE > free:
         raise DiskTooSmall(
-            "%s are still to be downloaded, and %s are free where the models are (%s of it stay free). Remove other "
-            "models, or give the disk more room" % (progress.size(missing), progress.size(free), progress.size(RESERVE))
+            f"{progress.size(missing)} are still to be downloaded, and {progress.size(free)} are free where the models "
+            f"are ({progress.size(RESERVE)} of it stay free). Remove other models, or give the disk more room"
         )
 
 
@@ -152,7 +152,7 @@ def _worth_it(error: ServerError) -> bool:
 def _explained(error: ServerError, meter: Meter, failed: int) -> str:
     text = str(error)
     if "file does not exist" in text:
-        text = "there is no such model at its registry (%s)" % text
+        text = f"there is no such model at its registry ({text})"
     if meter.completed:
-        text += "; it had come to %s, which the next run goes on from" % meter.text
+        text += f"; it had come to {meter.text}, which the next run goes on from"
     return text if failed <= 1 else "%s; given up after %d attempts in a row" % (text, failed)

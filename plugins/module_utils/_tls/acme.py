@@ -67,15 +67,15 @@ def why_due(
         return "the certificate is from %s" % (issuer or "another directory")
     wanted = frozenset(name.lower() for name in names)
     if present.names != wanted:
-        return "the certificate is for %s" % ", ".join(sorted(present.names))
+        return "the certificate is for " + ", ".join(sorted(present.names))
     if present.ends - now <= min(MARGIN, (present.ends - present.begins) / 3):
-        return "the certificate ends at %s" % present.ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"the certificate ends at {present.ends:%Y-%m-%dT%H:%M:%SZ}"
     return ""
 
 
 def reason(output: str, errors: str) -> str:
     """What certbot says went wrong, in a line or two."""
-    refused = ["%s: %s" % (name, detail) for name, _kind, detail in _REFUSED_NAME.findall(output + "\n" + errors)]
+    refused = [f"{name}: {detail}" for name, _kind, detail in _REFUSED_NAME.findall(output + "\n" + errors)]
     if refused:
         said = "; ".join(refused)
     else:
@@ -139,4 +139,4 @@ def refusal(directory: str, output: str, errors: str) -> str:
     spoken = "Domain: " + said if _REFUSED_NAME.search(output + "\n" + errors) else said
     found = [(variable, advice) for pattern, variable, advice in _ADVICE if re.search(pattern, spoken)]
     variable, advice = found[0] if found else _OTHERWISE
-    return "%s: there is no certificate from %s: %s. %s" % (variable, directory, said.rstrip(". "), advice)
+    return f"{variable}: there is no certificate from {directory}: {said.rstrip('. ')}. {advice}"

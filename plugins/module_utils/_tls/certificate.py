@@ -47,7 +47,7 @@ def leaf_problems(leaf: t.Any) -> list[str]:
 
 def time_problems(one: t.Any, now: datetime.datetime) -> list[str]:
     if one.not_valid_after_utc < now:
-        return ["%s expired on %s" % (describe(one), moment(one.not_valid_after_utc))]
+        return [f"{describe(one)} expired on {moment(one.not_valid_after_utc)}"]
     if one.not_valid_before_utc > now:
         text = "%s is not valid before %s, and it is %s on the controller"
         return [text % (describe(one), moment(one.not_valid_before_utc), moment(now))]
@@ -63,9 +63,7 @@ def weak_problems(one: t.Any) -> list[str]:
         problems.append(text % (describe(one), key.key_size, SMALLEST_RSA))
     weak = _WEAK.get(one.signature_algorithm_oid.dotted_string)
     if weak:
-        problems.append(
-            "%s is signed with %s, which clients refuse; get one signed with SHA-256" % (describe(one), weak)
-        )
+        problems.append(f"{describe(one)} is signed with {weak}, which clients refuse; get one signed with SHA-256")
     return problems
 
 
@@ -134,7 +132,7 @@ def extension(item: t.Any, name: str) -> t.Any:
 
 def describe(one: t.Any) -> str:
     subject = one.subject.rfc4514_string()
-    return "the certificate %s" % (subject or "without subject, serial number %x" % one.serial_number)
+    return "the certificate %s" % (subject or f"without subject, serial number {one.serial_number:x}")
 
 
 def moment(value: datetime.datetime) -> str:

@@ -87,11 +87,11 @@ def read_server(
             problems += more
         else:
             which = "the certificate" if len(found) == 1 else "any of the %d certificates" % len(found)
-            problems.append("%s: it does not belong to %s of %s" % (PRIVATE_KEY, which, CERTIFICATE))
+            problems.append(f"{PRIVATE_KEY}: it does not belong to {which} of {CERTIFICATE}")
     texts = leaf_problems(leaf)
     for one in chain:
         texts += [*time_problems(one, now), *weak_problems(one)]
-    problems += ["%s: %s" % (CERTIFICATE, text) for text in texts]
+    problems += [f"{CERTIFICATE}: {text}" for text in texts]
     missing = uncovered(names, leaf)
     if missing and names_of(leaf):
         text = "%s: the certificate is not for %s, but for %s; leave out the name or get a certificate for it"
@@ -123,7 +123,7 @@ def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], li
     problems = [text % (CERTIFICATE, describe(one)) for one in rest]
     warnings = []
     if [one for one in given if one not in roots] != chain and not problems:
-        warnings.append("%s: the order of its certificates was repaired: the server's own comes first" % CERTIFICATE)
+        warnings.append(f"{CERTIFICATE}: the order of its certificates was repaired: the server's own comes first")
     for root in roots:
         text = "%s: the chain was repaired: %s is a root, which clients have themselves, and is left out"
         warnings.append(text % (CERTIFICATE, describe(root)))

@@ -64,7 +64,7 @@ def _block(label: str, body: bytes) -> Block:
 def wrap(label: str, content: bytes) -> str:
     text = base64.b64encode(content).decode()
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    return "\n".join(["-----BEGIN %s-----" % label, *lines, "-----END %s-----" % label, ""])
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 
 def read_certificates(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
@@ -89,8 +89,8 @@ def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.An
     wanted = [block for block in blocks if block.label == label]
     problem = _no_pem(data, blocks)
     if problem or not wanted:
-        problem = problem or "it holds %s, and not %s" % (_what(blocks[0].label), _NAMES[label])
-        return [], ["%s: %s" % (variable, problem)]
+        problem = problem or f"it holds {_what(blocks[0].label)}, and not {_NAMES[label]}"
+        return [], [f"{variable}: {problem}"]
     found = []
     problems = []
     for number, block in enumerate(wanted, 1):
@@ -101,7 +101,7 @@ def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.An
             found.append(item)
         except Exception:  # cryptography has many kinds of it
             place = "" if len(wanted) == 1 else " number %d" % number
-            problems.append("%s: %s%s is damaged and cannot be read" % (variable, _NAMES[label], place))
+            problems.append(f"{variable}: {_NAMES[label]}{place} is damaged and cannot be read")
     return found, problems
 
 
@@ -114,7 +114,7 @@ def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
     if problem:
         pass
     elif not keys:
-        problem = "it holds %s, and not a private key" % _what(blocks[0].label)
+        problem = f"it holds {_what(blocks[0].label)}, and not a private key"
     elif len(keys) > 1:
         problem = "it holds %d private keys; leave the one that belongs to the certificate" % len(keys)
     elif keys[0].encrypted:
@@ -125,7 +125,7 @@ def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
             return load_der_private_key(keys[0].content or b"", None), []
         except Exception:  # cryptography has many kinds of it
             problem = "the private key is damaged, or of a kind that is unknown here"
-    return None, ["%s: %s" % (variable, problem)]
+    return None, [f"{variable}: {problem}"]
 
 
 def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
@@ -137,7 +137,7 @@ def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
         return "it is empty"
     # DER and PKCS #12 begin with an ASN.1 sequence.
     hint = "; it may be DER or PKCS #12, which openssl can convert" if data[:1] == b"\x30" else ""
-    return "it is not PEM, which begins with -----BEGIN%s" % hint
+    return f"it is not PEM, which begins with -----BEGIN{hint}"
 
 
 def _what(label: str) -> str:

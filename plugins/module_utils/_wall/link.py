@@ -84,7 +84,7 @@ def secure(address: Address, name: str, certificate: str | None, ca_file: str | 
     try:
         proving = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise Unusable("ca_file: %s: no certificates can be read from it: %s" % (ca_file, error.strerror)) from None
+        raise Unusable(f"ca_file: {ca_file}: no certificates can be read from it: {error.strerror}") from None
     first = replace(asked, context=proving)
     try:
         presented = first.presented(timeout)
@@ -120,9 +120,9 @@ def first_certificate(path: str) -> bytes:
             raise ValueError
         return found
     except OSError as error:
-        raise Unusable("certificate: %s: it cannot be read: %s" % (path, error.strerror)) from None
+        raise Unusable(f"certificate: {path}: it cannot be read: {error.strerror}") from None
     except ValueError:
-        raise Unusable("certificate: %s: there is none in it" % path) from None
+        raise Unusable(f"certificate: {path}: there is none in it") from None
 
 
 def _context() -> ssl.SSLContext:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Endpoint
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container, choose
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import choose, client_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.doors import model
 
 # For a short answer of a server that may be busy.
@@ -43,9 +42,9 @@ def look(docker: Docker, project: str, own: t.Iterable[str]) -> Doors:
     try:
         servers = identities(containers)
     except GatehouseError as error:
-        raise Unrecognizable("It cannot be told by what the server could be known again: %s" % error) from None
+        raise Unrecognizable(f"It cannot be told by what the server could be known again: {error}") from None
     if not servers:
-        raise Unrecognizable("No server of the Compose project %s runs on this host" % project)
+        raise Unrecognizable(f"No server of the Compose project {project} runs on this host")
     inner = doors(container_addresses(containers), {_PORT}, "network")
     ports = {_PORT} | published(containers)
     addresses = set(own) | set(_LOOPBACK)
@@ -87,17 +86,10 @@ def identity(client: Client) -> Dict:
     return dict(version=client.version(), models=sorted(models))
 
 
-def asked(server: Container) -> Client:
-    """A client that asks the server where nobody else can, inside its container."""
-    return Client(
-        Endpoint(server.address, server.port),
-        timeout=_TIMEOUT,
-        dial=lambda timeout: namespace.connect(server.pid, server.address, server.port, timeout),
-        name="Ollama in the container %s" % server.name,
-    )
-
-
 def identities(containers: list[Dict]) -> list[Dict]:
-    """Those of all servers among the containers, as `docker inspect` describes them. Raises GatehouseError."""
+    """Those of all servers among the containers, as `docker inspect` describes them. Raises GatehouseError.
+
+    Each is asked where nobody else can, inside its container.
+    """
     servers = (choose([one], None) for one in containers)
-    return [identity(asked(one)) for one in servers if one is not None]
+    return [identity(client_of(one, one.connect, _TIMEOUT)) for one in servers if one is not None]

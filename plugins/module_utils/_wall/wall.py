@@ -245,7 +245,7 @@ class Forgetting:
                     with self._writing:
                         self._rewrite(self._path)
                 except OSError as error:
-                    raise Unwritable("%s: it cannot be replaced: %s" % (self._path, error.strerror)) from None
+                    raise Unwritable(f"{self._path}: it cannot be replaced: {error.strerror}") from None
             yield
 
     def _rewrite(self, path: str) -> None:

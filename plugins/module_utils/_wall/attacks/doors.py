@@ -88,7 +88,7 @@ def _judge(door: Door, answer: Answer, servers: t.Sequence[Server], timeout: flo
     if version is None and answer.timed_out:
         if door.certain:
             return False, ""
-        return True, "it took a connection and did not answer for %g seconds; it may be somebody else's" % timeout
+        return True, f"it took a connection and did not answer for {timeout:g} seconds; it may be somebody else's"
     if version is None:
         return True, ""
     proof = compare(version, send(door.address, _list_asked().raw, timeout), servers)
@@ -125,7 +125,7 @@ def compare(version: str, listed: Answer, servers: t.Sequence[Server]) -> str:
 
 
 def model(came: str, digest: str) -> str:
-    return "%s %s" % (came, digest)
+    return f"{came} {digest}"
 
 
 def _pairs(raw: bytes) -> t.Iterable[tuple[bytes, bytes]]:

@@ -53,7 +53,7 @@ def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterato
         if tls:
             yield from _judged(below(os.path.join(folder, "tls")), users, users)
     except OSError as error:
-        raise Unreadable("%s cannot be looked at: %s" % (_shown(str(error.filename)), error.strerror)) from error
+        raise Unreadable(f"{_shown(str(error.filename))} cannot be looked at: {error.strerror}") from error
 
 
 def below(folder: str) -> list[str]:
@@ -74,7 +74,7 @@ def _judged(paths: t.Iterable[str], owners: t.Sequence[int], groups: t.Sequence[
         except FileNotFoundError:
             continue
         wrong = faults(status, owners, groups)
-        came_back = "; ".join(["mode %04o" % stat.S_IMODE(status.st_mode), *wrong])
+        came_back = "; ".join([f"mode {stat.S_IMODE(status.st_mode):04o}", *wrong])
         yield Result(KIND, _shown(path), not wrong, "", came_back, EXPECTED % (owners, groups))
 
 
@@ -95,9 +95,9 @@ def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container
     if mode & (stat.S_ISUID | stat.S_ISGID) and not stat.S_ISDIR(mode):
         wrong.append("it runs as its owner or group")
     if status.st_uid not in owners:
-        wrong.append("its owner is %s" % _named(lambda: pwd.getpwuid(status.st_uid).pw_name, status.st_uid))
+        wrong.append(f"its owner is {_named(lambda: pwd.getpwuid(status.st_uid).pw_name, status.st_uid)}")
     if mode & stat.S_IRWXG and status.st_gid not in groups:
-        wrong.append("its group is %s" % _named(lambda: grp.getgrgid(status.st_gid).gr_name, status.st_gid))
+        wrong.append(f"its group is {_named(lambda: grp.getgrgid(status.st_gid).gr_name, status.st_gid)}")
     return wrong
 
 

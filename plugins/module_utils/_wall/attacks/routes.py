@@ -58,7 +58,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        return "%s %s" % (self.method, self.path)
+        return f"{self.method} {self.path}"
 
 
 def on_route(route: Route, headers: t.Sequence[Header] = ()) -> Request:
@@ -135,4 +135,4 @@ def with_scope(served: t.Sequence[Route], credentials: t.Sequence[Credential]) -
 
 
 def _attack(kind: str, route: Route, column: str, what: str, sent: Request, expects: Expectation) -> Attack:
-    return Attack(kind, "%s with %s" % (route.name, what), sent, expects, route.name, column)
+    return Attack(kind, f"{route.name} with {what}", sent, expects, route.name, column)
