@@ -10,6 +10,8 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
+
 _HERE = "127.0.0.1"
 # Below, a port on this side is for root only.
 _UNPRIVILEGED = 1024
@@ -50,7 +52,7 @@ def url(gateway: Gateway, way: Way) -> str:
     """Where it is asked, from where it can be: by the name that Ansible itself uses, if it goes by that."""
     everywhere = _is(gateway.bind, "is_unspecified")
     reached = everywhere and way.by_ssh and way.host in (gateway.names or [way.host])
-    return "%s://%s:%d" % (gateway.scheme, _bracketed(way.host if reached else gateway.main_name), gateway.port)
+    return "%s://%s:%d" % (gateway.scheme, bracketed(way.host if reached else gateway.main_name), gateway.port)
 
 
 def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
@@ -83,7 +85,7 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:
     port = ["-p", shlex.quote(way.port)] if way.port not in ("", "22") else []
     place = f"{way.user}@{way.host}" if way.user else way.host
-    there = "%d:%s:%d" % (here, _bracketed(gateway.bind), gateway.port)
+    there = "%d:%s:%d" % (here, bracketed(gateway.bind), gateway.port)
     return " ".join(["ssh", "-f", "-N", "-L", shlex.quote(there), *port, "--", shlex.quote(place)])
 
 
@@ -109,7 +111,3 @@ def _is(address: str, what: str) -> bool:
         return bool(getattr(ipaddress.ip_address(address), what))
     except ValueError:
         return False
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -27,6 +27,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     ServerStalled,
     ServerUnreachable,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
 
 Dict = t.Dict[str, t.Any]
 # Opens a connection, with a timeout in seconds; raises OSError.
@@ -51,8 +52,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return "%s://%s:%d%s" % ("https" if self.tls else "http", name, self.port, self.path)
+        return "%s://%s:%d%s" % ("https" if self.tls else "http", bracketed(self.host), self.port, self.path)
 
 
 def read_url(url: str) -> Endpoint:

@@ -192,8 +192,8 @@ class Place:
         if container is None:
             wanted = f"the service {self._service}" if self._service else "a service ollama or ollama-..."
             raise NoServer(
-                f"no container of the Compose project {self._project} with {wanted} runs on this host; deploy the server "
-                "first, or give url"
+                f"no container of the Compose project {self._project} with {wanted} runs on this host; deploy the "
+                "server first, or give url"
             )
         return container
 

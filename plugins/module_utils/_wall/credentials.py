@@ -19,9 +19,9 @@ class Credential:
     name: str
     kind: str
     value: str = field(repr=False)
-    scopes: t.Tuple[str, ...]
+    scopes: t.Sequence[str]
     valid: bool
-    models: t.Tuple[str, ...] = ()
+    models: t.Sequence[str] = ()
 
     @property
     def encoded(self) -> bytes:

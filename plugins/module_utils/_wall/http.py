@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
+
 # Enough to judge an answer, and to show its beginning.
 _MOST_BYTES = 65536
 # What Host says, unless the gateway has a name of its own.
@@ -90,7 +92,7 @@ class Address:
     @property
     def name(self) -> str:
         """As a URL and the header Host write it."""
-        return "%s:%d" % (f"[{self.host}]" if ":" in self.host else self.host, self.port)
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 def read_url(url: str) -> Address:

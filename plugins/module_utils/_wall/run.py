@@ -40,6 +40,9 @@ class Result:
     got: str = ""
 
 
+T = t.TypeVar("T", Attack, Result)
+
+
 class Budget:
     """`requests` at most in all, `rate` of them a second, within `seconds` from now on."""
 
@@ -77,24 +80,7 @@ def run(
     secrets: t.Sequence[bytes] = (),
 ) -> t.Iterator[Result]:
     """The results, in order, up to the end of the first class in which one did not hold. Raises OutOfBudget."""
-    for group in _by_kind(attacks):
-        budget.take(len(group))
-        results = list(_attack_all(group, send, budget, secrets))
-        yield from results
-        if not all(result.held for result in results):
-            return
 
-
-def _by_kind(attacks: t.Iterable[Attack]) -> list[list[Attack]]:
-    groups: dict[str, list[Attack]] = {}
-    for attack in attacks:
-        groups.setdefault(attack.kind, []).append(attack)
-    return list(groups.values())
-
-
-def _attack_all(
-    group: t.Sequence[Attack], send: t.Callable[[Attack], Answer], budget: Budget, secrets: t.Sequence[bytes]
-) -> t.Iterator[Result]:
     def one(attack: Attack) -> Result:
         budget.wait()
         answer = send(attack)
@@ -111,5 +97,18 @@ def _attack_all(
             got=got(answer, attack.expects, held),
         )
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        yield from pool.map(one, group)
+    for group in by_kind(attacks):
+        budget.take(len(group))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            results = list(pool.map(one, group))
+        yield from results
+        if not all(result.held for result in results):
+            return
+
+
+def by_kind(several: t.Iterable[T]) -> list[list[T]]:
+    """Attacks or results, each class together."""
+    groups: dict[str, list[T]] = {}
+    for one in several:
+        groups.setdefault(one.kind, []).append(one)
+    return list(groups.values())

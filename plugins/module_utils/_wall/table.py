@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.columns import aligned
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result, by_kind
 
 HELD, HOLE, NOT_TRIED = "✓", "✗", "-"
 
@@ -48,15 +48,11 @@ def _together(routes: t.Sequence[str]) -> str:
 
 def summary(results: t.Sequence[Result]) -> list[str]:
     """A line for each class of attacks."""
-    kinds: dict[str, list[Result]] = {}
-    for result in results:
-        kinds.setdefault(result.kind, []).append(result)
     lines = []
-    for kind, group in kinds.items():
+    for group in by_kind(results):
         holes = sum(not result.held for result in group)
-        lines.append(
-            "%s %s: %d%s" % (HOLE if holes else HELD, kind, len(group), ", holes: %d" % holes if holes else "")
-        )
+        found = f", holes: {holes}" if holes else ""
+        lines.append(f"{HOLE if holes else HELD} {group[0].kind}: {len(group)}{found}")
     return lines
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import link
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import Attack, Expectation
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import doors as side_doors
@@ -76,23 +77,10 @@ class Wall:
         self._mirror = mirror
         # All that the gateway wrote into its log so far.
         self._log = log
-        self._routes = [
-            routes.Route(
-                one["method"], one["path"], one["scope"], one["class"], one["model"] or "", tuple(one["fields"] or ())
-            )
-            for one in options["routes"]
-        ]
-        self._credentials = [
-            Credential(
-                one["name"],
-                one["kind"],
-                one["value"],
-                tuple(one["scopes"]),
-                one["valid"],
-                tuple(one.get("models") or ()),
-            )
-            for one in options["credentials"]
-        ]
+        # As the columns of the table of routes are called.
+        columns = ("method", "path", "scope", "class", "model", "fields")
+        self._routes = [routes.Route(*(one[column] for column in columns)) for one in options["routes"]]
+        self._credentials = [Credential(**one) for one in options["credentials"]]
         values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
         self._secrets = sorted(values, key=len, reverse=True)
 
@@ -148,7 +136,7 @@ class Wall:
         if self._mirror is None or not admins(self._credentials):
             return iter(())
         mirror = self._mirror
-        sent = named(tricks.mirrored(self._credentials), tls.host(self._name))
+        sent = named(tricks.mirrored(self._credentials), bracketed(self._name))
         forbidden = [*self._secrets, tricks.COOKIE, tricks.ORIGIN]
         count = sent.raw.count(b"HTTP/1.1\r\n")
 
@@ -166,7 +154,7 @@ class Wall:
             return
         timeout = self._options["request_timeout"]
         links = self._links(address, timeout)
-        health = links.asked.send(request("GET", "/healthz", host=tls.host(self._name)).raw, timeout)
+        health = links.asked.send(request("GET", "/healthz", host=bracketed(self._name)).raw, timeout)
         if health.status != 200:
             text = "%s does not answer /healthz as a gateway does (%s)"
             raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
@@ -177,7 +165,7 @@ class Wall:
                 return (attack.link or links.usual).send(attack.request.raw, timeout)
 
         made = itertools.chain(self._on_tls(address, links) if address.tls else (), self._on_routes())
-        by_name = (replace(one, request=named(one.request, tls.host(self._name))) for one in made)
+        by_name = (replace(one, request=named(one.request, bracketed(self._name))) for one in made)
         before = self._exits()
         yield from run(by_name, try_one, budget, self._secrets)
         if self._log is not None:

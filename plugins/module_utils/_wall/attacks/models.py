@@ -138,22 +138,15 @@ def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Names of other models, each in the place of the one that is allowed."""
     first, *_others = members(route)
     for name in (
-        OTHER.upper(),
-        "https://" + OTHER,
-        _OTHER_SHORT,
-        "registry.ollama.ai/library/" + _OTHER_SHORT,
-        MODEL.rpartition(":")[0],
-        MODEL.rpartition(":")[0] + ":other",
-        MODEL + ":cloud",
-        MODEL + "-cloud",
-        MODEL + "@sha256:" + "0" * 64,
-        MODEL.replace("/none/none", "/none/none/../other"),
-        " " + OTHER,
-        OTHER + ":local",
-        MODEL + "\0",
-        f"{MODEL},{OTHER}",
-        "sha256:" + "0" * 64,
-        "*",
+        *(OTHER.upper(), "https://" + OTHER, " " + OTHER, OTHER + ":local", f"{MODEL},{OTHER}"),
+        *(_OTHER_SHORT, "registry.ollama.ai/library/" + _OTHER_SHORT),
+        *(
+            MODEL.rpartition(":")[0],
+            MODEL.rpartition(":")[0] + ":other",
+            MODEL.replace("/none/none", "/none/none/../other"),
+        ),
+        *(MODEL + ":cloud", MODEL + "-cloud", MODEL + "@sha256:" + "0" * 64, MODEL + "\0"),
+        *("sha256:" + "0" * 64, "*"),
     ):
         yield f"as {json.dumps(name)}", json_of({**members(route), first: name})
 

@@ -54,7 +54,7 @@ class Route:
     scope: str
     kind: str
     model: str
-    fields: t.Tuple[str, ...]
+    fields: t.Sequence[str]
 
     @property
     def name(self) -> str:
@@ -103,9 +103,8 @@ def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]
         if not credential.valid:
             for route in routes:
                 sent = on_route(route, [credential.header()])
-                yield _attack(
-                    "credential that does not count", route, credential.name, credential.name, sent, UNAUTHORIZED
-                )
+                name = credential.name
+                yield _attack("credential that does not count", route, name, name, sent, UNAUTHORIZED)
     for credential in admins(credentials):
         for route in routes:
             for name, header in malformed(credential):

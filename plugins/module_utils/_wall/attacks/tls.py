@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed, is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import (
     UNAUTHORIZED,
     Attack,
@@ -52,16 +52,10 @@ _CERTIFIED = Expectation(
 )
 
 
-def host(name: str) -> str:
-    """A name or address as the header Host has it."""
-    return f"[{name}]" if ":" in name else name
-
-
 def handshakes(links: Links) -> t.Iterator[Attack]:
     """Without a credential: the certificate, and what no server should speak any more."""
-    yield _attack(
-        "the certificate", request("GET", "/healthz", host=host(links.first.name or "")), _CERTIFIED, links.first
-    )
+    asked = request("GET", "/healthz", host=bracketed(links.first.name or ""))
+    yield _attack("the certificate", asked, _CERTIFIED, links.first)
     link = replace(links.usual, context=None)
     name = links.usual.name
     for sni in [name, None] if name and not is_address(name) else [None]:
@@ -81,27 +75,23 @@ def handshakes(links: Links) -> t.Iterator[Attack]:
 def names(link: Link, name: str, credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Who asks for another server, or speaks no TLS, is not let in even with a credential that is valid."""
     unnamed = replace(link, name=None)
-    yield _attack("no SNI and no credential", request("GET", "/api/tags", host=host(name)), UNAUTHORIZED, unnamed)
+    yield _attack("no SNI and no credential", request("GET", "/api/tags", host=bracketed(name)), UNAUTHORIZED, unnamed)
     # One that is foreign, and two that only look like this one; no wildcard that this one may come from has them.
     dotless = "-".join(name.rsplit(".", 1)) if "." in name else "x" + name
     foreign = {FOREIGN: FOREIGN, "the name and more": f"{name}.{FOREIGN}", dotless: dotless}
     for credential in admins(credentials):
         given, kind = [credential.header()], credential.kind
-        yield _attack(
-            f"{kind}: plain HTTP on the port of TLS",
-            request("GET", "/api/tags", given, host=host(name)),
-            _ONLY_400,
-            replace(link, context=None),
-        )
+        sent = request("GET", "/api/tags", given, host=bracketed(name))
+        yield _attack(f"{kind}: plain HTTP on the port of TLS", sent, _ONLY_400, replace(link, context=None))
         for what, other in foreign.items():
             sent = request("GET", "/api/tags", given, host=other)
             yield _attack(f"{kind}: Host is {what}", sent, _ELSEWHERE, link)
             yield _attack(f"{kind}: Host is {what}, no SNI", sent, _ELSEWHERE, unnamed)
         sent = request("GET", "/api/tags", given, host=FOREIGN)
         yield _attack(f"{kind}: Host and SNI are {FOREIGN}", sent, _ELSEWHERE, replace(link, name=FOREIGN))
-        sent = request("GET", f"http://{FOREIGN}/api/tags", given, host=host(name))
+        sent = request("GET", f"http://{FOREIGN}/api/tags", given, host=bracketed(name))
         yield _attack(f"{kind}: the target is of {FOREIGN}", sent, _ELSEWHERE, link)
-        sent = request("GET", "/api/tags", [Header("Host", FOREIGN.encode()), *given], host=host(name))
+        sent = request("GET", "/api/tags", [Header("Host", FOREIGN.encode()), *given], host=bracketed(name))
         yield _attack(f"{kind}: two Host", sent, _ELSEWHERE, link)
         sent = _without_host(request("GET", "/api/tags", given, version="HTTP/1.0"))
         yield _attack(f"{kind}: no Host", sent, _ELSEWHERE, link)
@@ -117,7 +107,7 @@ def client_certificates(
     for credential in admins(credentials):
         for about, one in (("", certified), (", no SNI", replace(certified, name=None))):
             what = f"{credential.kind}: beside a client certificate that is not to be accepted{about}"
-            sent = request("GET", "/api/tags", [credential.header()], host=host(name))
+            sent = request("GET", "/api/tags", [credential.header()], host=bracketed(name))
             yield _attack(what, sent, Expectation("400 or 401, or no handshake", _refuses(400, 401)), one)
 
 
@@ -178,7 +168,7 @@ def _redirects(name: str, credential: Credential | None) -> Expectation:
             return [_target(location) for location in _LOCATION.findall(head)] == [("https", name.lower())]
         return all(status in (400, 404, 421) for status in answer.statuses)
 
-    return Expectation(f"308 to https://{host(name)}, 400, 404 or 421, without the credential", holds)
+    return Expectation(f"308 to https://{bracketed(name)}, 400, 404 or 421, without the credential", holds)
 
 
 def _target(location: bytes) -> t.Tuple[str, str]:

@@ -118,40 +118,28 @@ def _smuggle(name: str, headers: t.Sequence[Header]) -> Attack:
 
 
 _SPELLINGS = (
-    "/{0}/{1}/",
-    "//{0}/{1}",
-    "/{0}//{1}",
-    "/./{0}/{1}",
-    "/{0}/./{1}",
-    "/{0}/x/../{1}",
-    "/x/../{0}/{1}",
-    "/../{0}/{1}",
-    "/{0}/%2e/{1}",
-    "/{0}/x/%2e%2e/{1}",
-    "/{0}/x%2f..%2f{1}",
-    "/{0}%2f{1}",
-    "/{0}%252f{1}",
-    "/{0}\\{1}",
-    "/{0}%5c{1}",
-    "/%61pi/{1}",
-    "/{0}/%{2:02x}{3}",
-    "/{0}/%c1%a1{3}",
-    "/{4}/{5}",
-    "/{4}/{1}",
-    "/{0}/{1}%00",
-    "/{0}/{1}%00.js",
-    "/{0}/{1}%20",
-    "/{0}/{1}%0d%0aX:%20y",
-    "/{0};x/{1}",
-    "/{0}/{1};x",
-    "/{0}/{1}.json",
-    "/{0}/{1}#",
-    "/{0}/{1}%23",
-    "/{0}/{1}%3fx",
-    "{0}/{1}",
-    "/healthz/../{0}/{1}",
-    "/healthz/..%2f{0}/{1}",
-    "/healthz//{0}/{1}",
+    *(
+        "/{0}/{1}/",
+        "//{0}/{1}",
+        "/{0}//{1}",
+        "/./{0}/{1}",
+        "/{0}/./{1}",
+        "/{0}/x/../{1}",
+        "/x/../{0}/{1}",
+        "/../{0}/{1}",
+    ),
+    *(
+        "/{0}/%2e/{1}",
+        "/{0}/x/%2e%2e/{1}",
+        "/{0}/x%2f..%2f{1}",
+        "/{0}%2f{1}",
+        "/{0}%252f{1}",
+        "/{0}\\{1}",
+        "/{0}%5c{1}",
+    ),
+    *("/%61pi/{1}", "/{0}/%{2:02x}{3}", "/{0}/%c1%a1{3}", "/{4}/{5}", "/{4}/{1}", "/{0}/{1}%00", "/{0}/{1}%00.js"),
+    *("/{0}/{1}%20", "/{0}/{1}%0d%0aX:%20y", "/{0};x/{1}", "/{0}/{1};x", "/{0}/{1}.json", "/{0}/{1}#", "/{0}/{1}%23"),
+    *("/{0}/{1}%3fx", "{0}/{1}", "/healthz/../{0}/{1}", "/healthz/..%2f{0}/{1}", "/healthz//{0}/{1}"),
 )
 
 # The same request (RFC 9112, section 3.2.2). A gateway that has names may refuse others.
@@ -179,29 +167,15 @@ def _trick(target: str, credential: Credential | None, expects: Expectation) -> 
     return Attack("path tricks", name, request("GET", target, [credential.header()] if credential else []), expects)
 
 
+_NO_ROUTES = (
+    *("/metrics", "/debug/pprof/", "/api", "/api/", "/v1", "/api/gatehouse-wall", "/v1/files", "/.gatehouse/401"),
+    *("/clients/clients.json", "/favicon.ico", "/api/chat", "/api/delete"),
+)
+_NO_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS")
 _UNLISTED = (
-    ("GET", "/metrics"),
-    ("GET", "/debug/pprof/"),
-    ("GET", "/api"),
-    ("GET", "/api/"),
-    ("GET", "/v1"),
-    ("GET", "/api/gatehouse-wall"),
-    ("GET", "/v1/files"),
-    ("GET", "/.gatehouse/401"),
-    ("GET", "/clients/clients.json"),
-    ("GET", "/favicon.ico"),
-    ("POST", "/api/tags"),
-    ("PUT", "/api/tags"),
-    ("PATCH", "/api/tags"),
-    ("DELETE", "/api/tags"),
-    ("TRACE", "/api/tags"),
-    ("PROPFIND", "/api/tags"),
-    ("get", "/api/tags"),
-    ("OPTIONS", "/api/tags"),
-    ("OPTIONS", "*"),
-    ("CONNECT", "ollama:11434"),
-    ("GET", "/api/chat"),
-    ("GET", "/api/delete"),
+    *(("GET", path) for path in _NO_ROUTES),
+    *((method, "/api/tags") for method in _NO_METHODS),
+    *(("OPTIONS", "*"), ("CONNECT", "ollama:11434")),
 )
 
 
