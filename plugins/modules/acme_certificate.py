@@ -235,8 +235,8 @@ def wait_for_answer(url: str, path: str, name: str, wanted: str, deadline: float
             return
         if time.monotonic() > deadline:
             raise AcmeError(
-                f"ollama_gateway_http_port: challenges of the ACME server are not answered at {url}, which says {said[:100]}. "
-                "Something else may listen there, or the gateway that runs was changed by hand."
+                f"ollama_gateway_http_port: challenges of the ACME server are not answered at {url}, which says "
+                f"{said[:100]}. Something else may listen there, or the gateway that runs was changed by hand."
             )
         time.sleep(0.3)
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import datetime
 import re
+import ssl
 import typing as t
 from dataclasses import dataclass
 
 # A certificate is renewed when less than this is left, or less than a third of its life.
 MARGIN = datetime.timedelta(days=30)
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
 _REFUSED_NAME = re.compile(r"^ *Domain: *(\S+)\n *Type: *(\S+)\n *Detail: *(.+)$", re.MULTILINE)
 # What certbot says around a reason.
@@ -33,22 +33,18 @@ class Certificate:
     ends: datetime.datetime
 
 
-def _moment(text: str) -> datetime.datetime:
-    """Read a time as OpenSSL prints it, such as `Jun  1 12:00:00 2027 GMT`, whatever the locale."""
-    month, day, clock, year, _zone = text.split()
-    hour, minute, second = (int(part) for part in clock.split(":"))
-    moment = datetime.datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second)
-    return moment.replace(tzinfo=datetime.timezone.utc)
-
-
 def parse_certificate(text: str) -> Certificate:
     """Read what `openssl x509 -noout -startdate -enddate -ext subjectAltName` prints."""
-    begins = re.search(r"^notBefore=(.+)$", text, re.MULTILINE)
-    ends = re.search(r"^notAfter=(.+)$", text, re.MULTILINE)
-    if begins is None or ends is None:
+    dates = dict(re.findall(r"^(notBefore|notAfter)=(.+)$", text, re.MULTILINE))
+    if len(dates) < 2:
         raise ValueError("there are no dates")
+    # As OpenSSL prints a time, such as `Jun  1 12:00:00 2027 GMT`, whatever the locale.
+    begins, ends = (
+        datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(dates[name]), datetime.timezone.utc)
+        for name in ("notBefore", "notAfter")
+    )
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", text)
-    return Certificate(frozenset(n.lower() for n in names), _moment(begins.group(1)), _moment(ends.group(1)))
+    return Certificate(frozenset(name.lower() for name in names), begins, ends)
 
 
 def issuer_of(renewal: str) -> str:

@@ -21,13 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     pem,
     time_problems,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls, wrap
-
-# _tls/pem says what is missing.
-try:
-    from cryptography.hazmat.primitives import serialization
-except ImportError:
-    serialization = None  # type: ignore[assignment]
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls
 
 CLIENT_CA = "ollama_gateway_client_ca"
 CLIENT_CRL = "ollama_gateway_client_crl"
@@ -61,25 +55,27 @@ def read_client_crl(
         elif one.last_update_utc > now:
             texts.append(f"the list of {_issuer(one)} is not valid before {moment(one.last_update_utc)}")
         elif one.next_update_utc is not None and one.next_update_utc < now:
-            text = "the list of %s had to be renewed by %s, and with it nginx would refuse every client certificate"
-            texts.append(text % (_issuer(one), moment(one.next_update_utc)))
+            texts.append(
+                f"the list of {_issuer(one)} had to be renewed by {moment(one.next_update_utc)}, and with it nginx "
+                "would refuse every client certificate"
+            )
     for authority in authorities:
         if not any(_signed(one, authority) for one in found):
-            text = (
-                "there is no list of the CA of %s, and without one nginx would refuse every client certificate below it"
+            texts.append(
+                f"there is no list of the CA of {describe(authority)}, and without one nginx would refuse every client "
+                "certificate below it"
             )
-            texts.append(text % describe(authority))
         elif not _may(authority, "crl_sign"):
             texts.append(f"{describe(authority)} may not sign revocation lists, by its key usage")
     return found, problems + [f"{CLIENT_CRL}: {text}" for text in texts]
 
 
 def ca_text(found: t.Iterable[t.Any]) -> str:
-    return "".join(pem(one) for one in found)
+    return pem(found)
 
 
 def crl_text(found: t.Iterable[t.Any]) -> str:
-    return "".join(wrap("X509 CRL", one.public_bytes(serialization.Encoding.DER)) for one in found)
+    return pem(found)
 
 
 def _may(one: t.Any, use: str, ca: bool = False) -> bool:

@@ -25,7 +25,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     uncovered,
     weak_problems,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key, wrap
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key
 
 # _tls/pem says what is missing.
 try:
@@ -49,9 +49,9 @@ class Server:
     @property
     def pem(self) -> str:
         """The private key in PKCS #8, then the chain. A secret."""
-        der, pkcs8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
-        key = self.key.private_bytes(der, pkcs8, serialization.NoEncryption())
-        return wrap("PRIVATE KEY", key) + "".join(pem(one) for one in self.chain)
+        encoding, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        key = self.key.private_bytes(encoding, pkcs8, serialization.NoEncryption())
+        return str(key.decode()) + pem(self.chain)
 
     @property
     def names(self) -> list[str]:

@@ -28,7 +28,14 @@ KEY_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRI
 # White space may be of any kind: text in YAML loses its line breaks easily.
 # None reaches over the beginning of another one, which many beginnings without an end would make slow to find out.
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----((?:(?!-----BEGIN ).)*?)-----END \1-----", re.DOTALL)
-_NAMES = {"CERTIFICATE": "a certificate", "X509 CRL": "a revocation list"}
+_NAMES = {
+    "CERTIFICATE": "a certificate",
+    "CERTIFICATE REQUEST": "a request for a certificate",
+    "PUBLIC KEY": "a public key",
+    "X509 CRL": "a revocation list",
+    **dict.fromkeys(KEY_LABELS, "a private key"),
+}
+_OTHER = "PEM of another kind"
 
 
 @dataclass(frozen=True)
@@ -61,21 +68,13 @@ def _block(label: str, body: bytes) -> Block:
         return Block(label, None, encrypted)
 
 
-def wrap(label: str, content: bytes) -> str:
-    text = base64.b64encode(content).decode()
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
-
-
 def read_certificates(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
     """The certificates, in the order of the text; a private key beside them is left alone."""
-    require_cryptography()
     return _read(data, variable, "CERTIFICATE", _load_certificate)
 
 
 def read_crls(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
-    require_cryptography()
-    return _read(data, variable, "X509 CRL", x509.load_der_x509_crl)
+    return _read(data, variable, "X509 CRL", lambda content: x509.load_der_x509_crl(content))
 
 
 def _load_certificate(content: bytes) -> t.Any:
@@ -85,11 +84,12 @@ def _load_certificate(content: bytes) -> t.Any:
 
 
 def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.Any]) -> tuple[list[t.Any], list[str]]:
+    require_cryptography()
     blocks = read_blocks(data)
     wanted = [block for block in blocks if block.label == label]
     problem = _no_pem(data, blocks)
     if problem or not wanted:
-        problem = problem or f"it holds {_what(blocks[0].label)}, and not {_NAMES[label]}"
+        problem = problem or f"it holds {_NAMES.get(blocks[0].label, _OTHER)}, and not {_NAMES[label]}"
         return [], [f"{variable}: {problem}"]
     found = []
     problems = []
@@ -114,7 +114,7 @@ def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
     if problem:
         pass
     elif not keys:
-        problem = f"it holds {_what(blocks[0].label)}, and not a private key"
+        problem = f"it holds {_NAMES.get(blocks[0].label, _OTHER)}, and not a private key"
     elif len(keys) > 1:
         problem = "it holds %d private keys; leave the one that belongs to the certificate" % len(keys)
     elif keys[0].encrypted:
@@ -138,13 +138,3 @@ def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
     # DER and PKCS #12 begin with an ASN.1 sequence.
     hint = "; it may be DER or PKCS #12, which openssl can convert" if data[:1] == b"\x30" else ""
     return f"it is not PEM, which begins with -----BEGIN{hint}"
-
-
-def _what(label: str) -> str:
-    if label in _NAMES:
-        return _NAMES[label]
-    if label in KEY_LABELS:
-        return "a private key"
-    return {"CERTIFICATE REQUEST": "a request for a certificate", "PUBLIC KEY": "a public key"}.get(
-        label, "PEM of another kind"
-    )

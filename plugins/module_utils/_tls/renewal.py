@@ -48,7 +48,8 @@ def why_due(
     if leaf_problems(leaf) or not same_names(names, leaf):
         return "the certificate there is for %s" % (", ".join(names_of(leaf)) or "nobody")
     if leaf.not_valid_before_utc > now or leaf.not_valid_after_utc < now + datetime.timedelta(days=days):
-        return f"the certificate there is good from {moment(leaf.not_valid_before_utc)} until {moment(leaf.not_valid_after_utc)}"
+        good = f"{moment(leaf.not_valid_before_utc)} until {moment(leaf.not_valid_after_utc)}"
+        return f"the certificate there is good from {good}"
     return None
 
 

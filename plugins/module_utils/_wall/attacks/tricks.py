@@ -15,6 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack impo
     UNKNOWN,
     Attack,
     Expectation,
+    one_of,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODEL
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import Credential, admins, valid, wrong
@@ -59,7 +60,7 @@ _UPGRADE = [
     Header("Sec-WebSocket-Version", b"13"),
     Header("Sec-WebSocket-Key", b"Z2F0ZWhvdXNlLXdhbGwtLQ=="),
 ]
-_NO_WEBSOCKET = Expectation("426", lambda answer: answer.statuses == [426])
+_NO_WEBSOCKET = one_of("426", 426)
 
 
 def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
@@ -144,7 +145,7 @@ _SPELLINGS = (
 
 # The same request (RFC 9112, section 3.2.2). A gateway that has names may refuse others.
 _ABSOLUTE = ("http://ollama:11434/api/tags", "http://localhost/api/tags", "HTTP://LOCALHOST:1/api/tags")
-_FORBIDDEN_OR_ELSEWHERE = Expectation("403 or 421", lambda answer: answer.statuses in ([403], [421]))
+_FORBIDDEN_OR_ELSEWHERE = one_of("403 or 421", 403, 421)
 
 
 def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
