@@ -6,7 +6,7 @@
 --
 -- A header that came twice reaches us joined with a comma, which no single credential holds: it is refused here.
 
-local base64 = require "gatehouse.base64"
+local digest = require "gatehouse.digest"
 
 local find, lower, match = string.find, string.lower, string.match
 
@@ -16,7 +16,7 @@ local TOKEN68 = "^[%w%-._~+/]+=*$"
 local _M = {}
 
 local function basic(token)
-    local text, err = base64.decode(token)
+    local text, err = digest.decode_base64(token)
     if not text then
         return nil, err
     end

@@ -91,16 +91,8 @@ end
 -- `sleep`: waits for seconds; `timer`: has a function called soon with an argument, outside of any request, and tells
 -- whether it will.
 function _M.new(options)
-    local self = setmetatable({
-        folder = options.folder,
-        changed = options.changed,
-        log = options.log,
-        sleep = options.sleep,
-        timer = options.timer,
-        files = {},
-        -- The file that is being read a part at a time.
-        in_turns = nil,
-    }, { __index = methods })
+    local self = setmetatable(options, { __index = methods })
+    self.files = {}
     local function pause()
         self.sleep(A_MOMENT)
     end

@@ -89,13 +89,7 @@ end
 -- a keyed digest of a text; `now`: one that returns the time in seconds; `limit`: failures a minute of one address, 0
 -- for no limit.
 function _M.new(options)
-    return setmetatable({
-        addresses = options.addresses,
-        names = options.names,
-        sign = options.sign,
-        now = options.now,
-        limit = options.limit,
-    }, { __index = methods })
+    return setmetatable(options, { __index = methods })
 end
 
 return _M

@@ -104,11 +104,6 @@ local function turns()
     end
 end
 
--- Outside of any request. Returns whether that can be.
-local function soon(callback, argument)
-    return ngx.timer.at(0, function() callback(argument) end)
-end
-
 -- In a thread: a hash takes milliseconds to seconds, in which the event loop serves others. Returns nil without an
 -- error while there is no thread to be had, or while the same is being checked for another request: its answer will do.
 local function verify(given, hash)
@@ -126,22 +121,12 @@ local function verify(given, hash)
     return nil, not is_busy and "failed to check a password: " .. result or nil
 end
 
-local function sleep_for_a_turn()
-    ngx.sleep(TURN)
-end
-
--- From the kernel, which the whole start would fail without.
-local function random_key()
-    local file = assert(open("/dev/urandom", "rb"))
-    local key = assert(file:read(KEY_SIZE))
-    file:close()
-    return key
-end
-
--- As long as nginx runs: a reload must not make it forget who was in.
+-- As long as nginx runs: a reload must not make it forget who was in. From the kernel, which the whole start would fail
+-- without.
 local function key_of_this_run()
-    local dict = ngx.shared.gatehouse_run
-    dict:safe_add("key", random_key())
+    local dict, kernel = ngx.shared.gatehouse_run, assert(open("/dev/urandom", "rb"))
+    dict:safe_add("key", assert(kernel:read(KEY_SIZE)))
+    kernel:close()
     return assert(dict:get("key"))
 end
 
@@ -164,7 +149,9 @@ local function begin(folder)
         changed = function() failed_tries:forget() end,
         log = log,
         sleep = ngx.sleep,
-        timer = soon,
+        timer = function(callback, argument)
+            return ngx.timer.at(0, function() callback(argument) end)
+        end,
     })
     rights_of_clients = files:watch("clients.json", rights.parse)
     uses_certificates = settings.certificates ~= "none"
@@ -175,7 +162,7 @@ local function begin(folder)
         keys = files:watch("api_keys", keyfile.parse),
         users = files:watch("htpasswd", htpasswd.parse),
         verify = verify,
-        sleep = sleep_for_a_turn,
+        sleep = function() ngx.sleep(TURN) end,
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
@@ -218,15 +205,11 @@ function _M.init_worker()
     end
 end
 
--- The subject of the client's certificate; nil if it has none, or one that nginx did not find to be good.
-local function subject_of_certificate(var)
-    return var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
-end
-
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
     local var = ngx.var
-    local subject = uses_certificates and subject_of_certificate(var) or nil
+    -- None of one that nginx did not find to be good.
+    local subject = uses_certificates and var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
     local identity, refusal =
         identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr, subject)
     if identity then
@@ -385,13 +368,6 @@ local function note_body(route)
     end
 end
 
-local function check_path(may, route, name)
-    log_model(name)
-    if may and not allows(may, route, name) then
-        return forbid(NOT_LISTED)
-    end
-end
-
 function _M.access()
     files:refresh()
     local identity = authenticate()
@@ -410,7 +386,10 @@ function _M.access()
     end
     local may = file:models(identity.client)
     if route.model == "path" then
-        return check_path(may, route, parameter)
+        log_model(parameter)
+        if may and not allows(may, route, parameter) then
+            return forbid(NOT_LISTED)
+        end
     elseif route.model == "body" or route.model == "form" then
         if may then
             return check_body(may, route)

@@ -39,27 +39,25 @@ function _M.filter(text, key, may)
         return whole
     end
     local whole = text
-    local ok, err = json_scanner.scan(piece, function(scanner)
-        scanner:object(function(_, member)
-            if member ~= key then
-                return scanner:skip()
-            elseif found then
-                refusal.fail("the answer has two lists")
+    local ok, err = json_scanner.scan(piece, function(scanner, member)
+        if member ~= key then
+            return scanner:skip()
+        elseif found then
+            refusal.fail("the answer has two lists")
+        end
+        found = true
+        if not scanner:is("[") then
+            return scanner:skip()
+        end
+        first = scanner:offset() + 1
+        scanner:array(function()
+            scanner:is("{")
+            local from = scanner:offset() + 1
+            if read_element(scanner, may) then
+                kept[#kept + 1] = sub(whole, from, scanner:offset())
             end
-            found = true
-            if not scanner:is("[") then
-                return scanner:skip()
-            end
-            first = scanner:offset() + 1
-            scanner:array(function()
-                scanner:is("{")
-                local from = scanner:offset() + 1
-                if read_element(scanner, may) then
-                    kept[#kept + 1] = sub(whole, from, scanner:offset())
-                end
-            end)
-            last = scanner:offset()
         end)
+        last = scanner:offset()
     end)
     if not ok or not found then
         return nil, err or "the answer has no list"

@@ -6,10 +6,9 @@
 
 local ffi = require "ffi"
 
-local C, ffi_gc, ffi_string = ffi.C, ffi.gc, ffi.string
+local C, ffi_string = ffi.C, ffi.string
 local open = io.open
 local abs = math.abs
-local match = string.match
 
 -- statx, because its structure is the same on every architecture.
 ffi.cdef [[
@@ -25,17 +24,13 @@ struct gatehouse_stat {
 };
 struct gatehouse_clock { long seconds, nanoseconds; };
 int statx(int folder, const char *path, int flags, unsigned int mask, struct gatehouse_stat *result);
-int open(const char *path, int flags);
-int close(int file);
 int clock_gettime(int clock, struct gatehouse_clock *result);
 char *strerror(int error);
 ]]
 
 local AT_FDCWD = -100
 local CLOCK_REALTIME = 0
-local O_PATH = 0x200000
 local STATX_BASIC_STATS = 0x7ff
-local O_CLOEXEC = 0x80000
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
 local TIME_STEP = 0.05
 
@@ -83,21 +78,9 @@ local function read(path)
     return text
 end
 
--- The folder of a file, held open: to look at a file in it is cheaper than to walk down the whole path each time.
--- Returns a descriptor in a box that closes it when it is dropped, and the name in the folder.
-local function open_folder(path)
-    local folder, name = match(path, "^(.*/)([^/]+)$")
-    local box = ffi.new("int[1]", folder and C.open(folder, O_PATH + O_CLOEXEC) or -1)
-    if box[0] < 0 then
-        box[0] = AT_FDCWD
-        return box, path
-    end
-    return ffi_gc(box, function(this) C.close(this[0]) end), name
-end
-
 -- Looks whether the file changed since it was read, or may have. Returns its size in bytes if so; or nil.
 function methods:changed()
-    if C.statx(self.folder[0], self.name, 0, STATX_BASIC_STATS, self.current) ~= 0 then
+    if C.statx(AT_FDCWD, self.path, 0, STATX_BASIC_STATS, self.current) ~= 0 then
         complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
         return nil
     end
@@ -134,11 +117,8 @@ end
 -- `parse` makes a value of the text, or nil and an error; it may call `pause`, if it gets one. `log` takes one message
 -- per change for the worse.
 function _M.new(path, parse, log)
-    local folder, name = open_folder(path)
     return setmetatable({
         path = path,
-        folder = folder,
-        name = name,
         parse = parse,
         log = log,
         settled = false,
