@@ -118,13 +118,10 @@ import time
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import acme
 
 CHALLENGES = ".well-known/acme-challenge"
-
-
-class AcmeError(Exception):
-    """There is no certificate; the text says why and what to try."""
 
 
 class Certbot:
@@ -166,13 +163,13 @@ class Certbot:
         """Ask for a certificate."""
         params = self.module.params
         if not os.path.exists(params["program"]):
-            raise AcmeError(f"certbot is not installed on this host: there is no {params['program']}.")
+            raise GatehouseError(f"certbot is not installed on this host: there is no {params['program']}.")
         environment = {"LC_ALL": "C.UTF-8"}
         if params["ca_file"]:
             environment["REQUESTS_CA_BUNDLE"] = params["ca_file"]
         rc, stdout, stderr = self.module.run_command([params["program"], *self.arguments()], environ_update=environment)
         if rc != 0:
-            raise AcmeError(acme.refusal(params["directory"], stdout, stderr))
+            raise GatehouseError(acme.refusal(params["directory"], stdout, stderr))
 
     def arguments(self) -> list[str]:
         params = self.module.params
@@ -200,7 +197,7 @@ class Certbot:
     def install(self) -> None:
         rc, stdout, stderr = self.module.run_command(self.module.params["install_command"])
         if rc != 0:
-            raise AcmeError(f"the certificate cannot be installed: {(stderr or stdout).strip()}")
+            raise GatehouseError(f"the certificate cannot be installed: {(stderr or stdout).strip()}")
 
 
 def read(path: str) -> bytes:
@@ -234,7 +231,7 @@ def wait_for_answer(url: str, path: str, name: str, wanted: str, deadline: float
         if said == "200 " + wanted:
             return
         if time.monotonic() > deadline:
-            raise AcmeError(
+            raise GatehouseError(
                 f"ollama_gateway_http_port: challenges of the ACME server are not answered at {url}, which says "
                 f"{said[:100]}. Something else may listen there, or the gateway that runs was changed by hand."
             )
@@ -285,7 +282,7 @@ def main() -> None:
             certbot.issue()
         if changed and not module.check_mode:
             certbot.install()
-    except AcmeError as e:
+    except GatehouseError as e:
         module.fail_json(msg=str(e))
     except OSError as e:
         module.fail_json(msg=f"path: {e.filename} cannot be used: {e.strerror}")

@@ -127,7 +127,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive i
     Model,
     Plan,
     Store,
-    StoreError,
     plan,
     refuse_if_too_large,
 )
@@ -259,8 +258,8 @@ class Archive:
     def open(self, opened: contextlib.ExitStack) -> Store:
         try:
             self.source = Store(opened.enter_context(Folder.at(self.path)))
-        except StoreError as error:
-            raise StoreError(f"{self.module.params['path_variable']}: {error}") from None
+        except GatehouseError as error:
+            raise GatehouseError(f"{self.module.params['path_variable']}: {error}") from None
         return self.source
 
 
@@ -272,7 +271,7 @@ def store_of(container: Container, make: bool) -> t.Iterator[Store | None]:
     """
     mount = container.models_mount
     if mount is None:
-        raise StoreError(f"The container {container.name} keeps its models in no volume and no folder of the host.")
+        raise GatehouseError(f"The container {container.name} keeps its models in no volume and no folder of the host.")
     with Folder.at(mount[0]) as outer, outer.within(*mount[1], make=make) as folder:
         yield Store(folder) if folder is not None else None
 
@@ -284,7 +283,7 @@ def make_folder(path: str, shown: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise StoreError(f"{shown}: {error.strerror}") from None
+        raise GatehouseError(f"{shown}: {error.strerror}") from None
 
 
 def main() -> None:

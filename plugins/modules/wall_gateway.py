@@ -121,7 +121,8 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.gateway import (
     CONFIGURATION,
     LABEL,
@@ -133,10 +134,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.gateway imp
 # Seconds within which old workers know that they have to go, and a new gateway listens.
 PATIENCE = 15
 PORT = 8080
-
-
-class ThrowAwayError(DockerError):
-    """There can be no throw-away gateway; the text says why."""
 
 
 class ThrowAway:
@@ -163,12 +160,12 @@ class ThrowAway:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
         running = self.docker.containers(self.project) if self.docker.is_installed else []
         if len(running) != 1:
-            raise ThrowAwayError("%d containers of %s run instead of one" % (len(running), self.project))
+            raise GatehouseError("%d containers of %s run instead of one" % (len(running), self.project))
         found = running[0]
         folder = self.module.params["folder"]
         wrong = wrong_mounts(found, folder)
         if wrong:
-            raise ThrowAwayError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
+            raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
         folders = [os.path.join(folder, name) for name in CONFIGURATION]
         if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
             text = (
@@ -176,7 +173,7 @@ class ThrowAway:
                 " What is on disk would be attacked. Unless somebody changed it on purpose, the playbook"
                 " gatehouse.ollama.deploy puts it back; `docker exec %s bash -c 'kill -HUP 1'` makes it count"
             )
-            raise ThrowAwayError(text % (" or ".join(folders), found["Name"].lstrip("/")))
+            raise GatehouseError(text % (" or ".join(folders), found["Name"].lstrip("/")))
         return found
 
     def start(self, live: dict[str, t.Any]) -> str:
@@ -192,10 +189,10 @@ class ThrowAway:
         self.docker.read("start", self.name)
         found = self.docker.inspect("container", self.name)
         if not found:
-            raise ThrowAwayError("The throw-away gateway ends as soon as it starts")
+            raise GatehouseError("The throw-away gateway ends as soon as it starts")
         address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
-            raise ThrowAwayError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
+            raise GatehouseError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
         return address
 
 
@@ -251,8 +248,8 @@ def main() -> None:
             if not module.check_mode:
                 one.remove()
                 address = one.start(live)
-    except (DockerError, OSError) as error:
-        with contextlib.suppress(DockerError):
+    except (GatehouseError, OSError) as error:
+        with contextlib.suppress(GatehouseError):
             if module.params["state"] == "present" and not module.check_mode:
                 one.remove()
         module.fail_json(msg=f"{error}.")

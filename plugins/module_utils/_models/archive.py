@@ -33,10 +33,6 @@ _MOST_BYTES = 4 << 20
 _RESERVE = 64 << 20
 
 
-class StoreError(GatehouseError):
-    """A folder of models is not what it should be; the text names the file."""
-
-
 @dataclass(frozen=True)
 class Blob:
     digest: str
@@ -65,12 +61,12 @@ class Model:
 
 
 def read_manifest(name: Name, content: bytes) -> Model:
-    """The model that a manifest describes. Raises StoreError."""
+    """The model that a manifest describes. Raises GatehouseError."""
     try:
         parts = json.loads(content)
         blobs = tuple(_blob(part) for part in [parts["config"], *parts["layers"]])
     except (ValueError, KeyError, TypeError):
-        raise StoreError(f"the manifest of {name.short} is damaged") from None
+        raise GatehouseError(f"the manifest of {name.short} is damaged") from None
     return Model(name, content, blobs)
 
 
@@ -92,11 +88,11 @@ class Folder:
     @classmethod
     @contextlib.contextmanager
     def at(cls, path: str) -> t.Iterator[Folder]:
-        """The folder at a path that the user names; links on the way there are the user's. Raises StoreError."""
+        """The folder at a path that the user names; links on the way there are the user's. Raises GatehouseError."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from None
+            raise GatehouseError(f"{path}: {error.strerror}") from None
         try:
             there = os.fstat(descriptor)
             yield cls(path, descriptor, (there.st_uid, there.st_gid))
@@ -152,7 +148,7 @@ class Folder:
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StoreError(f"{path}: it is no file")
+                    raise GatehouseError(f"{path}: it is no file")
                 while True:
                     block = file.read(_BLOCK)
                     if not block:
@@ -190,8 +186,8 @@ class Folder:
             yield
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise StoreError(f"{path}: it is a link or no folder, where Ollama has none") from None
-            raise StoreError(f"{path}: {error.strerror}") from None
+                raise GatehouseError(f"{path}: it is a link or no folder, where Ollama has none") from None
+            raise GatehouseError(f"{path}: {error.strerror}") from None
 
 
 class Store:
@@ -218,7 +214,7 @@ class Store:
         with source.folder.within("blobs") as there, self.folder.within("blobs", make=True) as here:
             for blob in self.missing(model):
                 if there is None or here is None or there.size(blob.file) is None:
-                    raise StoreError(f"{source.folder.path}: {blob.file} of {model.name.short} is missing")
+                    raise GatehouseError(f"{source.folder.path}: {blob.file} of {model.name.short} is missing")
                 here.write(blob.file, _checked(there.read(blob.file), blob, there.path))
         # A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone.
         name = (self._find(model.name) or (model.name,))[0]
@@ -247,18 +243,18 @@ class Store:
             for block in folder.read(path[-1]) if folder is not None else ():
                 content += block
                 if len(content) > _MOST_BYTES:
-                    raise StoreError(f"{os.path.join(self.folder.path, *path)}: it is no manifest")
+                    raise GatehouseError(f"{os.path.join(self.folder.path, *path)}: it is no manifest")
         return read_manifest(name, content)
 
 
 def _checked(content: t.Iterable[bytes], blob: Blob, place: str) -> t.Iterator[bytes]:
-    """The content, and at its end StoreError unless it is what the digest says."""
+    """The content, and at its end GatehouseError unless it is what the digest says."""
     found = hashlib.sha256()
     for block in content:
         found.update(block)
         yield block
     if "sha256:" + found.hexdigest() != blob.digest:
-        raise StoreError(f"{place}/{blob.file} is damaged: its SHA-256 is {found.hexdigest()}")
+        raise GatehouseError(f"{place}/{blob.file} is damaged: its SHA-256 is {found.hexdigest()}")
 
 
 @dataclass(frozen=True)
@@ -288,9 +284,9 @@ def plan(models: t.Sequence[Model], target: t.Optional[Store]) -> t.List[Plan]:
 
 
 def refuse_if_too_large(plans: t.Sequence[Plan], folder: Folder) -> None:
-    """Raise StoreError if the disk of the folder cannot take what is planned."""
+    """Raise GatehouseError if the disk of the folder cannot take what is planned."""
     needed = sum(blob.size for one in plans for blob in one.blobs)
     free = folder.free()
     if needed and needed + _RESERVE > free:
         message = "%s: %.1f GB are to be copied there, and %.1f GB are free; make room, or name fewer models"
-        raise StoreError(message % (folder.path, needed / 1e9, free / 1e9))
+        raise GatehouseError(message % (folder.path, needed / 1e9, free / 1e9))

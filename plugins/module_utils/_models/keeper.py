@@ -40,10 +40,6 @@ _SHORT = 12
 _FOR_GOOD_YEARS = 50
 
 
-class ModelProblem(GatehouseError):
-    """A model cannot become what it should be."""
-
-
 @dataclass
 class Result:
     """What became of a model, or would become of it. `before` and `after` are lines for a diff."""
@@ -88,7 +84,7 @@ class Keeper:
     @property
     def client(self) -> Client:
         if self._client is None:
-            raise ModelProblem("there is no server yet")
+            raise GatehouseError("there is no server yet")
         return self._client
 
     def keep(self, wanted: t.Sequence[Wanted], purge: bool = False) -> t.List[Result]:
@@ -148,7 +144,7 @@ class Keeper:
         pull(self.client, one.name, self._host, one.insecure, self._retries)
         self._changed(one.name, result)
         if one.digest is not None and not result.digest.startswith(one.digest):
-            raise ModelProblem(
+            raise GatehouseError(
                 f"digest: its registry has {result.digest[:_SHORT]} under this name, and not {one.digest[:_SHORT]}, "
                 "which is pinned. That was downloaded; pin it, or name the tag that you mean"
             )
@@ -207,13 +203,13 @@ class Keeper:
         return self._digest(name)
 
     def _files(self, recipe: Recipe) -> t.Dict[str, str]:
-        """The digests of the files, by path. Raises ModelProblem."""
+        """The digests of the files, by path. Raises GatehouseError."""
         found = {}
         for path in recipe.files:
             try:
                 found[path] = self._digest_of_file(path)
             except OSError as error:
-                raise ModelProblem(f"files: {path} cannot be read: {error.strerror}") from None
+                raise GatehouseError(f"files: {path} cannot be read: {error.strerror}") from None
         return found
 
     def _digest_of_file(self, path: str) -> str:
@@ -223,12 +219,12 @@ class Keeper:
             done = 0
             for block in iter(lambda: file.read(_BLOCK), b""):
                 if not done and not block.startswith(b"GGUF"):
-                    raise ModelProblem(f"files: {path} is no GGUF file; convert it to one first")
+                    raise GatehouseError(f"files: {path} is no GGUF file; convert it to one first")
                 digest.update(block)
                 done += len(block)
                 self._note(path, "read", total, done)
             if not done:
-                raise ModelProblem(f"files: {path} is empty")
+                raise GatehouseError(f"files: {path} is empty")
         return digest.hexdigest()
 
     def _upload(self, files: t.Mapping[str, str]) -> None:

@@ -204,44 +204,30 @@ def client_of(container: Container, dial: Dial, timeout: float = 60.0) -> Client
     return Client(endpoint, timeout=timeout, dial=dial, name=f"Ollama in the container {container.name}")
 
 
-@dataclass
-class Connected:
-    """A client, and the container that it talks to unless that is known by its URL alone."""
+def connect(module: AnsibleModule) -> t.Tuple[t.Optional[Client], t.Optional[Container]]:
+    """A client of the server that the module's options name, once it answered, and its container if it is in one.
 
-    client: Client
-    version: str
-    place: t.Optional[Place] = None
-
-    @property
-    def container(self) -> t.Optional[Container]:
-        return self.place.container if self.place else None
-
-
-def connect(module: AnsibleModule) -> t.Optional[Connected]:
-    """The server that the module's options name, once it answered.
-
-    None in check mode where there is none yet. Raises BadInput or ServerError.
+    Neither in check mode where there is none yet. Raises BadInput or ServerError.
     """
     try:
-        connected = _connected(module)
-        connected.version = connected.client.version()
-        return connected
+        client, place = _client(module)
+        client.version()
+        return client, place.container if place else None
     except NoServer as error:
         if not module.check_mode:
             raise
         module.warn(f"There is no server yet: {error}. All is shown as to be done.")
-        return None
+        return None, None
 
 
-def _connected(module: AnsibleModule) -> Connected:
+def _client(module: AnsibleModule) -> t.Tuple[Client, t.Optional[Place]]:
     options = module.params
     timeout = options["stall_timeout"]
     if timeout < 1:
         raise BadInput(["stall_timeout: it must be 1 or more"])
     if options["url"]:
-        client = Client(read_url(options["url"]), options["api_key"] or None, options["ca_path"], float(timeout))
-        return Connected(client, "")
+        return Client(read_url(options["url"]), options["api_key"] or None, options["ca_path"], float(timeout)), None
     if options["api_key"] or options["ca_path"]:
         raise BadInput(["api_key and ca_path belong to url: a server in a container of this host asks for no key"])
     place = Place(Docker(module), options["project"], options["service"])
-    return Connected(client_of(place.container, place.dial, float(timeout)), "", place)
+    return client_of(place.container, place.dial, float(timeout)), place

@@ -41,10 +41,6 @@ _FINAL = (
 )
 
 
-class DiskTooSmall(GatehouseError):
-    """The model does not fit."""
-
-
 @dataclass
 class Host:
     """What a download needs of the host: its free space in bytes (None if unknown), time, where to note progress."""
@@ -92,7 +88,7 @@ class Meter:
 
 
 def pull(client: Client, name: Name, host: Host, insecure: bool = False, retries: int = RETRIES) -> None:
-    """Download the model. Raises ServerError or DiskTooSmall."""
+    """Download the model. Raises GatehouseError."""
     failed = 0
     furthest = 0
     while True:
@@ -135,7 +131,7 @@ def _must_fit(line: t.Mapping[str, t.Any], host: Host) -> None:
     missing = line["total"] - (line.get("completed") or 0)
     free = host.free() if missing > 0 else None
     if free is not None and missing + RESERVE > free:
-        raise DiskTooSmall(
+        raise GatehouseError(
             f"{progress.size(missing)} are still to be downloaded, and {progress.size(free)} are free where the models "
             f"are ({progress.size(RESERVE)} of it stay free). Remove other models, or give the disk more room"
         )

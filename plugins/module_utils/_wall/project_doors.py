@@ -23,10 +23,6 @@ _PORT = 11434
 Dict = t.Dict[str, t.Any]
 
 
-class Unrecognizable(GatehouseError):
-    """It cannot be told by what the servers of a project could be known again."""
-
-
 class Doors(t.NamedTuple):
     """In the form of the options of the module wall: `here` from the host itself, `elsewhere` from any other host."""
 
@@ -36,15 +32,15 @@ class Doors(t.NamedTuple):
 
 
 def look(docker: Docker, project: str, own: t.Iterable[str]) -> Doors:
-    """Those of the project, on a host with these addresses. Raises DockerError and Unrecognizable."""
+    """Those of the project, on a host with these addresses. Raises GatehouseError."""
     containers = docker.containers(project)
     bridges = bridge_addresses(docker.inspect("network", *docker.read("network", "ls", "--quiet").split()))
     try:
         servers = identities(containers)
     except GatehouseError as error:
-        raise Unrecognizable(f"It cannot be told by what the server could be known again: {error}") from None
+        raise GatehouseError(f"It cannot be told by what the server could be known again: {error}") from None
     if not servers:
-        raise Unrecognizable(f"No server of the Compose project {project} runs on this host")
+        raise GatehouseError(f"No server of the Compose project {project} runs on this host")
     inner = doors(container_addresses(containers), {_PORT}, "network")
     ports = {_PORT} | published(containers)
     addresses = set(own) | set(_LOOPBACK)

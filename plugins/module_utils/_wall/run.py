@@ -18,10 +18,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import
 _WORKERS = 4
 
 
-class OutOfBudget(GatehouseError):
-    """There are more attacks than were allowed, or they take longer."""
-
-
 @dataclass(frozen=True)
 class Result:
     """What came of one attack; `route` and `column` say where it stands in the table, if it does."""
@@ -58,7 +54,7 @@ class Budget:
         """Refuse before any of `count` requests is made, if they are too many."""
         if count > self._left:
             text = "%d more attacks are to be made and max_requests allows %d; raise max_requests"
-            raise OutOfBudget(text % (count, self._left))
+            raise GatehouseError(text % (count, self._left))
         self._left -= count
 
     def wait(self) -> None:
@@ -69,7 +65,7 @@ class Budget:
         if turn > self._deadline:
             text = "the attacks took longer than the timeout of %g seconds; raise timeout "
             text += "(of the role: ollama_gateway_verify_timeout) or rate"
-            raise OutOfBudget(text % self._seconds)
+            raise GatehouseError(text % self._seconds)
         time.sleep(max(0.0, turn - time.monotonic()))
 
 
@@ -79,7 +75,7 @@ def run(
     budget: Budget,
     secrets: t.Sequence[bytes] = (),
 ) -> t.Iterator[Result]:
-    """The results, in order, up to the end of the first class in which one did not hold. Raises OutOfBudget."""
+    """The results, in order, up to the end of the first class in which one did not hold. Raises GatehouseError."""
 
     def one(attack: Attack) -> Result:
         budget.wait()

@@ -60,10 +60,6 @@ Mirror = t.Callable[[bytes], Answer]
 Log = t.Callable[[], bytes]
 
 
-class Unreachable(GatehouseError):
-    """There is no gateway at the URL."""
-
-
 class Wall:
     """The attacks that the options of the module ask for, on the gateway at `address` if there is one."""
 
@@ -157,7 +153,7 @@ class Wall:
         health = links.asked.send(request("GET", "/healthz", host=bracketed(self._name)).raw, timeout)
         if health.status != 200:
             text = "%s does not answer /healthz as a gateway does (%s)"
-            raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
+            raise GatehouseError(text % (self._options["url"], health.shown().splitlines()[0]))
         forgetting = Forgetting(self._options["rewrite"], self._options["auth_failures"])
 
         def try_one(attack: Attack) -> Answer:
@@ -208,10 +204,6 @@ class Wall:
         yield from models.with_model(served, self._credentials)
 
 
-class Unwritable(GatehouseError):
-    """The file that makes the gateway forget cannot be replaced."""
-
-
 class Forgetting:
     """Keeps a gateway that slows down who fails from hiding behind that: it judges each attack as if it were the first.
 
@@ -233,7 +225,7 @@ class Forgetting:
                     with self._writing:
                         self._rewrite(self._path)
                 except OSError as error:
-                    raise Unwritable(f"{self._path}: it cannot be replaced: {error.strerror}") from None
+                    raise GatehouseError(f"{self._path}: it cannot be replaced: {error.strerror}") from None
             yield
 
     def _rewrite(self, path: str) -> None:

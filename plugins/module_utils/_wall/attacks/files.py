@@ -27,12 +27,8 @@ _THEMSELVES = ("compose.yaml", *_READ, "tls", "acme")
 _OTHERS = {"l": "a link", "p": "a pipe", "s": "a socket", "b": "a device", "c": "a device"}
 
 
-class Unreadable(GatehouseError):
-    """Something cannot be looked at, so nobody knows whether it is sound."""
-
-
 def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterator[Result]:
-    """The files of a gateway that runs as this user and group. Raises Unreadable."""
+    """The files of a gateway that runs as this user and group. Raises GatehouseError."""
     users = [0] if user_id is None else [0, user_id]
     # What is below belongs to the ACME client, and its folder is closed.
     themselves = [*_THEMSELVES, *(["acme/webroot"] if acme else [])]
@@ -47,7 +43,7 @@ def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterato
         if tls:
             yield from _judged(below(os.path.join(folder, "tls")), users, users)
     except OSError as error:
-        raise Unreadable(f"{_shown(str(error.filename))} cannot be looked at: {error.strerror}") from error
+        raise GatehouseError(f"{_shown(str(error.filename))} cannot be looked at: {error.strerror}") from error
 
 
 def below(folder: str) -> list[str]:
