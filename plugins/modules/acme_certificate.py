@@ -142,7 +142,6 @@ class Certbot:
         )
 
     def present(self) -> acme.Certificate | None:
-        """The certificate that is there."""
         certificate = os.path.join(self.live, "cert.pem")
         if not os.path.exists(certificate):
             return None
@@ -160,7 +159,6 @@ class Certbot:
         return all(wanted) and read(self.module.params["installed_file"]) == b"".join(wanted)
 
     def issue(self) -> None:
-        """Ask for a certificate."""
         params = self.module.params
         if not os.path.exists(params["program"]):
             raise GatehouseError(f"certbot is not installed on this host: there is no {params['program']}.")

@@ -183,7 +183,6 @@ def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]
 
 
 def outcome(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """What the module returns of what is to be copied."""
     needed = [one for one in plans if one.needed]
     return dict(
         changed=bool(needed),
@@ -210,7 +209,7 @@ class Archive:
         self.module = module
         self.wanted = wanted
         self.path: str = module.params["path"]
-        self.source: Store | None = None
+        self.shown = f"{module.params['path_variable']}: {self.path}"
 
     def exported(self, container: Container) -> dict[str, t.Any]:
         with store_of(container, make=False) as source:
@@ -230,37 +229,27 @@ class Archive:
         with contextlib.ExitStack() as opened:
             make = not self.module.check_mode
             target = opened.enter_context(store_of(container, make)) if container else None
-            models = self.missing(target, opened) if self.module.params["only_missing"] else self.chosen(opened)
+            names = lacking(self.wanted, target) if self.module.params["only_missing"] else None
+            # The archive may be a disk that is somewhere else by now.
+            if names and not os.path.isdir(self.path):
+                self.module.warn(f"{self.shown} is not there: nothing is taken from it.")
+                names = []
+            if names == []:
+                return outcome([])
+            source = self.open(opened)
+            models = choose(source, self.wanted, self.path) if names is None else take(source, names)
+            if names is None and not models:
+                raise GatehouseError(f"{self.shown} has no models; it must have folders manifests and blobs.")
             plans = plan(models, target)
-            if target is not None and self.source is not None and not self.module.check_mode:
-                copy(plans, self.source, target)
+            if target is not None and not self.module.check_mode:
+                copy(plans, source, target)
         return outcome(plans)
-
-    def chosen(self, opened: contextlib.ExitStack) -> list[Model]:
-        source = self.open(opened)
-        models = choose(source, self.wanted, self.path)
-        if not models:
-            raise GatehouseError(f"{self.shown} has no models; it must have folders manifests and blobs.")
-        return models
-
-    def missing(self, target: Store | None, opened: contextlib.ExitStack) -> list[Model]:
-        """What the server lacks. The archive may be a disk that is somewhere else by now."""
-        names = lacking(self.wanted, target)
-        if names and not os.path.isdir(self.path):
-            self.module.warn(f"{self.shown} is not there: nothing is taken from it.")
-            return []
-        return take(self.open(opened), names) if names else []
-
-    @property
-    def shown(self) -> str:
-        return f"{self.module.params['path_variable']}: {self.path}"
 
     def open(self, opened: contextlib.ExitStack) -> Store:
         try:
-            self.source = Store(opened.enter_context(Folder.at(self.path)))
+            return Store(opened.enter_context(Folder.at(self.path)))
         except GatehouseError as error:
             raise GatehouseError(f"{self.module.params['path_variable']}: {error}") from None
-        return self.source
 
 
 @contextlib.contextmanager

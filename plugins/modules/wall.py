@@ -465,7 +465,6 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
 
 
 def report(results: list[Result], title: str, table: list[str], seconds: float) -> dict[str, t.Any]:
-    """What the module returns."""
     entries = []
     for result in results:
         entry = asdict(result)

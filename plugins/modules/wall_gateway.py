@@ -123,13 +123,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.gateway import (
-    CONFIGURATION,
-    LABEL,
-    create_command,
-    runs_what_is_there,
-    wrong_mounts,
-)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway
 
 # Seconds within which old workers know that they have to go, and a new gateway listens.
 PATIENCE = 15
@@ -149,7 +143,7 @@ class ThrowAway:
         if not self.docker.is_installed:
             return False
         # By its label too: nothing else of that name is taken for it.
-        chosen = [f"--filter=name=^/?{self.name}$", f"--filter=label={LABEL}"]
+        chosen = [f"--filter=name=^/?{self.name}$", f"--filter=label={gateway.LABEL}"]
         return bool(self.docker.read("ps", "--all", "--quiet", *chosen))
 
     def remove(self) -> None:
@@ -163,11 +157,11 @@ class ThrowAway:
             raise GatehouseError("%d containers of %s run instead of one" % (len(running), self.project))
         found = running[0]
         folder = self.module.params["folder"]
-        wrong = wrong_mounts(found, folder)
+        wrong = gateway.wrong_mounts(found, folder)
         if wrong:
             raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
-        folders = [os.path.join(folder, name) for name in CONFIGURATION]
-        if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
+        folders = [os.path.join(folder, name) for name in gateway.CONFIGURATION]
+        if not _within(PATIENCE, lambda: gateway.runs_what_is_there(found["State"]["Pid"], folders)):
             text = (
                 "The running gateway does not run what is on disk: a file in %s was changed after its workers began."
                 " What is on disk would be attacked. Unless somebody changed it on purpose, the playbook"
@@ -183,7 +177,7 @@ class ThrowAway:
         # The host has no address in an internal network, and reaches nobody there.
         first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))
         params = self.module.params
-        self.docker.read(*create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
+        self.docker.read(*gateway.create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
         for network in others:
             self.docker.read("network", "connect", network["Name"], self.name)
         self.docker.read("start", self.name)

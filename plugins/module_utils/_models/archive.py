@@ -45,8 +45,6 @@ class Blob:
 
 @dataclass(frozen=True)
 class Model:
-    """A model as its manifest describes it."""
-
     name: Name
     manifest: bytes
     blobs: t.Tuple[Blob, ...]
@@ -191,8 +189,6 @@ class Folder:
 
 
 class Store:
-    """The models in a folder."""
-
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 

@@ -336,7 +336,6 @@ def free_space(folder: str | None) -> t.Callable[[], t.Optional[int]]:
 
 
 def diff(results: t.Sequence[Result]) -> Dict:
-    """What changes, for --diff."""
     before, after = [], []
     for one in results:
         if not one.changed:

@@ -199,7 +199,6 @@ class Place:
 
 
 def client_of(container: Container, dial: Dial, timeout: float = 60.0) -> Client:
-    """A client of the server in a container."""
     endpoint = Endpoint(container.address, container.port)
     return Client(endpoint, timeout=timeout, dial=dial, name=f"Ollama in the container {container.name}")
 

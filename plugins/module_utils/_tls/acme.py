@@ -26,8 +26,6 @@ _LONGEST_REASON = 600
 
 @dataclass(frozen=True)
 class Certificate:
-    """The certificate that is there."""
-
     names: t.FrozenSet[str]
     begins: datetime.datetime
     ends: datetime.datetime

@@ -83,8 +83,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
-
     host: str
     port: int
     tls: bool = False
