@@ -243,7 +243,7 @@ def answer(url: str, path: str, name: str) -> str:
     try:
         connection.request("GET", path, headers={"Host": name})
         reply = connection.getresponse()
-        return "%d %s" % (reply.status, reply.read(1000).decode("utf-8", "replace"))
+        return f"{reply.status} {reply.read(1000).decode('utf-8', 'replace')}"
     except (OSError, http.client.HTTPException) as e:
         return str(e) or type(e).__name__
     finally:

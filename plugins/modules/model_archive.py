@@ -291,8 +291,8 @@ def main() -> None:
     try:
         wanted, problems = read_models(module.params["models"], module.params["models_variable"])
         if not os.path.isabs(module.params["path"]):
-            text = "%s: %s is no absolute path, such as /media/disk/models"
-            problems.append(text % (module.params["path_variable"], module.params["path"]))
+            path = f"{module.params['path_variable']}: {module.params['path']}"
+            problems.append(f"{path} is no absolute path, such as /media/disk/models")
         if problems:
             raise BadInput(problems)
         archive = Archive(module, [one for one in wanted if one.state != "absent"])

@@ -475,7 +475,7 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
                 del entry[name]
         entries.append(entry)
     lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
-    end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
+    end = f"{len(results)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
     return dict(
         changed=False,
         attacks=len(results),
@@ -534,11 +534,11 @@ def main() -> None:
     for note in notes(results):
         module.warn(note)
     table = wall.table(results, every=module._verbosity > 0)
-    told = report(results, options["title"], table, time.monotonic() - begun)
-    if told["holes"]:
-        del told["results"]
-        module.fail_json(msg=hole(results), **told)
-    module.exit_json(**told, **returned)
+    outcome = report(results, options["title"], table, time.monotonic() - begun)
+    if outcome["holes"]:
+        del outcome["results"]
+        module.fail_json(msg=hole(results), **outcome)
+    module.exit_json(**outcome, **returned)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class ThrowAway:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
         running = self.docker.containers(self.project) if self.docker.is_installed else []
         if len(running) != 1:
-            raise GatehouseError("%d containers of %s run instead of one" % (len(running), self.project))
+            raise GatehouseError(f"{len(running)} containers of {self.project} run instead of one")
         found = running[0]
         folder = self.module.params["folder"]
         wrong = gateway.wrong_mounts(found, folder)
@@ -162,12 +162,12 @@ class ThrowAway:
             raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
         folders = [os.path.join(folder, name) for name in gateway.CONFIGURATION]
         if not _within(PATIENCE, lambda: gateway.runs_what_is_there(found["State"]["Pid"], folders)):
-            text = (
-                "The running gateway does not run what is on disk: a file in %s was changed after its workers began."
-                " What is on disk would be attacked. Unless somebody changed it on purpose, the playbook"
-                " gatehouse.ollama.deploy puts it back; `docker exec %s bash -c 'kill -HUP 1'` makes it count"
+            command = f"docker exec {found['Name'].lstrip('/')} bash -c 'kill -HUP 1'"
+            raise GatehouseError(
+                f"The running gateway does not run what is on disk: a file in {' or '.join(folders)} was changed after "
+                "its workers began. What is on disk would be attacked. Unless somebody changed it on purpose, the "
+                f"playbook gatehouse.ollama.deploy puts it back; `{command}` makes it count"
             )
-            raise GatehouseError(text % (" or ".join(folders), found["Name"].lstrip("/")))
         return found
 
     def start(self, live: dict[str, t.Any]) -> str:
@@ -186,7 +186,7 @@ class ThrowAway:
             raise GatehouseError("The throw-away gateway ends as soon as it starts")
         address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
-            raise GatehouseError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
+            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}")
         return address
 
 

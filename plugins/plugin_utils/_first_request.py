@@ -52,7 +52,7 @@ def url(gateway: Gateway, way: Way) -> str:
     """Where it is asked, from where it can be: by the name that Ansible itself uses, if it goes by that."""
     everywhere = _is(gateway.bind, "is_unspecified")
     reached = everywhere and way.by_ssh and way.host in (gateway.names or [way.host])
-    return "%s://%s:%d" % (gateway.scheme, bracketed(way.host if reached else gateway.main_name), gateway.port)
+    return f"{gateway.scheme}://{bracketed(way.host if reached else gateway.main_name)}:{gateway.port}"
 
 
 def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
@@ -67,9 +67,9 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
     here = gateway.port if gateway.port >= _UNPRIVILEGED else 8000 + gateway.port
     address = url(gateway, way)
     if tunnel and _HERE in (gateway.names or [_HERE]):
-        address = "%s://%s:%d" % (gateway.scheme, _HERE, here)
+        address = f"{gateway.scheme}://{_HERE}:{here}"
     elif tunnel:
-        curl += ["--connect-to", "::%s:%d" % (_HERE, here)]
+        curl += ["--connect-to", f"::{_HERE}:{here}"]
     beside = closed and not way.by_ssh and not way.is_local
     if beside and "$(cat " in credential:
         # The file of the key is not there.
@@ -85,7 +85,7 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:
     port = ["-p", shlex.quote(way.port)] if way.port not in ("", "22") else []
     place = f"{way.user}@{way.host}" if way.user else way.host
-    there = "%d:%s:%d" % (here, bracketed(gateway.bind), gateway.port)
+    there = f"{here}:{bracketed(gateway.bind)}:{gateway.port}"
     return " ".join(["ssh", "-f", "-N", "-L", shlex.quote(there), *port, "--", shlex.quote(place)])
 
 

@@ -10,6 +10,7 @@ So the connection may break meanwhile, and no timeout of it matters. Where nothi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import time
 import typing as t
@@ -142,8 +143,9 @@ class Watch:
     def until_done(self) -> Dict:
         offset = 0
         unseen = 0
-        for number in range(_LONGEST):
-            self._sleep(_PAUSES[number] if number < len(_PAUSES) else _PAUSE)
+        pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSE))
+        while True:
+            self._sleep(next(pauses))
             try:
                 notes = self._look(offset)
             except AnsibleConnectionFailure:
@@ -159,7 +161,6 @@ class Watch:
             unseen += _WEIGHTS.get(str(notes.get("state")), 1)
             if unseen >= _PATIENCE:
                 return {"failed": True, "changed": True, "msg": _KILLED if notes.get("state") == "ended" else _LOST}
-        return {"failed": True, "changed": True, "msg": _LOST}
 
     def _finished(self) -> Dict | None:
         try:

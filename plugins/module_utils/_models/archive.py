@@ -103,10 +103,9 @@ class Folder:
         folder: t.Optional[Folder] = self
         with contextlib.ExitStack() as opened:
             for name in names:
+                folder = folder and folder._child(name, make)
                 if folder is not None:
-                    folder = folder._child(name, make)
-                    if folder is not None:
-                        opened.callback(os.close, folder._descriptor)
+                    opened.callback(os.close, folder._descriptor)
             yield folder
 
     def _child(self, name: str, make: bool) -> t.Optional[Folder]:
@@ -147,15 +146,11 @@ class Folder:
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise GatehouseError(f"{path}: it is no file")
-                while True:
-                    block = file.read(_BLOCK)
-                    if not block:
-                        return
-                    yield block
+                yield from iter(lambda: file.read(_BLOCK), b"")
 
     def write(self, name: str, content: t.Iterable[bytes]) -> None:
         """Make this the content of a file, by renaming: if `content` raises, nothing is there that was not before."""
-        new = ".%s.%d" % (name, os.getpid())
+        new = f".{name}.{os.getpid()}"
         with self._told(os.path.join(self.path, name)):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with contextlib.suppress(FileNotFoundError):
@@ -284,5 +279,7 @@ def refuse_if_too_large(plans: t.Sequence[Plan], folder: Folder) -> None:
     needed = sum(blob.size for one in plans for blob in one.blobs)
     free = folder.free()
     if needed and needed + _RESERVE > free:
-        message = "%s: %.1f GB are to be copied there, and %.1f GB are free; make room, or name fewer models"
-        raise GatehouseError(message % (folder.path, needed / 1e9, free / 1e9))
+        raise GatehouseError(
+            f"{folder.path}: {needed / 1e9:.1f} GB are to be copied there, and {free / 1e9:.1f} GB are free; make "
+            "room, or name fewer models"
+        )

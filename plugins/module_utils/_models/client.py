@@ -214,7 +214,7 @@ class Client:
             where = answer.getheader("Location") or "another address"
             message = f"it sends us on to {where}, which is not followed; name that server itself"
         else:
-            message = _message(content) or "%d %s" % (answer.status, answer.reason)
+            message = _message(content) or f"{answer.status} {answer.reason}"
         if answer.status in (401, 403):
             message += " (api_key gives the key for a gateway, which needs a scope for this)"
         raise ServerError(f"{self.shown} refuses: {message}", answer.status)

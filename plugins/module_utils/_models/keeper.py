@@ -69,23 +69,16 @@ class Keeper:
         retries: int = RETRIES,
         made: Made | None = None,
     ) -> None:
-        self._client = client
+        self.client: t.Any = client
         self._host = host
         self._check = check
         self._retries = retries
         self._registries = Registries()
         self._made = made or Made()
         self._installed: t.Dict[Key, Dict] = {}
-        self._looks: t.Dict[Key, Look] = {}
         # What would be another one by then, in check mode.
         self._moved: t.Set[Key] = set()
         self._list()
-
-    @property
-    def client(self) -> Client:
-        if self._client is None:
-            raise GatehouseError("there is no server yet")
-        return self._client
 
     def keep(self, wanted: t.Sequence[Wanted], purge: bool = False) -> t.List[Result]:
         """The results, in the order in which the models were taken."""
@@ -122,7 +115,6 @@ class Keeper:
             self._download(one, result)
         if result.change in (ADDED, UPDATED):
             self._moved.add(one.name.key)
-            self._looks.pop(one.name.key, None)
 
     def _download(self, one: Wanted, result: Result) -> None:
         have = result.old
@@ -190,8 +182,7 @@ class Keeper:
         follow(stream, Meter(), one.name.short, self._host, self.client.timeout)
         self._changed(one.name, result)
         if files:
-            layers = model_recipe.look(self.client.show(self._spelled(one.name))).weights
-            self._made.note(wanted, layers)
+            self._made.note(wanted, self._look(one.name).weights)
         if result.changed:
             self._host.notes.event(f"{one.name.short}: made")
 
@@ -263,7 +254,7 @@ class Keeper:
         return results
 
     def _load(self, one: Wanted, result: Result) -> None:
-        running = {} if self._client is None else {_key(entry): entry for entry in self._client.ps()}
+        running = {} if self.client is None else {_key(entry): entry for entry in self.client.ps()}
         entry = running.get(one.name.key)
         if entry is not None and entry.get("digest") not in (None, result.digest):
             entry = None
@@ -282,9 +273,7 @@ class Keeper:
         result.after.append(f"loaded: {then}")
 
     def _look(self, name: Name) -> Look:
-        if name.key not in self._looks:
-            self._looks[name.key] = model_recipe.look(self.client.show(self._spelled(name)))
-        return self._looks[name.key]
+        return model_recipe.look(self.client.show(self._spelled(name)))
 
     def _differs(self, result: Result, after: str) -> None:
         result.change = UPDATED if result.old else ADDED
@@ -301,8 +290,8 @@ class Keeper:
             result.after = [f"digest: {result.digest[:_SHORT]}"]
 
     def _list(self) -> None:
-        if self._client is not None:
-            self._installed = {_key(entry): entry for entry in self._client.tags()}
+        if self.client is not None:
+            self._installed = {_key(entry): entry for entry in self.client.tags()}
 
     def _digest(self, name: Name) -> str:
         return str(self._installed.get(name.key, {}).get("digest") or "")

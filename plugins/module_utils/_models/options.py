@@ -230,7 +230,7 @@ class _Entry:
         value = self._option("messages", lambda value: isinstance(value, (list, tuple)), problem, [])
         read = []
         for number, one in enumerate(value):
-            where = "messages[%d]" % number
+            where = f"messages[{number}]"
             if not isinstance(one, dict) or set(one) != {"role", "content"}:
                 self._problem(where, "it must have role and content, and nothing else")
             elif one["role"] not in ROLES or not isinstance(one["content"], str):
@@ -333,4 +333,4 @@ def _number(value: t.Any, whole: bool) -> float | int:
             raise ValueError
         return int(number) if number == int(number) else number
     except (ValueError, OverflowError):
-        raise ValueError("it must be a %s" % ("whole number" if whole else "number")) from None
+        raise ValueError("it must be a whole number" if whole else "it must be a number") from None

@@ -84,7 +84,7 @@ class Meter:
     def text(self) -> str:
         if not self.total or not self.status.startswith("pulling "):
             return self.status
-        return "%d %% of %s" % (100 * self.completed // self.total, progress.size(self.total))
+        return f"{100 * self.completed // self.total} % of {progress.size(self.total)}"
 
 
 def pull(client: Client, name: Name, host: Host, insecure: bool = False, retries: int = RETRIES) -> None:
@@ -151,4 +151,4 @@ def _explained(error: ServerError, meter: Meter, failed: int) -> str:
         text = f"there is no such model at its registry ({text})"
     if meter.completed:
         text += f"; it had come to {meter.text}, which the next run goes on from"
-    return text if failed <= 1 else "%s; given up after %d attempts in a row" % (text, failed)
+    return text if failed <= 1 else f"{text}; given up after {failed} attempts in a row"

@@ -58,7 +58,7 @@ def why_due(
     if present is None:
         return "there is no certificate yet"
     if issuer != directory:
-        return "the certificate is from %s" % (issuer or "another directory")
+        return f"the certificate is from {issuer or 'another directory'}"
     wanted = frozenset(name.lower() for name in names)
     if present.names != wanted:
         return "the certificate is for " + ", ".join(sorted(present.names))

@@ -47,8 +47,8 @@ def time_problems(one: t.Any, now: datetime.datetime) -> list[str]:
     if one.not_valid_after_utc < now:
         return [f"{describe(one)} expired on {moment(one.not_valid_after_utc)}"]
     if one.not_valid_before_utc > now:
-        text = "%s is not valid before %s, and it is %s on the controller"
-        return [text % (describe(one), moment(one.not_valid_before_utc), moment(now))]
+        begins = moment(one.not_valid_before_utc)
+        return [f"{describe(one)} is not valid before {begins}, and it is {moment(now)} on the controller"]
     return []
 
 

@@ -86,7 +86,7 @@ def read_server(
             chain, more, warnings = put_in_order(leaf, found)
             problems += more
         else:
-            which = "the certificate" if len(found) == 1 else "any of the %d certificates" % len(found)
+            which = "the certificate" if len(found) == 1 else f"any of the {len(found)} certificates"
             problems.append(f"{PRIVATE_KEY}: it does not belong to {which} of {CERTIFICATE}")
     texts = leaf_problems(leaf)
     for one in chain:
@@ -119,14 +119,16 @@ def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], li
         if not others:
             break
         chain.append(others[0])
-    text = "%s: %s is not part of the chain that begins at the private key's own; remove it"
-    problems = [text % (CERTIFICATE, describe(one)) for one in rest]
+    problems = [
+        f"{CERTIFICATE}: {describe(one)} is not part of the chain that begins at the private key's own; remove it"
+        for one in rest
+    ]
     warnings = []
     if [one for one in given if one not in roots] != chain and not problems:
         warnings.append(f"{CERTIFICATE}: the order of its certificates was repaired: the server's own comes first")
     for root in roots:
-        text = "%s: the chain was repaired: %s is a root, which clients have themselves, and is left out"
-        warnings.append(text % (CERTIFICATE, describe(root)))
+        text = f"{describe(root)} is a root, which clients have themselves, and is left out"
+        warnings.append(f"{CERTIFICATE}: the chain was repaired: {text}")
     return chain, problems, warnings
 
 
@@ -135,6 +137,6 @@ def _soon(chain: t.Iterable[t.Any], now: datetime.datetime, days: int) -> list[s
     for one in chain:
         left = one.not_valid_after_utc - now
         if left < datetime.timedelta(days=days):
-            text = "%s: %s expires on %s, in %d days"
-            warnings.append(text % (CERTIFICATE, describe(one), moment(one.not_valid_after_utc), left.days))
+            end = moment(one.not_valid_after_utc)
+            warnings.append(f"{CERTIFICATE}: {describe(one)} expires on {end}, in {left.days} days")
     return warnings

@@ -100,7 +100,7 @@ def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.An
             str([item.issuer, getattr(item, "subject", ""), [one.value for one in item.extensions]])
             found.append(item)
         except Exception:  # cryptography has many kinds of it
-            place = "" if len(wanted) == 1 else " number %d" % number
+            place = "" if len(wanted) == 1 else f" number {number}"
             problems.append(f"{variable}: {_NAMES[label]}{place} is damaged and cannot be read")
     return found, problems
 
@@ -116,7 +116,7 @@ def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
     elif not keys:
         problem = f"it holds {_NAMES.get(blocks[0].label, _OTHER)}, and not a private key"
     elif len(keys) > 1:
-        problem = "it holds %d private keys; leave the one that belongs to the certificate" % len(keys)
+        problem = f"it holds {len(keys)} private keys; leave the one that belongs to the certificate"
     elif keys[0].encrypted:
         problem = "the private key has a passphrase, and must be without one, since nginx starts unattended; remove it "
         problem += "with openssl pkey, and protect the file with ansible-vault instead"

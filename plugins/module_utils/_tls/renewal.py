@@ -46,7 +46,7 @@ def why_due(
     if not issued_by(leaf, issuers[0]):
         return "another CA signed the certificate there"
     if leaf_problems(leaf) or not same_names(names, leaf):
-        return "the certificate there is for %s" % (", ".join(names_of(leaf)) or "nobody")
+        return f"the certificate there is for {', '.join(names_of(leaf)) or 'nobody'}"
     if leaf.not_valid_before_utc > now or leaf.not_valid_after_utc < now + datetime.timedelta(days=days):
         good = f"{moment(leaf.not_valid_before_utc)} until {moment(leaf.not_valid_after_utc)}"
         return f"the certificate there is good from {good}"

@@ -175,4 +175,4 @@ def send(
 def _printable(value: bytes) -> str:
     text = value.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     text = "".join(sign if sign == "\n" or sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
-    return text if len(text) <= 600 else "%s... (%d characters)" % (text[:200], len(text))
+    return text if len(text) <= 600 else f"{text[:200]}... ({len(text)} characters)"

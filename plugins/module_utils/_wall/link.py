@@ -66,13 +66,10 @@ class Links:
     usual: Link
 
 
-def plain(address: Address) -> Links:
-    link = Link(address)
-    return Links(link, link, link)
-
-
-def secure(address: Address, name: str, certificate: str | None, ca_file: str | None, timeout: float) -> Links:
-    """By TLS, with the certificate in this file or else one that a CA vouches for. Raises GatehouseError."""
+def links(address: Address, name: str, certificate: str | None, ca_file: str | None, timeout: float) -> Links:
+    """Plainly, or by TLS with the certificate in this file or else one that a CA vouches for. Raises GatehouseError."""
+    if not address.tls:
+        return Links(*[Link(address)] * 3)
     asked = Link(address, _context(), name)
     if certificate:
         pinned = replace(asked, certificate=first_certificate(certificate))

@@ -53,8 +53,9 @@ class Budget:
     def take(self, count: int) -> None:
         """Refuse before any of `count` requests is made, if they are too many."""
         if count > self._left:
-            text = "%d more attacks are to be made and max_requests allows %d; raise max_requests"
-            raise GatehouseError(text % (count, self._left))
+            raise GatehouseError(
+                f"{count} more attacks are to be made and max_requests allows {self._left}; raise max_requests"
+            )
         self._left -= count
 
     def wait(self) -> None:
@@ -63,9 +64,10 @@ class Budget:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._pause
         if turn > self._deadline:
-            text = "the attacks took longer than the timeout of %g seconds; raise timeout "
-            text += "(of the role: ollama_gateway_verify_timeout) or rate"
-            raise GatehouseError(text % self._seconds)
+            raise GatehouseError(
+                f"the attacks took longer than the timeout of {self._seconds:g} seconds; raise timeout "
+                "(of the role: ollama_gateway_verify_timeout) or rate"
+            )
         time.sleep(max(0.0, turn - time.monotonic()))
 
 

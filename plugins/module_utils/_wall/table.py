@@ -43,7 +43,7 @@ def _cell(results: t.Sequence[Result]) -> str:
 
 def _together(routes: t.Sequence[str]) -> str:
     shortest = min(routes, key=len)
-    return shortest if len(routes) == 1 else "%s and %d more" % (shortest, len(routes) - 1)
+    return shortest if len(routes) == 1 else f"{shortest} and {len(routes) - 1} more"
 
 
 def summary(results: t.Sequence[Result]) -> list[str]:

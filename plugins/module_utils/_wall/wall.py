@@ -120,10 +120,9 @@ class Wall:
             if not beyond and not (door["place"] == "host" and is_own_address(door["host"])):
                 address = Address(door["host"], door["port"])
                 doors[address.name] = side_doors.Door(address, door["place"] != "network")
-        told = self._options.get("servers")
-        servers = (
-            None if told is None else [side_doors.Server(one["version"], frozenset(one["models"])) for one in told]
-        )
+        servers = self._options.get("servers")
+        if servers is not None:
+            servers = [side_doors.Server(one["version"], frozenset(one["models"])) for one in servers]
         timeout = self._options["request_timeout"]
         return iter(side_doors.attack(list(doors.values()), servers, timeout, budget, self._secrets))
 
@@ -139,8 +138,8 @@ class Wall:
         def holds(answer: Answer) -> bool:
             return answer.statuses == [200] * count and not any(secret in answer.raw for secret in forbidden)
 
-        wanted = "%d answers of the mirror, without credential, cookie, origin and unknown header"
-        expects = Expectation(wanted % count, holds)
+        wanted = f"{count} answers of the mirror, without credential, cookie, origin and unknown header"
+        expects = Expectation(wanted, holds)
         attack = Attack("what is passed on", "headers that arrive at the server", sent, expects)
         return run([attack], lambda attack: mirror(attack.request.raw), budget, self._secrets)
 
@@ -149,11 +148,12 @@ class Wall:
         if address is None:
             return
         timeout = self._options["request_timeout"]
-        links = self._links(address, timeout)
+        options = self._options
+        links = link.links(address, self._name, options.get("certificate"), options.get("ca_file"), timeout)
         health = links.asked.send(request("GET", "/healthz", host=bracketed(self._name)).raw, timeout)
         if health.status != 200:
-            text = "%s does not answer /healthz as a gateway does (%s)"
-            raise GatehouseError(text % (self._options["url"], health.shown().splitlines()[0]))
+            said = health.shown().splitlines()[0]
+            raise GatehouseError(f"{self._options['url']} does not answer /healthz as a gateway does ({said})")
         forgetting = Forgetting(self._options["rewrite"], self._options["auth_failures"])
 
         def try_one(attack: Attack) -> Answer:
@@ -166,18 +166,12 @@ class Wall:
         yield from run(by_name, try_one, budget, self._secrets)
         if self._log is not None:
             exits = max(self._exits() - before, 0)
-            came_back = "%d ended on a signal, says its log" % exits
+            came_back = f"{exits} ended on a signal, says its log"
             yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
 
     def _exits(self) -> int:
         """How many of the gateway's processes crashed, as far back as its log goes."""
         return self._log().count(_EXITED) if self._log is not None else 0
-
-    def _links(self, address: Address, timeout: float) -> link.Links:
-        if not address.tls:
-            return link.plain(address)
-        options = self._options
-        return link.secure(address, self._name, options.get("certificate"), options.get("ca_file"), timeout)
 
     def _on_tls(self, address: Address, links: link.Links) -> t.Iterator[Attack]:
         """Before all others: should something else than the gateway listen there, no valid credential goes to it."""

@@ -93,7 +93,7 @@ def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container
 
 def _named(name: t.Callable[[], str], number: int) -> str:
     try:
-        return "%s (%d)" % (name(), number)
+        return f"{name()} ({number})"
     except KeyError:
         return str(number)
 
@@ -116,11 +116,11 @@ def faults_above(status: os.stat_result) -> list[str]:
     """What is wrong with one of these; empty if nothing is. Who may write it may put another folder in its place."""
     wrong = []
     if status.st_uid != 0:
-        wrong.append("its owner is %d" % status.st_uid)
+        wrong.append(f"its owner is {status.st_uid}")
     # The mode of a link does not count. In a folder such as /tmp (mode 1777) nobody replaces what is root's.
     if not stat.S_ISLNK(status.st_mode) and not status.st_mode & stat.S_ISVTX:
         if status.st_mode & stat.S_IWOTH:
             wrong.append("others may write it")
         if status.st_mode & stat.S_IWGRP and status.st_gid != 0:
-            wrong.append("its group, %d, may write it" % status.st_gid)
+            wrong.append(f"its group, {status.st_gid}, may write it")
     return wrong

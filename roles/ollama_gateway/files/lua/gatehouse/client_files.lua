@@ -9,8 +9,7 @@ local watched_folder = require "gatehouse.watched_folder"
 
 -- How large a file may be to be read in one go, in bytes, and in seconds how often a request looks whether one that is
 -- larger has been read.
-local WAIT = 0.002
-local AT_ONCE = 262144
+local AT_ONCE, WAIT = 262144, 0.002
 -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
 local A_MOMENT = 0.001
 

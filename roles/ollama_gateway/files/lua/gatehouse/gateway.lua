@@ -34,18 +34,14 @@ local KNOWN_HASHES = {
 }
 
 -- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
-local LONGEST_TURN = 0.005
-local PIECE = 65536
+local PIECE, LONGEST_TURN = 65536, 0.005
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
-local TURN = 0.01
-local LONGEST_CHECK = 30
+local LONGEST_CHECK, TURN = 30, 0.01
 
 -- Bodies of unknown length reserve more than they take, mostly for milliseconds: how often and after how many seconds
 -- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.
-local BODY_TRIES, BODY_TURN = 20, 0.05
-local BODY_RETRY = 5
-local BODY_LOOK = 60
+local BODY_TRIES, BODY_TURN, BODY_RETRY, BODY_LOOK = 20, 0.05, 5, 60
 
 -- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32

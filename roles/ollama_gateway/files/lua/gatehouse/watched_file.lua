@@ -28,9 +28,7 @@ int clock_gettime(int clock, struct gatehouse_clock *result);
 char *strerror(int error);
 ]]
 
-local AT_FDCWD = -100
-local CLOCK_REALTIME = 0
-local STATX_BASIC_STATS = 0x7ff
+local AT_FDCWD, STATX_BASIC_STATS, CLOCK_REALTIME = -100, 0x7ff, 0
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
 local TIME_STEP = 0.05
 
