@@ -46,6 +46,8 @@ _KNOWN = {alias.lower(): name for name, oid, others in _ATTRIBUTES for alias in 
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
 _HEX = re.compile(r"#([0-9A-Fa-f]{2})+\Z")
+# A byte in hexadecimal, a sign behind a backslash, or one that needs none.
+_SIGN = re.compile(r'\\([0-9A-Fa-f]{2})|\\([ "#+,;<=>\\])|([^\\";<>\0])', re.DOTALL)
 _EXAMPLE = "such as CN=alice,O=Example"
 
 
@@ -102,24 +104,20 @@ def _unknown(name: str, value: str) -> tuple[bytes, str]:
 
 def _unescape(value: str, name: str) -> bytes:
     """The UTF-8 of what the value stands for (RFC 4514, section 2.4)."""
-    found = b""
-    rest = value
-    kept = 0  # what trailing spaces are not cut from
     if value.startswith("#") and value.strip() != "#":
         raise ValueError(f"the value of {name} begins with #; write \\# before a value that does")
-    while rest:
-        escape = re.match(r"\\(?:([0-9A-Fa-f]{2})|([ \"#+,;<=>\\]))", rest)
-        if escape:
-            found += bytes.fromhex(escape.group(1)) if escape.group(1) else escape.group(2).encode()
-            rest, kept = rest[escape.end() :], len(found)
-        elif rest[0] in '\\";<>\0':
+    found = b""
+    at, kept = 0, 0  # what trailing spaces are not cut from
+    while at < len(value):
+        sign = _SIGN.match(value, at)
+        if not sign:
             raise ValueError(f'the value of {name} has a sign that needs a backslash before it: one of \\ " ; < >')
-        else:
-            try:
-                found += rest[0].encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"the value of {name} has a sign that UTF-8 cannot express") from None
-            rest = rest[1:]
+        byte, escaped, plain = sign.groups()
+        try:
+            found += bytes.fromhex(byte) if byte else (escaped or plain).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the value of {name} has a sign that UTF-8 cannot express") from None
+        at, kept = sign.end(), kept if plain else len(found)
     found = found[:kept] + found[kept:].rstrip(b" ")
     try:
         found.decode()

@@ -24,7 +24,7 @@ local routes = require "gatehouse.routes"
 
 local open, stderr = io.open, io.stderr
 local find, lower, match = string.find, string.lower, string.match
-local concat = table.concat
+local concat, remove = table.concat, table.remove
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -284,11 +284,8 @@ local function pieces_of_body(route)
     local path = not text and ngx.req.get_body_file()
     if not path then
         keep_room_for_body(text and #text or 0)
-        return function()
-            local whole = text
-            text = nil
-            return whole
-        end
+        local pieces = { text }
+        return function() return remove(pieces) end
     end
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))

@@ -8,7 +8,7 @@ local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
 local sub = string.sub
-local concat = table.concat
+local concat, remove = table.concat, table.remove
 
 local NAMES = { model = true, name = true, id = true }
 
@@ -33,13 +33,8 @@ end
 function _M.filter(text, key, may)
     local first, last, found
     local kept = {}
-    local function piece()
-        local whole = text
-        text = nil
-        return whole
-    end
-    local whole = text
-    local ok, err = json_scanner.scan(piece, function(scanner, member)
+    local pieces = { text }
+    local ok, err = json_scanner.scan(function() return remove(pieces) end, function(scanner, member)
         if member ~= key then
             return scanner:skip()
         elseif found then
@@ -54,7 +49,7 @@ function _M.filter(text, key, may)
             scanner:is("{")
             local from = scanner:offset() + 1
             if read_element(scanner, may) then
-                kept[#kept + 1] = sub(whole, from, scanner:offset())
+                kept[#kept + 1] = sub(text, from, scanner:offset())
             end
         end)
         last = scanner:offset()
@@ -63,9 +58,9 @@ function _M.filter(text, key, may)
         return nil, err or "the answer has no list"
     end
     if not first then
-        return whole
+        return text
     end
-    return sub(whole, 1, first) .. concat(kept, ",") .. sub(whole, last)
+    return sub(text, 1, first) .. concat(kept, ",") .. sub(text, last)
 end
 
 return _M
