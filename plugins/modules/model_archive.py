@@ -163,7 +163,7 @@ def take(source: Store, names: t.Sequence[tuple[Name, str]]) -> list[Model]:
 
 
 def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]:
-    """The wanted models of the source, all without any wish. Raises BadInput with everything that is wrong."""
+    """The wanted models of the source, all if none is named. Raises BadInput with everything that is wrong."""
     if not wanted:
         return source.models()
     found, problems = [], []

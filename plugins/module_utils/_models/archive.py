@@ -110,7 +110,7 @@ class Folder:
 
     def _child(self, name: str, make: bool) -> t.Optional[Folder]:
         path = os.path.join(self.path, name)
-        with self._told(path):
+        with self._translate_errors(path):
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=self._descriptor)
@@ -122,7 +122,7 @@ class Folder:
         return Folder(path, descriptor, self._owner)
 
     def names(self) -> t.List[str]:
-        with self._told(self.path):
+        with self._translate_errors(self.path):
             return sorted(os.listdir(self._descriptor))
 
     def size(self, name: str) -> t.Optional[int]:
@@ -140,7 +140,7 @@ class Folder:
     def read(self, name: str) -> t.Iterator[bytes]:
         """The content of a file, in blocks."""
         path = os.path.join(self.path, name)
-        with self._told(path):
+        with self._translate_errors(path):
             # A pipe in the place of a file would wait for ever.
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
             with os.fdopen(descriptor, "rb") as file:
@@ -151,7 +151,7 @@ class Folder:
     def write(self, name: str, content: t.Iterable[bytes]) -> None:
         """Make this the content of a file, by renaming: if `content` raises, nothing is there that was not before."""
         new = f".{name}.{os.getpid()}"
-        with self._told(os.path.join(self.path, name)):
+        with self._translate_errors(os.path.join(self.path, name)):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new, dir_fd=self._descriptor)
@@ -174,7 +174,7 @@ class Folder:
             os.chown(name, *self._owner, dir_fd=self._descriptor, follow_symlinks=False)
 
     @contextlib.contextmanager
-    def _told(self, path: str) -> t.Iterator[None]:
+    def _translate_errors(self, path: str) -> t.Iterator[None]:
         try:
             yield
         except OSError as error:

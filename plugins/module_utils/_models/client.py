@@ -164,7 +164,7 @@ class Client:
         sent.update(headers or {})
         if self.api_key:
             sent["Authorization"] = "Bearer " + self.api_key
-        with self._told(timeout), contextlib.closing(self._connection(timeout)) as connection:
+        with self._translate_errors(timeout), contextlib.closing(self._connection(timeout)) as connection:
             # It may have refused before it had read all of it; then its answer says more.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 data = json.dumps(body).encode() if isinstance(body, dict) else body
@@ -172,7 +172,7 @@ class Client:
             yield connection.getresponse()
 
     @contextlib.contextmanager
-    def _told(self, timeout: float) -> t.Iterator[None]:
+    def _translate_errors(self, timeout: float) -> t.Iterator[None]:
         try:
             yield
         except socket.timeout:

@@ -156,23 +156,20 @@ class Keeper:
 
     def _make(self, one: Wanted, recipe: Recipe, result: Result) -> None:
         files = self._files(recipe)
-        base: t.Optional[Look] = None
-        unknown_base = False
-        if recipe.base is not None:
-            unknown_base = not self._base(recipe.base) or (self._check and recipe.base.key in self._moved)
-            base = None if unknown_base else self._look(recipe.base)
-        now = self._look(one.name) if result.old else None
-        wanted = frozenset(files.values())
-        if now is not None and files and self._made.of(wanted, now.weights):
-            now = replace(now, weights=wanted)
-        if not unknown_base:
-            wish = model_recipe.wished(recipe, base, files.values(), now)
-            if now == wish:
-                return
-            result.after = wish.lines()
+        base = recipe.base
+        unknown = base is not None and (not self._base(base) or (self._check and base.key in self._moved))
+        current = self._look(one.name) if result.old else None
+        weights = frozenset(files.values())
+        if current is not None and files and self._made.of(weights, current.weights):
+            current = replace(current, weights=weights)
+        if base is not None and unknown:
+            result.after = [f"made anew from {base.short}"]
         else:
-            result.after = ["made anew from %s" % (recipe.base.short if recipe.base else "")]
-        result.before = now.lines() if now else []
+            wanted = model_recipe.wanted(recipe, self._look(base) if base else None, weights, current)
+            if current == wanted:
+                return
+            result.after = wanted.lines()
+        result.before = current.lines() if current else []
         result.change = UPDATED if result.old else ADDED
         if self._check:
             return
@@ -182,7 +179,7 @@ class Keeper:
         follow(stream, Meter(), one.name.short, self._host, self.client.timeout)
         self._changed(one.name, result)
         if files:
-            self._made.note(wanted, self._look(one.name).weights)
+            self._made.note(weights, self._look(one.name).weights)
         if result.changed:
             self._host.notes.event(f"{one.name.short}: made")
 

@@ -67,9 +67,8 @@ class Meter:
             return False
         first = digest not in self._total
         self._total[digest] = line["total"]
-        completed = line.get("completed")
-        if isinstance(completed, int):
-            self._completed[digest] = completed
+        if isinstance(line.get("completed"), int):
+            self._completed[digest] = line["completed"]
         return first
 
     @property

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a made model is like, by what /api/show says of it, and what it should be like by its recipe. Pure functions.
 
-A manifest's digest cannot be told in advance, for the server writes parts of it. So the parts are compared: the weights
-by their digest, which stands in the Modelfile, and the settings as they are.
+A manifest's digest cannot be known in advance, for the server writes parts of it. So the parts are compared: the
+weights by their digest, which stands in the Modelfile, and the settings as they are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_parameters(text: str) -> t.Dict[str, t.Tuple[str, ...]]:
     return {key: tuple(sorted(values)) for key, values in found.items()}
 
 
-def told_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[str, ...]]:
+def wanted_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[str, ...]]:
     """The same of a recipe."""
     found = {}
     for key, value in parameters.items():
@@ -74,17 +74,17 @@ def told_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[st
     return found
 
 
-def wished(recipe: Recipe, base: Look | None, files: t.Iterable[str], now: Look | None) -> Look:
+def wanted(recipe: Recipe, base: Look | None, files: t.Iterable[str], current: Look | None) -> Look:
     """What the recipe makes of its base, or of files with these digests.
 
-    What neither says is the server's choice, such as a template that it finds in a file: that is right as it is `now`.
+    What neither says is the server's choice, such as a template that it finds in a file: that is right as it is.
     """
     nothing = look({})
-    before, other = base or nothing, base or now or nothing
+    before, other = base or nothing, base or current or nothing
     licenses = "\n".join(recipe.license)
     license_text = other.license
-    if now is not None and licenses and licenses in now.license:
-        license_text = now.license
+    if current is not None and licenses and licenses in current.license:
+        license_text = current.license
     elif licenses not in license_text:
         # The server adds a licence to those of the base.
         license_text = "\n".join(filter(None, [license_text, licenses]))
@@ -92,7 +92,7 @@ def wished(recipe: Recipe, base: Look | None, files: t.Iterable[str], now: Look 
         weights=base.weights if base is not None else frozenset(files),
         system=recipe.system or before.system,
         template=recipe.template or other.template,
-        parameters={**other.parameters, **told_parameters(recipe.parameters)},
+        parameters={**other.parameters, **wanted_parameters(recipe.parameters)},
         license=license_text,
         messages=recipe.messages or before.messages,
     )

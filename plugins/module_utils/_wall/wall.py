@@ -237,8 +237,8 @@ def is_own_address(host: str) -> bool:
     """Whether this host has the address itself: only then it can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.bind((host, 0))
     except OSError:
         return False
     return True
