@@ -103,10 +103,7 @@ def read_server(
 
 def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], list[str], list[str]]:
     """The chain from the leaf on without its root, problems with what is not of it, warnings of what was put right."""
-    rest: list[t.Any] = []
-    for one in given:
-        if one != leaf and one not in rest:
-            rest.append(one)
+    rest = [one for one in dict.fromkeys(given) if one != leaf]
     chain, roots = [leaf], []
     while True:
         issuers = [one for one in rest if not self_signed(chain[-1]) and issued_by(chain[-1], one)]
