@@ -50,13 +50,11 @@ class Container:
 
     id: str
     name: str
-    service: str
     pid: int
     address: str
     port: int
     environment: t.Dict[str, str] = field(repr=False)
     mounts: t.Dict[str, str] = field(default_factory=dict)
-    image: str = ""
 
     @property
     def models_mount(self) -> t.Optional[t.Tuple[str, t.Tuple[str, ...]]]:
@@ -140,22 +138,16 @@ def read_container(one: Dict) -> Container:
     return Container(
         id=str(one.get("Id")),
         name=str(one.get("Name")).lstrip("/"),
-        service=_service(one),
         pid=int(one["State"]["Pid"]),
         address=address,
         port=port,
         environment=environment,
         mounts=mounts,
-        image=str(config.get("Image") or ""),
     )
 
 
-def _service(one: Dict) -> str:
-    return str(((one.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.service") or "")
-
-
 def _is_server(one: Dict, wanted: t.Optional[str]) -> bool:
-    name = _service(one)
+    name = str(((one.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.service") or "")
     return name == wanted if wanted else name == SERVICE or name.startswith(SERVICE + "-")
 
 

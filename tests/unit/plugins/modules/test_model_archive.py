@@ -45,7 +45,7 @@ class Scene:
         (self.volume / "models").mkdir(parents=True)
         self.archive = folder / "archive"
         self.container = Container(
-            "id", "name", "ollama", 1, "127.0.0.1", 11434, {"HOME": "/home"}, {"/home/.ollama": str(self.volume)}
+            "id", "name", 1, "127.0.0.1", 11434, {"HOME": "/home"}, {"/home/.ollama": str(self.volume)}
         )
         self.warnings: list[str] = []
 
