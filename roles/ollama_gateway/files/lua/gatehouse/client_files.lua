@@ -16,20 +16,16 @@ local A_MOMENT = 0.001
 local _M = {}
 local methods = {}
 
--- A change of what clients may present or do is told, before anything is judged by it.
-local function telling(self, parse)
-    return function(text, pause)
+-- Returns a function that returns what the file of this name says; nil as long as it was never good.
+function methods:watch(name, parse)
+    local file = watched_file.new(self.folder .. "/" .. name, function(text, pause)
         local value, err = parse(text, pause)
+        -- Before anything is judged by it.
         if value then
             self.changed()
         end
         return value, err
-    end
-end
-
--- Returns a function that returns what the file of this name says; nil as long as it was never good.
-function methods:watch(name, parse)
-    local file = watched_file.new(self.folder .. "/" .. name, telling(self, parse), self.log)
+    end, self.log)
     self.files[#self.files + 1] = file
     -- Read now: workers start with it, and damage shows in the log at once.
     if file:changed() then
@@ -40,21 +36,15 @@ function methods:watch(name, parse)
     end
 end
 
--- A large file is read a part at a time, between which others get their turn; not in a request, which may be cut off.
-local function read_changed(self, file, size)
-    if size > AT_ONCE and not self.in_turns and self.timer(self.read_in_turns, file) then
-        self.in_turns = file
-    else
-        file:read()
-    end
-end
-
--- Looks at each file.
+-- Looks at each file. A large one is read a part at a time, between which others get their turn; not in a request,
+-- which may be cut off.
 function methods:look()
     for _, file in ipairs(self.files) do
         local size = file ~= self.in_turns and file:changed()
-        if size then
-            read_changed(self, file, size)
+        if size and size > AT_ONCE and not self.in_turns and self.timer(self.read_in_turns, file) then
+            self.in_turns = file
+        elseif size then
+            file:read()
         end
     end
 end

@@ -252,15 +252,13 @@ local function reserve_room_for_body(route)
     for _ = 1, BODY_TRIES do
         ok, is_own = bodies_in_flight:reserve(var.gatehouse_client, cost)
         if ok then
-            break
+            var.gatehouse_body = cost
+            return
         end
         ngx.sleep(BODY_TURN)
     end
-    if not ok then
-        var.gatehouse_retry_after = BODY_RETRY
-        return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
-    end
-    var.gatehouse_body = cost
+    var.gatehouse_retry_after = BODY_RETRY
+    return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
 -- Of what was reserved, keeps what a body of this size takes.
