@@ -195,7 +195,6 @@ class Wall:
         yield from routes.without_scope(self._routes, served, self._credentials)
         yield from models.without_model(self._routes, served, self._credentials)
         yield from routes.with_scope(served, self._credentials)
-        yield from models.with_model(served, self._credentials)
 
 
 class Forgetting:

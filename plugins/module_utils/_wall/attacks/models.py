@@ -12,14 +12,12 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import (
     FORBIDDEN,
-    SERVED,
     UNKNOWN,
     Attack,
     Expectation,
     is_gateways,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import (
-    ALLOWED,
     DIGEST,
     MODEL,
     MODELS,
@@ -81,16 +79,6 @@ def without_model(
             else:
                 for what, sent in _others(route, credential, every=number == 0):
                     yield _attack(route, credential, what, sent, _REFUSED)
-
-
-def with_model(served: t.Sequence[Route], credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
-    """What such a client may do, so that nobody takes a closed door for a wall."""
-    for credential in limited(credentials):
-        for route in served:
-            if credential.may(route.scope) and ":digest" not in route.path:
-                sent = on_route(route, [credential.header()])
-                what = f"{route.name} with {credential.name}"
-                yield Attack(ALLOWED, what, sent, SERVED, route.name, credential.name)
 
 
 def _attack(route: Route, credential: Credential, what: str, sent: Request, expects: Expectation) -> Attack:

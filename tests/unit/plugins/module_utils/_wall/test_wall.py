@@ -66,7 +66,6 @@ EVERY_ATTACK = [
     *wall_routes.without_scope(ROUTES, SERVED, CREDENTIALS),
     *models.without_model(ROUTES, SERVED, CREDENTIALS),
     *wall_routes.with_scope(SERVED, CREDENTIALS),
-    *models.with_model(SERVED, CREDENTIALS),
 ]
 
 
