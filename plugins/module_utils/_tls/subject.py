@@ -106,8 +106,8 @@ def _unescape(value: str, name: str) -> bytes:
     """The UTF-8 of what the value stands for (RFC 4514, section 2.4)."""
     if value.startswith("#") and value.strip() != "#":
         raise ValueError(f"the value of {name} begins with #; write \\# before a value that does")
-    found = b""
-    at, kept = 0, 0  # what trailing spaces are not cut from
+    # Behind `kept`, trailing spaces are cut.
+    found, at, kept = b"", 0, 0
     while at < len(value):
         sign = _SIGN.match(value, at)
         if not sign:
