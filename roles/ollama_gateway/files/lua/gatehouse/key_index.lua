@@ -28,10 +28,14 @@ local WORDS = ffi.typeof("const uint32_t *")
 local _M = {}
 local methods = {}
 
--- The slot of this digest, or the free one that it would get. A digest is as good as random.
-local function slot_of(self, digest)
+-- Where a digest begins to look for its record. A digest is as good as random.
+local function first_slot(self, digest)
+    return band(cast(WORDS, digest)[0], self.mask)
+end
+
+-- From a slot on: the one of this digest, or the free one that it would get.
+local function probe(self, digest, slot)
     local slots, records = self.slots, self.records
-    local slot = band(cast(WORDS, digest)[0], self.mask)
     while slots[slot] ~= 0 and C.memcmp(records[slots[slot] - 1].digest, digest, 32) ~= 0 do
         slot = band(slot + 1, self.mask)
     end
@@ -40,13 +44,18 @@ end
 
 -- Returns the number of the key with this digest, from 0 on; or nil.
 function methods:find(digest)
-    local number = self.slots[slot_of(self, digest)]
+    local slot = first_slot(self, digest)
+    local number = self.slots[slot]
+    -- Mostly the first look tells. No loop here: LuaJIT compiles what has none as one piece.
+    if number ~= 0 and C.memcmp(self.records[number - 1].digest, digest, 32) ~= 0 then
+        number = self.slots[probe(self, digest, slot)]
+    end
     return number ~= 0 and number - 1 or nil
 end
 
 -- Returns the record that now stands for this digest, to be filled in; or nil if there is one already.
 function methods:add(digest)
-    local slot = slot_of(self, digest)
+    local slot = probe(self, digest, first_slot(self, digest))
     if self.slots[slot] ~= 0 then
         return nil
     end
