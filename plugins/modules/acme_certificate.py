@@ -118,13 +118,10 @@ import time
 import urllib.parse
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import acme
 
 CHALLENGES = ".well-known/acme-challenge"
-
-
-class AcmeError(Exception):
-    """There is no certificate; the text says why and what to try."""
 
 
 class Certbot:
@@ -145,7 +142,6 @@ class Certbot:
         )
 
     def present(self) -> acme.Certificate | None:
-        """The certificate that is there."""
         certificate = os.path.join(self.live, "cert.pem")
         if not os.path.exists(certificate):
             return None
@@ -163,21 +159,20 @@ class Certbot:
         return all(wanted) and read(self.module.params["installed_file"]) == b"".join(wanted)
 
     def issue(self) -> None:
-        """Ask for a certificate."""
         params = self.module.params
         if not os.path.exists(params["program"]):
-            raise AcmeError("certbot is not installed on this host: there is no %s." % params["program"])
+            raise GatehouseError(f"certbot is not installed on this host: there is no {params['program']}.")
         environment = {"LC_ALL": "C.UTF-8"}
         if params["ca_file"]:
             environment["REQUESTS_CA_BUNDLE"] = params["ca_file"]
         rc, stdout, stderr = self.module.run_command([params["program"], *self.arguments()], environ_update=environment)
         if rc != 0:
-            raise AcmeError(acme.refusal(params["directory"], stdout, stderr))
+            raise GatehouseError(acme.refusal(params["directory"], stdout, stderr))
 
     def arguments(self) -> list[str]:
         params = self.module.params
         arguments = ["certonly", "--non-interactive", "--agree-tos", "--max-log-backups=10"]
-        arguments += ["--%s-dir=%s" % (part, os.path.join(self.path, part)) for part in ("config", "work", "logs")]
+        arguments += [f"--{part}-dir={os.path.join(self.path, part)}" for part in ("config", "work", "logs")]
         arguments += ["--server=" + params["directory"], "--cert-name=" + params["name"]]
         arguments += ["--webroot", "--webroot-path=" + params["webroot"]]
         arguments += ["--key-type=ecdsa", "--elliptic-curve=secp256r1"]
@@ -194,13 +189,13 @@ class Certbot:
         descriptor, path = tempfile.mkstemp(prefix="acme-", suffix=".ini", dir=self.module.tmpdir)
         self.module.add_cleanup_file(path)
         with os.fdopen(descriptor, "w", encoding="utf-8") as f:
-            f.write("eab-kid = %s\neab-hmac-key = %s\n" % (params["eab_key_id"], params["eab_hmac_key"]))
+            f.write(f"eab-kid = {params['eab_key_id']}\neab-hmac-key = {params['eab_hmac_key']}\n")
         return path
 
     def install(self) -> None:
         rc, stdout, stderr = self.module.run_command(self.module.params["install_command"])
         if rc != 0:
-            raise AcmeError("the certificate cannot be installed: %s" % (stderr or stdout).strip())
+            raise GatehouseError(f"the certificate cannot be installed: {(stderr or stdout).strip()}")
 
 
 def read(path: str) -> bytes:
@@ -223,7 +218,7 @@ def probe(webroot: str, url: str, names: list[str], patience: float = 20.0) -> N
     os.chmod(path, 0o644)
     try:
         for name in names:
-            wait_for_answer(url, "/%s/%s" % (CHALLENGES, token), name, token, time.monotonic() + patience)
+            wait_for_answer(url, f"/{CHALLENGES}/{token}", name, token, time.monotonic() + patience)
     finally:
         os.unlink(path)
 
@@ -234,9 +229,9 @@ def wait_for_answer(url: str, path: str, name: str, wanted: str, deadline: float
         if said == "200 " + wanted:
             return
         if time.monotonic() > deadline:
-            raise AcmeError(
-                "ollama_gateway_http_port: challenges of the ACME server are not answered at %s, which says %s. "
-                "Something else may listen there, or the gateway that runs was changed by hand." % (url, said[:100])
+            raise GatehouseError(
+                f"ollama_gateway_http_port: challenges of the ACME server are not answered at {url}, which says "
+                f"{said[:100]}. Something else may listen there, or the gateway that runs was changed by hand."
             )
         time.sleep(0.3)
 
@@ -248,7 +243,7 @@ def answer(url: str, path: str, name: str) -> str:
     try:
         connection.request("GET", path, headers={"Host": name})
         reply = connection.getresponse()
-        return "%d %s" % (reply.status, reply.read(1000).decode("utf-8", "replace"))
+        return f"{reply.status} {reply.read(1000).decode('utf-8', 'replace')}"
     except (OSError, http.client.HTTPException) as e:
         return str(e) or type(e).__name__
     finally:
@@ -285,10 +280,10 @@ def main() -> None:
             certbot.issue()
         if changed and not module.check_mode:
             certbot.install()
-    except AcmeError as e:
+    except GatehouseError as e:
         module.fail_json(msg=str(e))
     except OSError as e:
-        module.fail_json(msg="path: %s cannot be used: %s" % (e.filename, e.strerror))
+        module.fail_json(msg=f"path: {e.filename} cannot be used: {e.strerror}")
     module.exit_json(changed=changed, due=bool(reason), reason=reason)
 
 

@@ -102,7 +102,7 @@ def check(module: AnsibleModule, service: str) -> dict[str, t.Any]:
     """Load a model on this server and return where it is. Raises GatehouseError."""
     docker = Docker(module)
     place = Place(docker, module.params["project"], service)
-    client = client_of(place)
+    client = client_of(place.container, place.dial)
     wanted = module.params["model"]
     model = choose(client.tags(), wanted)
     if model is None:

@@ -162,16 +162,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import task
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_model
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.task import (
-    TASK_OPTIONS,
-    end_with,
-    keep,
-    returned,
-)
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
-    **TASK_OPTIONS,
+    **task.TASK_OPTIONS,
     "name": dict(type="str", required=True),
     "state": dict(type="str", choices=["present", "latest", "absent"], default="present"),
     "digest": dict(type="str"),
@@ -200,8 +195,8 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     wanted, problems = read_model(module.params)
     if wanted is None or problems:
         raise BadInput(problems)
-    result = keep(module, [wanted])[0]
-    answer = returned([result], module._diff)
+    result = task.keep(module, [wanted])[0]
+    answer = task.returned([result], module._diff)
     answer.update(
         name=result.name,
         change=result.change,
@@ -210,13 +205,13 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         loaded=result.loaded,
     )
     if result.error:
-        answer.update(failed=True, msg="%s: %s" % (result.name, result.error))
+        answer.update(failed=True, msg=f"{result.name}: {result.error}")
     return answer
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    end_with(module, work)
+    task.end_with(module, work)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive i
     Model,
     Plan,
     Store,
-    StoreError,
     plan,
     refuse_if_too_large,
 )
@@ -164,18 +163,17 @@ def take(source: Store, names: t.Sequence[tuple[Name, str]]) -> list[Model]:
 
 
 def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]:
-    """The wanted models of the source, all without any wish. Raises BadInput with everything that is wrong."""
+    """The wanted models of the source, all if none is named. Raises BadInput with everything that is wrong."""
     if not wanted:
         return source.models()
     found, problems = [], []
     for one in wanted:
         model = source.find(one.name)
         if model is None:
-            problems.append("%s: %s has no model %s" % (one.place, where, one.name.short))
+            problems.append(f"{one.place}: {where} has no model {one.name.short}")
         elif one.digest and not model.digest.startswith(one.digest):
             problems.append(
-                "%s.digest: %s of %s has the digest %s, not %s"
-                % (one.place, one.name.short, where, model.digest, one.digest)
+                f"{one.place}.digest: {one.name.short} of {where} has the digest {model.digest}, not {one.digest}"
             )
         else:
             found.append(model)
@@ -185,7 +183,6 @@ def choose(source: Store, wanted: t.Sequence[Wanted], where: str) -> list[Model]
 
 
 def outcome(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """What the module returns of what is to be copied."""
     needed = [one for one in plans if one.needed]
     return dict(
         changed=bool(needed),
@@ -194,8 +191,8 @@ def outcome(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
         updated=[one.model.name.short for one in needed if one.old],
         unchanged=[one.model.name.short for one in plans if not one.needed],
         diff=dict(
-            before="".join("%s %s\n" % (one.model.name.short, one.old[:12]) for one in needed if one.old),
-            after="".join("%s %s\n" % (one.model.name.short, one.model.digest[:12]) for one in needed),
+            before="".join(f"{one.model.name.short} {one.old[:12]}\n" for one in needed if one.old),
+            after="".join(f"{one.model.name.short} {one.model.digest[:12]}\n" for one in needed),
         ),
     )
 
@@ -212,13 +209,13 @@ class Archive:
         self.module = module
         self.wanted = wanted
         self.path: str = module.params["path"]
-        self.source: Store | None = None
+        self.shown = f"{module.params['path_variable']}: {self.path}"
 
     def exported(self, container: Container) -> dict[str, t.Any]:
         with store_of(container, make=False) as source:
             models = choose(source, self.wanted, "the server") if source else []
             if source is None or not models:
-                raise GatehouseError("The server has no models to write to %s." % self.path)
+                raise GatehouseError(f"The server has no models to write to {self.path}.")
             if self.module.check_mode and not os.path.isdir(self.path):
                 return outcome(plan(models, None))
             make_folder(self.path, self.shown)
@@ -232,37 +229,27 @@ class Archive:
         with contextlib.ExitStack() as opened:
             make = not self.module.check_mode
             target = opened.enter_context(store_of(container, make)) if container else None
-            models = self.missing(target, opened) if self.module.params["only_missing"] else self.chosen(opened)
+            names = lacking(self.wanted, target) if self.module.params["only_missing"] else None
+            # The archive may be a disk that is somewhere else by now.
+            if names and not os.path.isdir(self.path):
+                self.module.warn(f"{self.shown} is not there: nothing is taken from it.")
+                names = []
+            if names == []:
+                return outcome([])
+            source = self.open(opened)
+            models = choose(source, self.wanted, self.path) if names is None else take(source, names)
+            if names is None and not models:
+                raise GatehouseError(f"{self.shown} has no models; it must have folders manifests and blobs.")
             plans = plan(models, target)
-            if target is not None and self.source is not None and not self.module.check_mode:
-                copy(plans, self.source, target)
+            if target is not None and not self.module.check_mode:
+                copy(plans, source, target)
         return outcome(plans)
-
-    def chosen(self, opened: contextlib.ExitStack) -> list[Model]:
-        source = self.open(opened)
-        models = choose(source, self.wanted, self.path)
-        if not models:
-            raise GatehouseError("%s has no models; it must have folders manifests and blobs." % self.shown)
-        return models
-
-    def missing(self, target: Store | None, opened: contextlib.ExitStack) -> list[Model]:
-        """What the server lacks. The archive may be a disk that is somewhere else by now."""
-        names = lacking(self.wanted, target)
-        if names and not os.path.isdir(self.path):
-            self.module.warn("%s is not there: nothing is taken from it." % self.shown)
-            return []
-        return take(self.open(opened), names) if names else []
-
-    @property
-    def shown(self) -> str:
-        return "%s: %s" % (self.module.params["path_variable"], self.path)
 
     def open(self, opened: contextlib.ExitStack) -> Store:
         try:
-            self.source = Store(opened.enter_context(Folder.at(self.path)))
-        except StoreError as error:
-            raise StoreError("%s: %s" % (self.module.params["path_variable"], error)) from None
-        return self.source
+            return Store(opened.enter_context(Folder.at(self.path)))
+        except GatehouseError as error:
+            raise GatehouseError(f"{self.module.params['path_variable']}: {error}") from None
 
 
 @contextlib.contextmanager
@@ -273,7 +260,7 @@ def store_of(container: Container, make: bool) -> t.Iterator[Store | None]:
     """
     mount = container.models_mount
     if mount is None:
-        raise StoreError("The container %s keeps its models in no volume and no folder of the host." % container.name)
+        raise GatehouseError(f"The container {container.name} keeps its models in no volume and no folder of the host.")
     with Folder.at(mount[0]) as outer, outer.within(*mount[1], make=make) as folder:
         yield Store(folder) if folder is not None else None
 
@@ -285,7 +272,7 @@ def make_folder(path: str, shown: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise StoreError("%s: %s" % (shown, error.strerror)) from None
+        raise GatehouseError(f"{shown}: {error.strerror}") from None
 
 
 def main() -> None:
@@ -304,8 +291,8 @@ def main() -> None:
     try:
         wanted, problems = read_models(module.params["models"], module.params["models_variable"])
         if not os.path.isabs(module.params["path"]):
-            text = "%s: %s is no absolute path, such as /media/disk/models"
-            problems.append(text % (module.params["path_variable"], module.params["path"]))
+            path = f"{module.params['path_variable']}: {module.params['path']}"
+            problems.append(f"{path} is no absolute path, such as /media/disk/models")
         if problems:
             raise BadInput(problems)
         archive = Archive(module, [one for one in wanted if one.state != "absent"])
@@ -315,7 +302,7 @@ def main() -> None:
             # A real run would start it first, unless it is to give what it has.
             if not module.check_mode or module.params["state"] == "exported":
                 raise
-            module.warn("There is no server yet: %s. All is shown as to be done." % error)
+            module.warn(f"There is no server yet: {error}. All is shown as to be done.")
             container = None
         if module.params["state"] == "imported":
             answer = archive.imported(container)

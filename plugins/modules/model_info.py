@@ -112,29 +112,23 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import PLACE_OPTIONS, connect
 
 
+def texts(entry: dict[str, t.Any], *names: str) -> dict[str, str]:
+    return {name: str(entry.get(name) or "") for name in names}
+
+
 def installed(entry: dict[str, t.Any]) -> dict[str, t.Any]:
-    details = entry.get("details") or {}
-    return dict(
-        name=str(entry.get("name") or ""),
-        digest=str(entry.get("digest") or ""),
-        size=int(entry.get("size") or 0),
-        modified_at=str(entry.get("modified_at") or ""),
-        family=str(details.get("family") or ""),
-        parameter_size=str(details.get("parameter_size") or ""),
-        quantization_level=str(details.get("quantization_level") or ""),
-    )
+    details = texts(entry.get("details") or {}, "family", "parameter_size", "quantization_level")
+    return dict(texts(entry, "name", "digest", "modified_at"), size=int(entry.get("size") or 0), **details)
 
 
 def running(entry: dict[str, t.Any]) -> dict[str, t.Any]:
     size, vram = int(entry.get("size") or 0), int(entry.get("size_vram") or 0)
     return dict(
-        name=str(entry.get("name") or ""),
-        digest=str(entry.get("digest") or ""),
+        texts(entry, "name", "digest", "expires_at"),
         size=size,
         size_vram=vram,
         vram_percent=100 * vram // size if size else 0,
         context_length=int(entry.get("context_length") or 0),
-        expires_at=str(entry.get("expires_at") or ""),
     )
 
 
@@ -142,15 +136,13 @@ def main() -> None:
     module = AnsibleModule(argument_spec=PLACE_OPTIONS, supports_check_mode=True)
     answer: dict[str, t.Any] = dict(changed=False, version="", container="", installed=[], running=[])
     try:
-        connected = connect(module)
-        if connected is not None:
-            found = [installed(entry) for entry in connected.client.tags()]
-            loaded = [running(entry) for entry in connected.client.ps()]
+        client, container = connect(module)
+        if client is not None:
             answer.update(
-                version=connected.version,
-                container=connected.container.name if connected.container else "",
-                installed=sorted(found, key=lambda one: str(one["name"])),
-                running=sorted(loaded, key=lambda one: str(one["name"])),
+                version=client.version(),
+                container=container.name if container else "",
+                installed=sorted(map(installed, client.tags()), key=lambda one: str(one["name"])),
+                running=sorted(map(running, client.ps()), key=lambda one: str(one["name"])),
             )
     except GatehouseError as error:
         module.fail_json(msg=str(error))

@@ -69,9 +69,8 @@ def main() -> None:
     try:
         reading = read(module.params["path"], module.params["offset"])
     except (OSError, ValueError) as error:
-        module.fail_json(msg="%s: the notes cannot be read: %s" % (module.params["path"], error))
-    state = {None: "missing", True: "alive", False: "ended"}[reading.alive]
-    module.exit_json(changed=False, state=state, events=reading.events, now=reading.now, offset=reading.offset)
+        module.fail_json(msg=f"{module.params['path']}: the notes cannot be read: {error}")
+    module.exit_json(changed=False, **reading)
 
 
 if __name__ == "__main__":

@@ -102,17 +102,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models import keeper
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import keeper, task
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.task import (
-    TASK_OPTIONS,
-    end_with,
-    keep,
-    returned,
-)
 
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
-    **TASK_OPTIONS,
+    **task.TASK_OPTIONS,
     models=dict(type="list", elements="raw", required=True),
     purge=dict(type="bool", default=False),
 )
@@ -121,7 +115,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
 def failure(failures: list[str], done: list[str], check_mode: bool, unpurged: bool) -> str:
     """What to say where some models failed, and what came of the others, if there are some."""
     there = "would be" if check_mode else "are"
-    last = ["The others %s as they should be: %s." % (there, ", ".join(done))] if done else []
+    last = [f"The others {there} as they should be: {', '.join(done)}."] if done else []
     last += ["Nothing was purged."] if unpurged else []
     return "\n".join([*failures, *([" ".join(last)] if last else [])])
 
@@ -131,14 +125,14 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     wanted, problems = read_models(module.params["models"], "models")
     if problems:
         raise BadInput(problems)
-    results = keep(module, wanted, module.params["purge"])
-    answer = returned(results, module._diff)
+    results = task.keep(module, wanted, module.params["purge"])
+    answer = task.returned(results, module._diff)
     for change in (keeper.ADDED, keeper.UPDATED, keeper.REMOVED, keeper.UNCHANGED, keeper.UNKNOWN):
         answer[change] = [one.name for one in results if one.change == change and not one.error]
     answer["loaded"] = [one.name for one in results if one.loaded]
     answer["failed_models"] = {one.name: one.error for one in results if one.error}
     answer["digests"] = {one.name: one.digest for one in results}
-    failures = keeper.failures(results)
+    failures = [f"{name}: {error}" for name, error in answer["failed_models"].items()]
     if failures:
         removed = any(one.change == keeper.REMOVED for one in results)
         done = [one.name for one in results if not one.error]
@@ -149,7 +143,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    end_with(module, work)
+    task.end_with(module, work)
 
 
 if __name__ == "__main__":

@@ -459,7 +459,6 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
 
 
 def report(results: list[Result], title: str, table: list[str], seconds: float) -> dict[str, t.Any]:
-    """What the module returns."""
     entries = []
     for result in results:
         entry = asdict(result)
@@ -470,7 +469,7 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
                 del entry[name]
         entries.append(entry)
     lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
-    end = "%d attacks in %.1f s, %s" % (len(results), seconds, "holes found" if hole(results) else "no hole")
+    end = f"{len(results)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
     return dict(
         changed=False,
         attacks=len(results),
@@ -491,29 +490,29 @@ def main() -> None:
         rc, stdout, stderr = module.run_command(
             options["mirror_command"], data=requests, binary_data=True, encoding=None, expand_user_and_vars=False
         )
-        return Answer(stdout if rc == 0 else b"", "the mirror failed: %s" % stderr.decode("utf-8", "replace").strip())
+        return Answer(stdout if rc == 0 else b"", "the mirror failed: " + stderr.decode("utf-8", "replace").strip())
 
     def log() -> bytes:
         rc, stdout, stderr = module.run_command(options["log_command"], encoding=None, expand_user_and_vars=False)
         if rc != 0:
-            module.fail_json(msg="log_command: it fails: %s" % stderr.decode("utf-8", "replace").strip()[-500:])
+            module.fail_json(msg="log_command: it fails: " + stderr.decode("utf-8", "replace").strip()[-500:])
         return bytes(stdout + stderr)
 
     try:
         address = read_url(options["url"]) if options["url"] else None
     except ValueError as error:
-        module.fail_json(msg="url: %s" % error)
+        module.fail_json(msg=f"url: {error}")
     for name in ("max_requests", "rate", "timeout", "request_timeout"):
         if options[name] < 1:
-            module.fail_json(msg="%s: it must be 1 or more" % name)
+            module.fail_json(msg=f"{name}: it must be 1 or more")
     for name in ("certificate", "ca_file", "http_port", "client_certificate"):
         if options[name] and not (address and address.tls):
-            module.fail_json(msg="%s: it needs a url with https" % name)
+            module.fail_json(msg=f"{name}: it needs a url with https")
     if options["project"]:
         try:
             found = project_doors.look(Docker(module), options["project"])
         except GatehouseError as error:
-            module.fail_json(msg="%s." % error)
+            module.fail_json(msg=f"{error}.")
         returned = dict(elsewhere=found.elsewhere, servers=found.servers)
         options["side_doors"] = options["side_doors"] + ([] if options["open_here"] else found.here)
         options["servers"] = (options["servers"] or []) + found.servers
@@ -525,15 +524,15 @@ def main() -> None:
     try:
         results = wall.attack(budget)
     except GatehouseError as error:
-        module.fail_json(msg="The wall was not attacked to the end: %s." % error)
+        module.fail_json(msg=f"The wall was not attacked to the end: {error}.")
     for note in notes(results):
         module.warn(note)
     table = wall.table(results, every=module._verbosity > 0)
-    told = report(results, options["title"], table, time.monotonic() - begun)
-    if told["holes"]:
-        del told["results"]
-        module.fail_json(msg=hole(results), **told)
-    module.exit_json(**told, **returned)
+    outcome = report(results, options["title"], table, time.monotonic() - begun)
+    if outcome["holes"]:
+        del outcome["results"]
+        module.fail_json(msg=hole(results), **outcome)
+    module.exit_json(**outcome, **returned)
 
 
 if __name__ == "__main__":

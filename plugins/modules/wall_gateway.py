@@ -121,22 +121,13 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.gateway import (
-    CONFIGURATION,
-    LABEL,
-    create_command,
-    runs_what_is_there,
-    wrong_mounts,
-)
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway
 
 # Seconds within which old workers know that they have to go, and a new gateway listens.
 PATIENCE = 15
 PORT = 8080
-
-
-class ThrowAwayError(DockerError):
-    """There can be no throw-away gateway; the text says why."""
 
 
 class ThrowAway:
@@ -152,7 +143,7 @@ class ThrowAway:
         if not self.docker.is_installed:
             return False
         # By its label too: nothing else of that name is taken for it.
-        chosen = ["--filter=name=^/?%s$" % self.name, "--filter=label=%s" % LABEL]
+        chosen = [f"--filter=name=^/?{self.name}$", f"--filter=label={gateway.LABEL}"]
         return bool(self.docker.read("ps", "--all", "--quiet", *chosen))
 
     def remove(self) -> None:
@@ -163,20 +154,20 @@ class ThrowAway:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
         running = self.docker.containers(self.project) if self.docker.is_installed else []
         if len(running) != 1:
-            raise ThrowAwayError("%d containers of %s run instead of one" % (len(running), self.project))
+            raise GatehouseError(f"{len(running)} containers of {self.project} run instead of one")
         found = running[0]
         folder = self.module.params["folder"]
-        wrong = wrong_mounts(found, folder)
+        wrong = gateway.wrong_mounts(found, folder)
         if wrong:
-            raise ThrowAwayError("%s. The playbook gatehouse.ollama.deploy starts it anew" % "; ".join(wrong))
-        folders = [os.path.join(folder, name) for name in CONFIGURATION]
-        if not _within(PATIENCE, lambda: runs_what_is_there(found["State"]["Pid"], folders)):
-            text = (
-                "The running gateway does not run what is on disk: a file in %s was changed after its workers began."
-                " What is on disk would be attacked. Unless somebody changed it on purpose, the playbook"
-                " gatehouse.ollama.deploy puts it back; `docker exec %s bash -c 'kill -HUP 1'` makes it count"
+            raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
+        folders = [os.path.join(folder, name) for name in gateway.CONFIGURATION]
+        if not _within(PATIENCE, lambda: gateway.runs_what_is_there(found["State"]["Pid"], folders)):
+            command = f"docker exec {found['Name'].lstrip('/')} bash -c 'kill -HUP 1'"
+            raise GatehouseError(
+                f"The running gateway does not run what is on disk: a file in {' or '.join(folders)} was changed after "
+                "its workers began. What is on disk would be attacked. Unless somebody changed it on purpose, the "
+                f"playbook gatehouse.ollama.deploy puts it back; `{command}` makes it count"
             )
-            raise ThrowAwayError(text % (" or ".join(folders), found["Name"].lstrip("/")))
         return found
 
     def start(self, live: dict[str, t.Any]) -> str:
@@ -186,16 +177,16 @@ class ThrowAway:
         # The host has no address in an internal network, and reaches nobody there.
         first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))
         params = self.module.params
-        self.docker.read(*create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
+        self.docker.read(*gateway.create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
         for network in others:
             self.docker.read("network", "connect", network["Name"], self.name)
         self.docker.read("start", self.name)
         found = self.docker.inspect("container", self.name)
         if not found:
-            raise ThrowAwayError("The throw-away gateway ends as soon as it starts")
+            raise GatehouseError("The throw-away gateway ends as soon as it starts")
         address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
-            raise ThrowAwayError("The throw-away gateway does not listen at %s:%d" % (address, PORT))
+            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}")
         return address
 
 
@@ -251,11 +242,11 @@ def main() -> None:
             if not module.check_mode:
                 one.remove()
                 address = one.start(live)
-    except (DockerError, OSError) as error:
-        with contextlib.suppress(DockerError):
+    except (GatehouseError, OSError) as error:
+        with contextlib.suppress(GatehouseError):
             if module.params["state"] == "present" and not module.check_mode:
                 one.remove()
-        module.fail_json(msg="%s." % error)
+        module.fail_json(msg=f"{error}.")
     module.exit_json(changed=changed, address=address, image=image)
 
 

@@ -10,6 +10,8 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
+
 _HERE = "127.0.0.1"
 # Below, a port on this side is for root only.
 _UNPRIVILEGED = 1024
@@ -50,7 +52,7 @@ def url(gateway: Gateway, way: Way) -> str:
     """Where it is asked, from where it can be: by the name that Ansible itself uses, if it goes by that."""
     everywhere = _is(gateway.bind, "is_unspecified")
     reached = everywhere and way.by_ssh and way.host in (gateway.names or [way.host])
-    return "%s://%s:%d" % (gateway.scheme, _bracketed(way.host if reached else gateway.main_name), gateway.port)
+    return f"{gateway.scheme}://{bracketed(way.host if reached else gateway.main_name)}:{gateway.port}"
 
 
 def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
@@ -65,15 +67,15 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
     here = gateway.port if gateway.port >= _UNPRIVILEGED else 8000 + gateway.port
     address = url(gateway, way)
     if tunnel and _HERE in (gateway.names or [_HERE]):
-        address = "%s://%s:%d" % (gateway.scheme, _HERE, here)
+        address = f"{gateway.scheme}://{_HERE}:{here}"
     elif tunnel:
-        curl += ["--connect-to", "::%s:%d" % (_HERE, here)]
+        curl += ["--connect-to", f"::{_HERE}:{here}"]
     beside = closed and not way.by_ssh and not way.is_local
     if beside and "$(cat " in credential:
         # The file of the key is not there.
         credential = "--oauth2-bearer $KEY"
     # What everybody may ask who is let in.
-    asked = shlex.quote("%s/api/version" % address)
+    asked = shlex.quote(f"{address}/api/version")
     line = " ".join([*curl, *([credential] if credential else []), asked])
     if tunnel:
         return ["To try it, from here:", _tunnel(gateway, way, here), line]
@@ -82,8 +84,8 @@ def first_request(gateway: Gateway, way: Way, credential: str) -> list[str]:
 
 def _tunnel(gateway: Gateway, way: Way, here: int) -> str:
     port = ["-p", shlex.quote(way.port)] if way.port not in ("", "22") else []
-    place = "%s@%s" % (way.user, way.host) if way.user else way.host
-    there = "%d:%s:%d" % (here, _bracketed(gateway.bind), gateway.port)
+    place = f"{way.user}@{way.host}" if way.user else way.host
+    there = f"{here}:{bracketed(gateway.bind)}:{gateway.port}"
     return " ".join(["ssh", "-f", "-N", "-L", shlex.quote(there), *port, "--", shlex.quote(place)])
 
 
@@ -97,11 +99,11 @@ def credential_of(clients: t.Sequence[t.Any], auth: str, secrets_dir: str) -> st
         for client in present:
             for key in client.get("keys") or []:
                 if not {"secret", "not_before", "expires"} & set(key) and key.get("state") != "absent":
-                    file = "%s/%s.%s" % (secrets_dir, client["name"], key.get("id"))
-                    return "--oauth2-bearer $(cat %s)" % shlex.quote(file)
+                    file = f"{secrets_dir}/{client['name']}.{key.get('id')}"
+                    return f"--oauth2-bearer $(cat {shlex.quote(file)})"
         if any(client.get("keys") for client in present):
             return "--oauth2-bearer $KEY"
-    return next(("-u %s" % shlex.quote(one["name"]) for one in present if "password" in one), "")
+    return next(("-u " + shlex.quote(one["name"]) for one in present if "password" in one), "")
 
 
 def _is(address: str, what: str) -> bool:
@@ -109,7 +111,3 @@ def _is(address: str, what: str) -> bool:
         return bool(getattr(ipaddress.ip_address(address), what))
     except ValueError:
         return False
-
-
-def _bracketed(host: str) -> str:
-    return "[%s]" % host if ":" in host else host

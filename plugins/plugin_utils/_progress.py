@@ -10,6 +10,7 @@ So the connection may break meanwhile, and no timeout of it matters. Where nothi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import time
 import typing as t
@@ -54,24 +55,28 @@ class ProgressAction(ActionBase):
             # The user wants to wait for it, or not, in a way of their own.
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True))
             return result
-        with self._only_looking():
+        with self._with("check_mode", True):
             look = self._execute_module(module_args=dict(arguments), task_vars=task_vars)
         result.update(look if self._task.check_mode or is_settled(look) else self._watched(arguments, task_vars))
         return result
 
     @contextlib.contextmanager
-    def _only_looking(self) -> t.Iterator[None]:
-        before = self._task.check_mode
-        self._task.check_mode = True
+    def _with(self, attribute: str, value: t.Any) -> t.Iterator[None]:
+        """Let the task have this attribute for a while."""
+        before = getattr(self._task, attribute)
+        setattr(self._task, attribute, value)
         try:
             yield
         finally:
-            self._task.check_mode = before
+            setattr(self._task, attribute, before)
 
     def _watched(self, arguments: Dict, task_vars: Dict) -> Dict:
         folder = self.get_shell_option("async_dir", default="~/.ansible_async")
-        path = "%s/gatehouse-%s" % (folder, secrets.token_hex(16))
-        started = self._start({**arguments, "progress": path}, task_vars)
+        path = f"{folder}/gatehouse-{secrets.token_hex(16)}"
+        with self._with("async_val", _LONGEST):
+            started: Dict = self._execute_module(
+                module_args={**arguments, "progress": path}, task_vars=task_vars, wrap_async=True
+            )
         if not started.get("ansible_job_id"):
             return started
         job = {"jid": started["ansible_job_id"], "_async_dir": folder}
@@ -87,14 +92,6 @@ class ProgressAction(ActionBase):
             answer.pop(key, None)
         return answer
 
-    def _start(self, arguments: Dict, task_vars: Dict) -> Dict:
-        before = self._task.async_val
-        self._task.async_val = _LONGEST
-        try:
-            return dict(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True))
-        finally:
-            self._task.async_val = before
-
     def _look(self, path: str, offset: int, task_vars: Dict) -> Dict:
         name = "gatehouse.ollama.model_progress"
         arguments = {"path": path, "offset": offset}
@@ -105,12 +102,9 @@ class ProgressAction(ActionBase):
         return dict(self._execute_module(module_name=name, module_args=dict(job), task_vars=task_vars))
 
     def _show(self, text: str) -> None:
-        host = self._task.delegate_to or self._play_context.remote_addr
-        display.display("%s: %s" % (self._host_name or host, harmless(text)))
-
-    @property
-    def _host_name(self) -> str:
-        return str(self._templar.available_variables.get("inventory_hostname") or "")
+        name = self._templar.available_variables.get("inventory_hostname")
+        host = name or self._task.delegate_to or self._play_context.remote_addr
+        display.display(f"{host}: {harmless(text)}")
 
 
 def harmless(text: str) -> str:
@@ -149,8 +143,9 @@ class Watch:
     def until_done(self) -> Dict:
         offset = 0
         unseen = 0
-        for number in range(_LONGEST):
-            self._sleep(_PAUSES[number] if number < len(_PAUSES) else _PAUSE)
+        pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSE))
+        while True:
+            self._sleep(next(pauses))
             try:
                 notes = self._look(offset)
             except AnsibleConnectionFailure:
@@ -166,7 +161,6 @@ class Watch:
             unseen += _WEIGHTS.get(str(notes.get("state")), 1)
             if unseen >= _PATIENCE:
                 return {"failed": True, "changed": True, "msg": _KILLED if notes.get("state") == "ended" else _LOST}
-        return {"failed": True, "changed": True, "msg": _LOST}
 
     def _finished(self) -> Dict | None:
         try:

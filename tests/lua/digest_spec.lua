@@ -37,3 +37,25 @@ describe("digests", function()
         assert.are.equal("f96b697d7cb7938d525a2f31aaf161d0", hex(digest.md5("message digest")))
     end)
 end)
+
+describe("base64", function()
+    it("decodes the examples of RFC 4648", function()
+        local examples = {
+            [""] = "", ["Zg=="] = "f", ["Zm8="] = "fo", ["Zm9v"] = "foo",
+            ["Zm9vYg=="] = "foob", ["Zm9vYmE="] = "fooba", ["Zm9vYmFy"] = "foobar",
+        }
+        for encoded, text in pairs(examples) do
+            assert.are.equal(text, digest.decode_base64(encoded))
+        end
+    end)
+
+    it("decodes every byte", function()
+        assert.are.equal("\0\16\131\255\254\127", digest.decode_base64("ABCD//5/"))
+    end)
+
+    it("refuses what is not padded, or holds anything else", function()
+        for _, text in ipairs { "Zg", "Zg=", "Z", "Zg==Zg==", "Zg= ", "Z_-v", "Zm9v\n", "====", "Z===", " Zm8" } do
+            assert.is_nil((digest.decode_base64(text)), text)
+        end
+    end)
+end)

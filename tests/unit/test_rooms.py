@@ -24,7 +24,7 @@ ARROWS = {
     "_docker": ["_errors"],
     "_tls": ["_errors"],
     "_credentials": ["_errors", "_files", "_text", "_tls"],
-    "_models": ["_docker", "_errors"],
+    "_models": ["_docker", "_errors", "_text"],
     "_gpu": ["_errors", "_models"],
     "_rules": ["_credentials", "_errors", "_models", "_text"],
     "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import typing as t
 from dataclasses import dataclass
@@ -32,10 +33,6 @@ _MOST_BYTES = 4 << 20
 _RESERVE = 64 << 20
 
 
-class StoreError(GatehouseError):
-    """A folder of models is not what it should be; the text names the file."""
-
-
 @dataclass(frozen=True)
 class Blob:
     digest: str
@@ -48,8 +45,6 @@ class Blob:
 
 @dataclass(frozen=True)
 class Model:
-    """A model as its manifest describes it."""
-
     name: Name
     manifest: bytes
     blobs: t.Tuple[Blob, ...]
@@ -64,12 +59,12 @@ class Model:
 
 
 def read_manifest(name: Name, content: bytes) -> Model:
-    """The model that a manifest describes. Raises StoreError."""
+    """The model that a manifest describes. Raises GatehouseError."""
     try:
         parts = json.loads(content)
         blobs = tuple(_blob(part) for part in [parts["config"], *parts["layers"]])
     except (ValueError, KeyError, TypeError):
-        raise StoreError("the manifest of %s is damaged" % name.short) from None
+        raise GatehouseError(f"the manifest of {name.short} is damaged") from None
     return Model(name, content, blobs)
 
 
@@ -91,11 +86,11 @@ class Folder:
     @classmethod
     @contextlib.contextmanager
     def at(cls, path: str) -> t.Iterator[Folder]:
-        """The folder at a path that the user names; links on the way there are the user's. Raises StoreError."""
+        """The folder at a path that the user names; links on the way there are the user's. Raises GatehouseError."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise StoreError("%s: %s" % (path, error.strerror)) from None
+            raise GatehouseError(f"{path}: {error.strerror}") from None
         try:
             there = os.fstat(descriptor)
             yield cls(path, descriptor, (there.st_uid, there.st_gid))
@@ -108,15 +103,14 @@ class Folder:
         folder: t.Optional[Folder] = self
         with contextlib.ExitStack() as opened:
             for name in names:
+                folder = folder and folder._child(name, make)
                 if folder is not None:
-                    folder = folder._child(name, make)
-                    if folder is not None:
-                        opened.callback(os.close, folder._descriptor)
+                    opened.callback(os.close, folder._descriptor)
             yield folder
 
     def _child(self, name: str, make: bool) -> t.Optional[Folder]:
         path = os.path.join(self.path, name)
-        with self._told(path):
+        with self._translate_errors(path):
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=self._descriptor)
@@ -128,7 +122,7 @@ class Folder:
         return Folder(path, descriptor, self._owner)
 
     def names(self) -> t.List[str]:
-        with self._told(self.path):
+        with self._translate_errors(self.path):
             return sorted(os.listdir(self._descriptor))
 
     def size(self, name: str) -> t.Optional[int]:
@@ -141,28 +135,23 @@ class Folder:
 
     def free(self) -> int:
         """The bytes that its disk has left for its owner."""
-        disk = os.fstatvfs(self._descriptor)
-        return disk.f_bavail * disk.f_frsize
+        return shutil.disk_usage(self._descriptor).free
 
     def read(self, name: str) -> t.Iterator[bytes]:
         """The content of a file, in blocks."""
         path = os.path.join(self.path, name)
-        with self._told(path):
+        with self._translate_errors(path):
             # A pipe in the place of a file would wait for ever.
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StoreError("%s: it is no file" % path)
-                while True:
-                    block = file.read(_BLOCK)
-                    if not block:
-                        return
-                    yield block
+                    raise GatehouseError(f"{path}: it is no file")
+                yield from iter(lambda: file.read(_BLOCK), b"")
 
     def write(self, name: str, content: t.Iterable[bytes]) -> None:
         """Make this the content of a file, by renaming: if `content` raises, nothing is there that was not before."""
-        new = ".%s.%d" % (name, os.getpid())
-        with self._told(os.path.join(self.path, name)):
+        new = f".{name}.{os.getpid()}"
+        with self._translate_errors(os.path.join(self.path, name)):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new, dir_fd=self._descriptor)
@@ -185,56 +174,49 @@ class Folder:
             os.chown(name, *self._owner, dir_fd=self._descriptor, follow_symlinks=False)
 
     @contextlib.contextmanager
-    def _told(self, path: str) -> t.Iterator[None]:
+    def _translate_errors(self, path: str) -> t.Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise StoreError("%s: it is a link or no folder, where Ollama has none" % path) from None
-            raise StoreError("%s: %s" % (path, error.strerror)) from None
+                raise GatehouseError(f"{path}: it is a link or no folder, where Ollama has none") from None
+            raise GatehouseError(f"{path}: {error.strerror}") from None
 
 
 class Store:
-    """The models in a folder."""
-
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 
     def models(self) -> t.List[Model]:
-        return [self._read(name, path) for name, path in self._names(("manifests",))]
+        return [self._read(name, path) for name, path in self._names()]
 
     def find(self, name: Name) -> t.Optional[Model]:
         """The model of that name, in whatever spelling it is here."""
-        for here, path in self._names(("manifests",)):
-            if here.key == name.key:
-                return self._read(here, path)
-        return None
-
-    def has(self, blob: Blob) -> bool:
-        """Whether a blob is there, by its size. What it holds was checked when it came."""
-        with self.folder.within("blobs") as blobs:
-            return blobs is not None and blobs.size(blob.file) == blob.size
+        found = self._find(name)
+        return self._read(*found) if found else None
 
     def missing(self, model: Model) -> t.List[Blob]:
-        return [blob for blob in dict.fromkeys(model.blobs) if not self.has(blob)]
+        """The blobs that are not here, by their size. What they hold was checked when they came."""
+        with self.folder.within("blobs") as here:
+            return [one for one in dict.fromkeys(model.blobs) if here is None or here.size(one.file) != one.size]
 
     def take(self, model: Model, source: Store) -> None:
         """Copy a model from another store. Every blob is checked on the way; the manifest comes last."""
         with source.folder.within("blobs") as there, self.folder.within("blobs", make=True) as here:
             for blob in self.missing(model):
                 if there is None or here is None or there.size(blob.file) is None:
-                    raise StoreError("%s: %s of %s is missing" % (source.folder.path, blob.file, model.name.short))
+                    raise GatehouseError(f"{source.folder.path}: {blob.file} of {model.name.short} is missing")
                 here.write(blob.file, _checked(there.read(blob.file), blob, there.path))
-        name = self._spelling(model.name)
+        # A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone.
+        name = (self._find(model.name) or (model.name,))[0]
         with self.folder.within("manifests", name.host, name.namespace, name.model, make=True) as folder:
             if folder is not None:
                 folder.write(name.tag, [model.manifest])
 
-    def _spelling(self, name: Name) -> Name:
-        """A model that is there keeps the spelling of its name: Ollama takes no two that differ in case alone."""
-        return next((here for here, _path in self._names(("manifests",)) if here.key == name.key), name)
+    def _find(self, name: Name) -> t.Optional[t.Tuple[Name, t.Tuple[str, ...]]]:
+        return next((one for one in self._names() if one[0].key == name.key), None)
 
-    def _names(self, path: t.Tuple[str, ...]) -> t.Iterator[t.Tuple[Name, t.Tuple[str, ...]]]:
+    def _names(self, path: t.Tuple[str, ...] = ("manifests",)) -> t.Iterator[t.Tuple[Name, t.Tuple[str, ...]]]:
         with self.folder.within(*path) as folder:
             # What begins with a dot was left by a copy that was broken off, or is not Ollama's.
             names = [one for one in folder.names() if not one.startswith(".")] if folder is not None else []
@@ -252,18 +234,18 @@ class Store:
             for block in folder.read(path[-1]) if folder is not None else ():
                 content += block
                 if len(content) > _MOST_BYTES:
-                    raise StoreError("%s: it is no manifest" % os.path.join(self.folder.path, *path))
+                    raise GatehouseError(f"{os.path.join(self.folder.path, *path)}: it is no manifest")
         return read_manifest(name, content)
 
 
 def _checked(content: t.Iterable[bytes], blob: Blob, place: str) -> t.Iterator[bytes]:
-    """The content, and at its end StoreError unless it is what the digest says."""
+    """The content, and at its end GatehouseError unless it is what the digest says."""
     found = hashlib.sha256()
     for block in content:
         found.update(block)
         yield block
     if "sha256:" + found.hexdigest() != blob.digest:
-        raise StoreError("%s/%s is damaged: its SHA-256 is %s" % (place, blob.file, found.hexdigest()))
+        raise GatehouseError(f"{place}/{blob.file} is damaged: its SHA-256 is {found.hexdigest()}")
 
 
 @dataclass(frozen=True)
@@ -293,9 +275,11 @@ def plan(models: t.Sequence[Model], target: t.Optional[Store]) -> t.List[Plan]:
 
 
 def refuse_if_too_large(plans: t.Sequence[Plan], folder: Folder) -> None:
-    """Raise StoreError if the disk of the folder cannot take what is planned."""
+    """Raise GatehouseError if the disk of the folder cannot take what is planned."""
     needed = sum(blob.size for one in plans for blob in one.blobs)
     free = folder.free()
     if needed and needed + _RESERVE > free:
-        message = "%s: %.1f GB are to be copied there, and %.1f GB are free; make room, or name fewer models"
-        raise StoreError(message % (folder.path, needed / 1e9, free / 1e9))
+        raise GatehouseError(
+            f"{folder.path}: {needed / 1e9:.1f} GB are to be copied there, and {free / 1e9:.1f} GB are free; make "
+            "room, or name fewer models"
+        )

@@ -11,6 +11,7 @@ followed, and no proxy is used: a key goes to the server that was named, and to 
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
     ServerStalled,
     ServerUnreachable,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
 
 Dict = t.Dict[str, t.Any]
 # Opens a connection, with a timeout in seconds; raises OSError.
@@ -50,8 +52,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        name = "[%s]" % self.host if ":" in self.host else self.host
-        return "%s://%s:%d%s" % ("https" if self.tls else "http", name, self.port, self.path)
+        return "%s://%s:%d%s" % ("https" if self.tls else "http", bracketed(self.host), self.port, self.path)
 
 
 def read_url(url: str) -> Endpoint:
@@ -83,18 +84,18 @@ class Client:
 
     @property
     def shown(self) -> str:
-        return self.name or "the server at %s" % self.endpoint.shown
+        return self.name or f"the server at {self.endpoint.shown}"
 
     def version(self) -> str:
         return str(self._json("GET", "/api/version").get("version", ""))
 
     def tags(self) -> t.List[Dict]:
         """The installed models."""
-        return _list(self._json("GET", "/api/tags"), "models")
+        return self._models("/api/tags")
 
     def ps(self) -> t.List[Dict]:
         """The loaded models."""
-        return _list(self._json("GET", "/api/ps"), "models")
+        return self._models("/api/ps")
 
     def show(self, model: str) -> Dict:
         return self._json("POST", "/api/show", {"model": model})
@@ -107,48 +108,45 @@ class Client:
 
     def load(self, model: str, keep_alive: t.Union[str, int, float]) -> None:
         """Load the model and keep it that long; 0 unloads it, a negative time keeps it for good."""
-        wanted = {"model": model, "keep_alive": keep_alive, "stream": False}
+        body: Dict = {"model": model, "keep_alive": keep_alive}
         timeout = max(self.timeout, LOAD_TIMEOUT)
         try:
-            self._json("POST", "/api/generate", wanted, timeout=timeout)
+            self._json("POST", "/api/generate", {**body, "stream": False}, timeout)
         except ServerError as error:
             if _EMBEDS_ONLY not in str(error):
                 raise
-            self._json("POST", "/api/embed", {"model": model, "keep_alive": keep_alive, "input": []}, timeout=timeout)
+            self._json("POST", "/api/embed", {**body, "input": []}, timeout)
 
     def head_blob(self, digest: str) -> bool:
         """Whether the server has the blob `sha256:...`."""
         with self._answer("HEAD", "/api/blobs/" + digest) as answer:
             if answer.status == 404:
                 return False
-            self._judge(answer, b"")
+            self._content(answer)
             return True
 
-    def upload_blob(self, digest: str, path: str, progress: t.Optional[t.Callable[[int], None]] = None) -> None:
+    def upload_blob(self, digest: str, path: str, progress: t.Callable[[int], None]) -> None:
         """Send a file, which must have that digest. `progress` is told the bytes that were sent."""
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            body = _Counted(file, progress)
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
             # The server answers when all of it is on its disk.
-            with self._answer("POST", "/api/blobs/" + digest, body, headers) as answer:
-                self._judge(answer, self._read(answer))
+            with self._answer("POST", f"/api/blobs/{digest}", _blocks(file, progress), headers=headers) as answer:
+                self._content(answer)
 
     def pull(self, model: str, insecure: bool = False) -> Stream:
-        wanted: Dict = {"model": model, "stream": True}
-        if insecure:
-            wanted["insecure"] = True
-        return Stream(self, "/api/pull", wanted)
+        return Stream(self, "/api/pull", {"model": model, "stream": True, **({"insecure": True} if insecure else {})})
 
     def create(self, model: str, options: Dict) -> Stream:
         """Make a model; `options` as the API has them: from, files, system, template, parameters and so on."""
         return Stream(self, "/api/create", {**options, "model": model, "stream": True})
 
+    def _models(self, path: str) -> t.List[Dict]:
+        return [one for one in self._json("GET", path).get("models") or [] if isinstance(one, dict)]
+
     def _json(self, method: str, path: str, body: t.Optional[Dict] = None, timeout: t.Optional[float] = None) -> Dict:
-        data = None if body is None else json.dumps(body).encode("utf-8")
-        with self._answer(method, path, data, {"Content-Type": "application/json"}, timeout) as answer:
-            content = self._read(answer)
-            self._judge(answer, content)
+        with self._answer(method, path, body, timeout) as answer:
+            content = self._content(answer)
         return self._object(content) if content.strip() else {}
 
     @contextlib.contextmanager
@@ -156,67 +154,70 @@ class Client:
         self,
         method: str,
         path: str,
-        body: t.Any = None,
-        headers: t.Optional[t.Dict[str, str]] = None,
+        body: t.Union[Dict, t.Iterator[bytes], None] = None,
         timeout: t.Optional[float] = None,
+        headers: t.Optional[t.Dict[str, str]] = None,
     ) -> t.Iterator[http.client.HTTPResponse]:
         """The answer, before its body was read. Whatever fails on the way, inside the block too, is a ServerError."""
         timeout = self.timeout if timeout is None else timeout
-        sent = {"Accept": "application/json", "User-Agent": "gatehouse.ollama", **(headers or {})}
+        sent = {"Accept": "application/json", "User-Agent": "gatehouse.ollama", "Content-Type": "application/json"}
+        sent.update(headers or {})
         if self.api_key:
             sent["Authorization"] = "Bearer " + self.api_key
-        with self._told(timeout), contextlib.closing(self._connection(timeout)) as connection:
+        with self._translate_errors(timeout), contextlib.closing(self._connection(timeout)) as connection:
             # It may have refused before it had read all of it; then its answer says more.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, self.endpoint.path + path, body, sent)
+                data = json.dumps(body).encode() if isinstance(body, dict) else body
+                connection.request(method, self.endpoint.path + path, data, sent)
             yield connection.getresponse()
 
     @contextlib.contextmanager
-    def _told(self, timeout: float) -> t.Iterator[None]:
+    def _translate_errors(self, timeout: float) -> t.Iterator[None]:
         try:
             yield
         except socket.timeout:
-            raise ServerStalled("%s said nothing for %g seconds" % (self.shown, timeout)) from None
+            raise ServerStalled(f"{self.shown} said nothing for {timeout:g} seconds") from None
         except ssl.SSLCertVerificationError as error:
-            reason = "its certificate is not trusted: %s; ca_path names the CA" % error.verify_message
-            raise ServerUnreachable("%s cannot be asked: %s" % (self.shown, reason)) from None
+            reason = f"its certificate is not trusted: {error.verify_message}; ca_path names the CA"
+            raise ServerUnreachable(f"{self.shown} cannot be asked: {reason}") from None
         except ssl.SSLError as error:
-            raise ServerUnreachable("%s cannot be asked: TLS fails: %s" % (self.shown, error.reason)) from None
+            raise ServerUnreachable(f"{self.shown} cannot be asked: TLS fails: {error.reason}") from None
         except OSError as error:
-            raise ServerUnreachable("%s does not answer: %s" % (self.shown, error.strerror or error)) from None
+            raise ServerUnreachable(f"{self.shown} does not answer: {error.strerror or error}") from None
         except http.client.HTTPException as error:
             reason = str(error) or type(error).__name__
-            raise ServerUnreachable("%s broke off its answer (%s)" % (self.shown, reason)) from None
+            raise ServerUnreachable(f"{self.shown} broke off its answer ({reason})") from None
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        connection = _Connection(self.endpoint, timeout, self.dial)
-        connection.context = self._context() if self.endpoint.tls else None
+        host, port = self.endpoint.host, self.endpoint.port
+        if self.endpoint.tls:
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._context())
+        connection = _Connection(host, port, timeout=timeout)
+        if self.dial is not None:
+            connection.dial = functools.partial(self.dial, timeout)
         return connection
 
     def _context(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=self.ca_path)
         except (OSError, ValueError):
-            raise BadInput(["ca_path: %s: no certificates can be read from it" % self.ca_path]) from None
+            raise BadInput([f"ca_path: {self.ca_path}: no certificates can be read from it"]) from None
 
-    def _read(self, answer: http.client.HTTPResponse) -> bytes:
+    def _content(self, answer: http.client.HTTPResponse) -> bytes:
+        """The body of an answer. Raises what the server says against the request."""
         content = answer.read(_MOST_BYTES)
         if answer.length:
             raise http.client.IncompleteRead(content, answer.length)
-        return content
-
-    def _judge(self, answer: http.client.HTTPResponse, content: bytes) -> None:
-        """Raise what the server says against the request."""
         if answer.status < 300:
-            return
+            return content
         if answer.status < 400:
             where = answer.getheader("Location") or "another address"
-            message = "it sends us on to %s, which is not followed; name that server itself" % where
+            message = f"it sends us on to {where}, which is not followed; name that server itself"
         else:
-            message = _message(content) or "%d %s" % (answer.status, answer.reason)
+            message = _message(content) or f"{answer.status} {answer.reason}"
         if answer.status in (401, 403):
             message += " (api_key gives the key for a gateway, which needs a scope for this)"
-        raise ServerError("%s refuses: %s" % (self.shown, message), answer.status)
+        raise ServerError(f"{self.shown} refuses: {message}", answer.status)
 
     def _object(self, content: bytes) -> Dict:
         try:
@@ -224,7 +225,7 @@ class Client:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise ServerError("%s answers with what is no JSON object; is it Ollama?" % self.shown)
+            raise ServerError(f"{self.shown} answers with what is no JSON object; is it Ollama?")
         return found
 
 
@@ -248,17 +249,16 @@ class Stream:
 
     def __iter__(self) -> t.Iterator[Dict]:
         client = self._client
-        data = json.dumps(self._body).encode("utf-8")
         ended = False
-        with client._answer("POST", self._path, data, {"Content-Type": "application/json"}, self.timeout) as answer:
+        with client._answer("POST", self._path, self._body, self.timeout) as answer:
             if answer.status >= 300:
-                client._judge(answer, client._read(answer))
+                client._content(answer)
             self._socket = _socket_of(answer)
             while True:
                 try:
                     line = answer.readline(_MOST_BYTES)
                 except socket.timeout:
-                    raise ServerStalled("%s said nothing for %g seconds" % (client.shown, self.timeout)) from None
+                    raise ServerStalled(f"{client.shown} said nothing for {self.timeout:g} seconds") from None
                 if not line:
                     break
                 if not line.strip():
@@ -269,55 +269,30 @@ class Stream:
                 ended = status.get("status") == "success"
                 yield status
         if not ended:
-            raise ServerUnreachable("%s broke off its answer" % client.shown)
+            raise ServerUnreachable(f"{client.shown} broke off its answer")
 
 
 class _Connection(http.client.HTTPConnection):
-    context: t.Optional[ssl.SSLContext] = None
-
-    def __init__(self, endpoint: Endpoint, timeout: float, dial: t.Optional[Dial]) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=timeout, blocksize=_BLOCK)
-        self._seconds = timeout
-        self._dial = dial
-        if endpoint.tls:
-            # Where it is not written into the header Host.
-            self.default_port = 443
+    dial: t.Optional[t.Callable[[], socket.socket]] = None
 
     def connect(self) -> None:
-        if self._dial is not None:
-            sock = self._dial(self._seconds)
-        else:
-            sock = socket.create_connection((self.host, self.port), self._seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.context is not None:
-            try:
-                sock = self.context.wrap_socket(sock, server_hostname=self.host)
-            except OSError:
-                sock.close()
-                raise
-        self.sock = sock
+        if self.dial is None:
+            return super().connect()
+        self.sock = self.dial()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class _Counted:
-    """A file that tells how much of it was read."""
-
-    def __init__(self, file: t.BinaryIO, progress: t.Optional[t.Callable[[int], None]]) -> None:
-        self._file = file
-        self._progress = progress
-        self._count = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._count += len(data)
-        if self._progress is not None and data:
-            self._progress(self._count)
-        return data
+def _blocks(file: t.BinaryIO, progress: t.Callable[[int], None]) -> t.Iterator[bytes]:
+    count = 0
+    for block in iter(lambda: file.read(_BLOCK), b""):
+        count += len(block)
+        progress(count)
+        yield block
 
 
 def _socket_of(answer: http.client.HTTPResponse) -> t.Optional[socket.socket]:
     """The connection behind an answer, which http.client lets go of where the server closes after it."""
-    raw = getattr(answer.fp, "raw", None)
-    return getattr(raw, "_sock", None)
+    return getattr(getattr(answer.fp, "raw", None), "_sock", None)
 
 
 def _message(content: bytes) -> str:
@@ -329,7 +304,3 @@ def _message(content: bytes) -> str:
     if isinstance(error, dict):
         error = error.get("message")
     return str(error or "")
-
-
-def _list(answer: Dict, key: str) -> t.List[Dict]:
-    return [one for one in answer.get(key) or [] if isinstance(one, dict)]

@@ -8,9 +8,10 @@ One that fails hides no other: all are tried, and each keeps its own error.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-import re
+import shutil
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -37,10 +38,6 @@ _BLOCK = 1 << 20
 _SHORT = 12
 # A model that is to stay for good expires in some centuries.
 _FOR_GOOD_YEARS = 50
-
-
-class ModelProblem(GatehouseError):
-    """A model cannot become what it should be."""
 
 
 @dataclass
@@ -70,26 +67,18 @@ class Keeper:
         host: Host,
         check: bool,
         retries: int = RETRIES,
-        registries: Registries | None = None,
         made: Made | None = None,
     ) -> None:
-        self._client = client
+        self.client: t.Any = client
         self._host = host
         self._check = check
         self._retries = retries
-        self._registries = registries or Registries()
+        self._registries = Registries()
         self._made = made or Made()
         self._installed: t.Dict[Key, Dict] = {}
-        self._looks: t.Dict[Key, Look] = {}
         # What would be another one by then, in check mode.
         self._moved: t.Set[Key] = set()
         self._list()
-
-    @property
-    def client(self) -> Client:
-        if self._client is None:
-            raise ModelProblem("there is no server yet")
-        return self._client
 
     def keep(self, wanted: t.Sequence[Wanted], purge: bool = False) -> t.List[Result]:
         """The results, in the order in which the models were taken."""
@@ -99,7 +88,7 @@ class Keeper:
             result = Result(one.name.short, old=self._digest(one.name), digest=self._digest(one.name))
             results.append(result)
             if gone:
-                result.error = "not tried: %s" % gone
+                result.error = f"not tried: {gone}"
                 continue
             try:
                 self._keep(one, result)
@@ -126,7 +115,6 @@ class Keeper:
             self._download(one, result)
         if result.change in (ADDED, UPDATED):
             self._moved.add(one.name.key)
-            self._looks.pop(one.name.key, None)
 
     def _download(self, one: Wanted, result: Result) -> None:
         have = result.old
@@ -148,9 +136,9 @@ class Keeper:
         pull(self.client, one.name, self._host, one.insecure, self._retries)
         self._changed(one.name, result)
         if one.digest is not None and not result.digest.startswith(one.digest):
-            raise ModelProblem(
-                "digest: its registry has %s under this name, and not %s, which is pinned. That was downloaded; pin "
-                "it, or name the tag that you mean" % (result.digest[:_SHORT], one.digest[:_SHORT])
+            raise GatehouseError(
+                f"digest: its registry has {result.digest[:_SHORT]} under this name, and not {one.digest[:_SHORT]}, "
+                "which is pinned. That was downloaded; pin it, or name the tag that you mean"
             )
         if result.changed:
             seconds = self._host.clock() - started
@@ -161,43 +149,39 @@ class Keeper:
         there = self._base(source)
         if result.old and result.old == there and source.key not in self._moved:
             return
-        self._differs(result, there[:_SHORT] or "that of %s" % source.short)
+        self._differs(result, there[:_SHORT] or f"that of {source.short}")
         if not self._check:
             self.client.copy(self._spelled(source), self._spelled(one.name))
             self._changed(one.name, result)
 
     def _make(self, one: Wanted, recipe: Recipe, result: Result) -> None:
         files = self._files(recipe)
-        base: t.Optional[Look] = None
-        unknown_base = False
-        if recipe.base is not None:
-            unknown_base = not self._base(recipe.base) or (self._check and recipe.base.key in self._moved)
-            base = None if unknown_base else self._look(recipe.base)
-        now = self._look(one.name) if result.old else None
-        wanted = frozenset(files.values())
-        if now is not None and files and self._made.of(wanted, now.weights):
-            now = replace(now, weights=wanted)
-        if not unknown_base:
-            wish = model_recipe.wished(recipe, base, files.values(), now)
-            if now == wish:
-                return
-            result.after = wish.lines()
+        base = recipe.base
+        unknown = base is not None and (not self._base(base) or (self._check and base.key in self._moved))
+        current = self._look(one.name) if result.old else None
+        weights = frozenset(files.values())
+        if current is not None and files and self._made.of(weights, current.weights):
+            current = replace(current, weights=weights)
+        if base is not None and unknown:
+            result.after = [f"made anew from {base.short}"]
         else:
-            result.after = ["made anew from %s" % (recipe.base.short if recipe.base else "")]
-        result.before = now.lines() if now else []
+            wanted = model_recipe.wanted(recipe, self._look(base) if base else None, weights, current)
+            if current == wanted:
+                return
+            result.after = wanted.lines()
+        result.before = current.lines() if current else []
         result.change = UPDATED if result.old else ADDED
         if self._check:
             return
         self._upload(files)
-        names = {_base_name(path): "sha256:" + digest for path, digest in files.items()}
+        names = {os.path.basename(path): "sha256:" + digest for path, digest in files.items()}
         stream = self.client.create(self._spelled(one.name), model_recipe.request(recipe, names))
         follow(stream, Meter(), one.name.short, self._host, self.client.timeout)
         self._changed(one.name, result)
         if files:
-            layers = model_recipe.look(self.client.show(self._spelled(one.name))).weights
-            self._made.note(wanted, layers)
+            self._made.note(weights, self._look(one.name).weights)
         if result.changed:
-            self._host.notes.event("%s: made" % one.name.short)
+            self._host.notes.event(f"{one.name.short}: made")
 
     def _base(self, name: Name) -> str:
         """The digest of a model that another one needs; it is downloaded if it is missing. Empty in check mode then."""
@@ -207,13 +191,13 @@ class Keeper:
         return self._digest(name)
 
     def _files(self, recipe: Recipe) -> t.Dict[str, str]:
-        """The digests of the files, by path. Raises ModelProblem."""
+        """The digests of the files, by path. Raises GatehouseError."""
         found = {}
         for path in recipe.files:
             try:
                 found[path] = self._digest_of_file(path)
             except OSError as error:
-                raise ModelProblem("files: %s cannot be read: %s" % (path, error.strerror)) from None
+                raise GatehouseError(f"files: {path} cannot be read: {error.strerror}") from None
         return found
 
     def _digest_of_file(self, path: str) -> str:
@@ -223,25 +207,23 @@ class Keeper:
             done = 0
             for block in iter(lambda: file.read(_BLOCK), b""):
                 if not done and not block.startswith(b"GGUF"):
-                    raise ModelProblem("files: %s is no GGUF file; convert it to one first" % path)
+                    raise GatehouseError(f"files: {path} is no GGUF file; convert it to one first")
                 digest.update(block)
                 done += len(block)
-                self._host.notes.now("%s: read, %d %% of %s" % (path, 100 * done // total, progress.size(total)))
+                self._note(path, "read", total, done)
             if not done:
-                raise ModelProblem("files: %s is empty" % path)
+                raise GatehouseError(f"files: {path} is empty")
         return digest.hexdigest()
 
     def _upload(self, files: t.Mapping[str, str]) -> None:
         for path, hexadecimal in files.items():
             digest = "sha256:" + hexadecimal
-            if self.client.head_blob(digest):
-                continue
-            total = os.stat(path).st_size
+            if not self.client.head_blob(digest):
+                total = os.stat(path).st_size
+                self.client.upload_blob(digest, path, functools.partial(self._note, path, "sent", total))
 
-            def sent(count: int, path: str = path, total: int = total) -> None:
-                self._host.notes.now("%s: sent, %d %% of %s" % (path, 100 * count // total, progress.size(total)))
-
-            self.client.upload_blob(digest, path, sent)
+    def _note(self, path: str, what: str, total: int, done: int) -> None:
+        self._host.notes.now(f"{path}: {what}, {100 * done // total} % of {progress.size(total)}")
 
     def _remove(self, name: Name, result: Result) -> None:
         if not result.old:
@@ -249,7 +231,7 @@ class Keeper:
         if not self._check:
             self.client.delete(self._spelled(name))
         result.change, result.digest = REMOVED, ""
-        result.before = ["digest: %s" % result.old[:_SHORT]]
+        result.before = [f"digest: {result.old[:_SHORT]}"]
         self._installed.pop(name.key, None)
 
     def _purge(self, wanted: t.Sequence[Wanted]) -> t.List[Result]:
@@ -257,10 +239,8 @@ class Keeper:
         needed = {one.name.key for one in wanted} | {one.base.key for one in wanted if one.base is not None}
         results = []
         for key, entry in sorted(self._installed.items()):
-            if key in needed:
-                continue
             name = parse(str(entry["name"]))
-            if name is None:
+            if key in needed or name is None:
                 continue
             result = Result(name.short, old=self._digest(name))
             results.append(result)
@@ -271,7 +251,7 @@ class Keeper:
         return results
 
     def _load(self, one: Wanted, result: Result) -> None:
-        running = {} if self._client is None else {_key(entry): entry for entry in self._client.ps()}
+        running = {} if self.client is None else {_key(entry): entry for entry in self.client.ps()}
         entry = running.get(one.name.key)
         if entry is not None and entry.get("digest") not in (None, result.digest):
             entry = None
@@ -282,22 +262,20 @@ class Keeper:
         if right and not (self._check and one.name.key in self._moved):
             return
         if not self._check and one.keep_alive is not None:
-            self._host.notes.now("%s: loading" % one.name.short)
+            self._host.notes.now(f"{one.name.short}: loading")
             self.client.load(self._spelled(one.name), one.keep_alive)
         result.loaded = True
         then = "for good" if _for_good(one.keep_alive) else "no" if one.keep_alive == 0 else str(one.keep_alive)
-        result.before.append("loaded: %s" % ("no" if entry is None else "until %s" % entry.get("expires_at")))
-        result.after.append("loaded: %s" % then)
+        result.before.append("loaded: " + ("no" if entry is None else f"until {entry.get('expires_at')}"))
+        result.after.append(f"loaded: {then}")
 
     def _look(self, name: Name) -> Look:
-        if name.key not in self._looks:
-            self._looks[name.key] = model_recipe.look(self.client.show(self._spelled(name)))
-        return self._looks[name.key]
+        return model_recipe.look(self.client.show(self._spelled(name)))
 
     def _differs(self, result: Result, after: str) -> None:
         result.change = UPDATED if result.old else ADDED
-        result.before = ["digest: %s" % result.old[:_SHORT]] if result.old else []
-        result.after = ["digest: %s" % after]
+        result.before = [f"digest: {result.old[:_SHORT]}"] if result.old else []
+        result.after = [f"digest: {after}"]
 
     def _changed(self, name: Name, result: Result) -> None:
         """Look what became of the model."""
@@ -306,11 +284,11 @@ class Keeper:
         if result.digest == result.old:
             result.change, result.before, result.after = UNCHANGED, [], []
         elif result.after and result.after[0].startswith("digest: "):
-            result.after = ["digest: %s" % result.digest[:_SHORT]]
+            result.after = [f"digest: {result.digest[:_SHORT]}"]
 
     def _list(self) -> None:
-        if self._client is not None:
-            self._installed = {_key(entry): entry for entry in self._client.tags()}
+        if self.client is not None:
+            self._installed = {_key(entry): entry for entry in self.client.tags()}
 
     def _digest(self, name: Name) -> str:
         return str(self._installed.get(name.key, {}).get("digest") or "")
@@ -333,22 +311,17 @@ def free_space(folder: str | None) -> t.Callable[[], t.Optional[int]]:
 
     def free() -> t.Optional[int]:
         path = folder
-        while path:
-            try:
-                found = os.statvfs(path)
-            except FileNotFoundError:
-                path = os.path.dirname(path) if path != "/" else ""
-                continue
-            except OSError:
-                return None
-            return found.f_bavail * found.f_frsize
-        return None
+        while path and not os.path.exists(path):
+            path = os.path.dirname(path)
+        try:
+            return shutil.disk_usage(path).free if path else None
+        except OSError:
+            return None
 
     return free
 
 
 def diff(results: t.Sequence[Result]) -> Dict:
-    """What changes, for --diff."""
     before, after = [], []
     for one in results:
         if not one.changed:
@@ -365,22 +338,14 @@ def diff(results: t.Sequence[Result]) -> Dict:
     }
 
 
-def failures(results: t.Sequence[Result]) -> t.List[str]:
-    return ["%s: %s" % (one.name, one.error) for one in results if one.error]
-
-
 def _key(entry: Dict) -> Key:
     return key_of(str(entry.get("name") or entry.get("model") or ""))
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError):
-        return "%s: %s" % (error.filename, error.strerror)
+        return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def _base_name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _for_good(keep_alive: t.Union[int, str, None]) -> bool:
@@ -388,5 +353,5 @@ def _for_good(keep_alive: t.Union[int, str, None]) -> bool:
 
 
 def _stays(expires: str) -> bool:
-    year = re.match(r"([0-9]+)-", expires)
-    return bool(year) and int(expires.partition("-")[0]) > time.gmtime().tm_year + _FOR_GOOD_YEARS
+    year = expires.partition("-")[0]
+    return year.isdecimal() and int(year) > time.gmtime().tm_year + _FOR_GOOD_YEARS

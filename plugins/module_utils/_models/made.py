@@ -57,7 +57,7 @@ class Made:
             _write(self._path, (json.dumps(entries, indent=1) + "\n").encode())
             self.problem = ""
         except OSError as error:
-            self.problem = "%s cannot be written: %s" % (self._path, error.strerror)
+            self.problem = f"{self._path} cannot be written: {error.strerror}"
 
     def _read(self) -> None:
         self._is_read = True
@@ -65,7 +65,7 @@ class Made:
             try:
                 self._pairs |= _pairs(_text(self._path))
             except OSError as error:
-                self.problem = "%s cannot be read: %s" % (self._path, error.strerror)
+                self.problem = f"{self._path} cannot be read: {error.strerror}"
 
 
 def _text(path: str) -> str:
@@ -90,7 +90,7 @@ def _pairs(text: str) -> Pairs:
 def _write(path: str, content: bytes) -> None:
     folder, name = os.path.split(path)
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    descriptor, new = tempfile.mkstemp(prefix=".%s." % name, dir=folder)
+    descriptor, new = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
         with open(descriptor, "wb") as f:
             f.write(content)

@@ -36,15 +36,15 @@ class Name:
 
     @property
     def full(self) -> str:
-        return "%s/%s/%s:%s" % (self.host, self.namespace, self.model, self.tag)
+        return f"{self.host}/{self.namespace}/{self.model}:{self.tag}"
 
     @property
     def short(self) -> str:
         """As Ollama lists it: what is the default on the left is left out."""
-        text = "%s:%s" % (self.model, self.tag)
+        text = f"{self.model}:{self.tag}"
         if self.host.lower() != HOST:
-            return "%s/%s/%s" % (self.host, self.namespace, text)
-        return text if self.namespace.lower() == NAMESPACE else "%s/%s" % (self.namespace, text)
+            return f"{self.host}/{self.namespace}/{text}"
+        return text if self.namespace.lower() == NAMESPACE else f"{self.namespace}/{text}"
 
 
 def parse(text: str) -> Name | None:

@@ -9,6 +9,7 @@ All problems are collected, each with its place, so that the user sees them in o
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -73,23 +74,30 @@ class Wanted:
 def read_models(value: object, variable: str) -> tuple[list[Wanted], list[str]]:
     """The models in `value`, and all problems, each beginning with its place below `variable`."""
     if not isinstance(value, (list, tuple)):
-        return [], ["%s: it must be a list of models, each a name or a dictionary with one" % variable]
-    reader = _Reader()
-    found = [reader.model(entry, "%s[%d]" % (variable, number)) for number, entry in enumerate(value)]
-    models = [one for one in found if one is not None]
-    reader.together(models)
-    return models, reader.problems
+        return [], [f"{variable}: it must be a list of models, each a name or a dictionary with one"]
+    problems: list[str] = []
+    models = []
+    for number, entry in enumerate(value):
+        place = f"{variable}[{number}]"
+        if not isinstance(entry, (str, dict)):
+            problems.append(f"{place}: it must be the name of a model, or a dictionary with a name")
+            continue
+        one = _Entry({"name": entry} if isinstance(entry, str) else entry, place, problems).read()
+        if one is not None:
+            models.append(one)
+    _judge_together(models, problems)
+    return models, problems
 
 
 def read_model(value: t.Mapping[str, t.Any]) -> tuple[Wanted | None, list[str]]:
     """The one model that the options of a module describe; those that are None were not given."""
-    reader = _Reader()
+    problems: list[str] = []
     # False is what an option has that nobody gave.
     given = {key: item for key, item in value.items() if key in KEYS and item is not None and item is not False}
-    found = reader.model(given, "")
+    found = _Entry(given, "", problems).read()
     if found is not None:
-        reader.together([found])
-    return found, reader.problems
+        _judge_together([found], problems)
+    return found, problems
 
 
 def ordered(models: t.Sequence[Wanted]) -> list[Wanted]:
@@ -111,211 +119,198 @@ def ordered(models: t.Sequence[Wanted]) -> list[Wanted]:
     return result
 
 
-class _Reader:
-    def __init__(self) -> None:
-        self.problems: list[str] = []
+def _judge_together(models: t.Sequence[Wanted], problems: list[str]) -> None:
+    """What is wrong between models whose entries are sound."""
+    seen: dict[Key, Wanted] = {}
+    for one in models:
+        other = seen.setdefault(one.name.key, one)
+        if other is not one:
+            _complain(problems, one.place, "name", f"{one.name.short} is the model of {other.place} already")
+    for one in models:
+        if one.state == "absent" or one.base is None:
+            continue
+        option = "source" if one.source else "from"
+        base = seen.get(one.base.key)
+        if base is not None and base.state == "absent":
+            _complain(problems, one.place, option, f"{one.base.short} is to be absent ({base.place})")
+        walked = {one.name.key}
+        above: Wanted | None = one
+        while above is not None and above.base is not None:
+            if above.base.key in walked:
+                _complain(problems, one.place, option, f"{one.name.short} is made from itself")
+                break
+            walked.add(above.base.key)
+            above = seen.get(above.base.key)
 
-    def model(self, entry: object, place: str) -> Wanted | None:
-        if isinstance(entry, str):
-            entry = {"name": entry}
-        if not isinstance(entry, dict):
-            self._problem(place, "", "it must be the name of a model, or a dictionary with a name")
+
+class _Entry:
+    """A model as a user writes it, and what is wrong with it."""
+
+    def __init__(self, entry: Dict, place: str, problems: list[str]) -> None:
+        self._entry = entry
+        self._place = place
+        self._problems = problems
+
+    def read(self) -> Wanted | None:
+        before = len(self._problems)
+        self._unknown()
+        name = self._name("name")
+        state = self._option("state", lambda value: value in STATES, "it must be present, latest or absent", "present")
+        digest = self._digest()
+        source = self._name("source") if "source" in self._entry else None
+        recipe = self._recipe() if any(key in self._entry for key in RECIPE) else None
+        keep_alive = self._keep_alive()
+        insecure = self._option("insecure", lambda value: isinstance(value, bool), "it must be true or false", False)
+        self._combination(state)
+        if name is None or len(self._problems) > before:
             return None
-        before = len(self.problems)
-        self._unknown(entry, place)
-        name = self._name(entry, "name", place)
-        state = entry.get("state", "present")
-        if state not in STATES:
-            self._problem(place, "state", "it must be present, latest or absent")
-        digest = self._digest(entry, place)
-        source = self._name(entry, "source", place) if "source" in entry else None
-        recipe = self._recipe(entry, place) if any(key in entry for key in RECIPE) else None
-        keep_alive = self._keep_alive(entry, place)
-        insecure = self._boolean(entry, "insecure", place)
-        self._combination(entry, place, str(state))
-        if name is None or len(self.problems) > before:
-            return None
-        return Wanted(place, name, str(state), digest, source, recipe, keep_alive, insecure)
+        return Wanted(self._place, name, state, digest, source, recipe, keep_alive, insecure)
 
-    def together(self, models: t.Sequence[Wanted]) -> None:
-        """What is wrong between models whose entries are sound."""
-        seen: dict[Key, Wanted] = {}
-        for one in models:
-            other = seen.setdefault(one.name.key, one)
-            if other is not one:
-                self._problem(one.place, "name", "%s is the model of %s already" % (one.name.short, other.place))
-        for one in models:
-            if one.state == "absent" or one.base is None:
-                continue
-            option = "source" if one.source else "from"
-            base = seen.get(one.base.key)
-            if base is not None and base.state == "absent":
-                self._problem(one.place, option, "%s is to be absent (%s)" % (one.base.short, base.place))
-            walked = {one.name.key}
-            above: Wanted | None = one
-            while above is not None and above.base is not None:
-                if above.base.key in walked:
-                    self._problem(one.place, option, "%s is made from itself" % one.name.short)
-                    break
-                walked.add(above.base.key)
-                above = seen.get(above.base.key)
-
-    def _combination(self, entry: Dict, place: str, state: str) -> None:
-        made = [key for key in RECIPE if key in entry]
+    def _combination(self, state: str) -> None:
+        made = [key for key in RECIPE if key in self._entry]
         if state == "absent":
-            for key in entry:
+            for key in self._entry:
                 if key in KEYS and key not in ("name", "state"):
-                    self._problem(place, key, "it has no meaning with state absent")
+                    self._problem(key, "it has no meaning with state absent")
             return
-        if "source" in entry and made:
-            self._problem(place, "source", "a copy has all of its source; to change some of it, use from instead")
-        if made and ("from" in entry) == ("files" in entry):
-            self._problem(place, made[0], "a model is made either from another one (from) or of files")
-        if "digest" in entry and (made or "source" in entry):
-            self._problem(place, "digest", "only a model that is downloaded can be pinned")
+        if "source" in self._entry and made:
+            self._problem("source", "a copy has all of its source; to change some of it, use from instead")
+        if made and ("from" in self._entry) == ("files" in self._entry):
+            self._problem(made[0], "a model is made either from another one (from) or of files")
+        if "digest" in self._entry and (made or "source" in self._entry):
+            self._problem("digest", "only a model that is downloaded can be pinned")
         if state == "latest":
-            if made or "source" in entry:
-                self._problem(place, "state", "latest is for models that are downloaded; a made one follows its base")
-            if "digest" in entry:
-                self._problem(place, "digest", "with state latest there is nothing to pin; use present")
-        if entry.get("insecure") and (made or "source" in entry):
-            self._problem(place, "insecure", "only a model that is downloaded comes from a registry")
+            if made or "source" in self._entry:
+                self._problem("state", "latest is for models that are downloaded; a made one follows its base")
+            if "digest" in self._entry:
+                self._problem("digest", "with state latest there is nothing to pin; use present")
+        if self._entry.get("insecure") and (made or "source" in self._entry):
+            self._problem("insecure", "only a model that is downloaded comes from a registry")
 
-    def _recipe(self, entry: Dict, place: str) -> Recipe:
+    def _recipe(self) -> Recipe:
         return Recipe(
-            base=self._name(entry, "from", place) if "from" in entry else None,
-            files=self._files(entry, place),
-            system=self._text(entry, "system", place),
-            template=self._text(entry, "template", place),
-            parameters=self._parameters(entry, place),
-            license=self._license(entry, place),
-            messages=self._messages(entry, place),
+            base=self._name("from") if "from" in self._entry else None,
+            files=self._files(),
+            system=self._text("system"),
+            template=self._text("template"),
+            parameters=self._parameters(),
+            license=self._license(),
+            messages=self._messages(),
         )
 
-    def _files(self, entry: Dict, place: str) -> tuple[str, ...]:
-        value = entry.get("files", [])
+    def _files(self) -> tuple[str, ...]:
+        problem = "it must be a list of GGUF files, by their absolute paths on the host"
+        value = self._option("files", _are_paths, problem, [])
         value = [value] if isinstance(value, str) else value
-        if "files" in entry and not (
-            isinstance(value, (list, tuple))
-            and value
-            and all(isinstance(one, str) and one.startswith("/") and not one.endswith("/") for one in value)
-        ):
-            self._problem(place, "files", "it must be a list of GGUF files, by their absolute paths on the host")
-            return ()
-        names = [one.rpartition("/")[2] for one in value]
-        if len(set(names)) < len(names):
-            self._problem(place, "files", "each must have a name of its own, whatever its folder")
+        if len({os.path.basename(one) for one in value}) < len(value):
+            self._problem("files", "each must have a name of its own, whatever its folder")
         return tuple(value)
 
-    def _parameters(self, entry: Dict, place: str) -> Dict:
-        value = entry.get("parameters", {})
-        if not isinstance(value, dict):
-            self._problem(place, "parameters", "it must be a dictionary such as {num_ctx: 8192, temperature: 0.2}")
-            return {}
+    def _parameters(self) -> Dict:
+        problem = "it must be a dictionary such as {num_ctx: 8192, temperature: 0.2}"
+        value = self._option("parameters", lambda value: isinstance(value, dict), problem, {})
         read: Dict = {}
         for key, item in value.items():
-            where = "parameters.%s" % key
+            where = f"parameters.{key}"
             if not isinstance(key, str) or not _PARAMETER.match(key):
-                self._problem(place, where, "it must be the name of a parameter, such as num_ctx")
+                self._problem(where, "it must be the name of a parameter, such as num_ctx")
                 continue
             try:
                 read[key] = _parameter(key, item)
             except ValueError as error:
-                self._problem(place, where, str(error))
+                self._problem(where, str(error))
         return read
 
-    def _license(self, entry: Dict, place: str) -> tuple[str, ...]:
-        value = entry.get("license", [])
-        value = [value] if isinstance(value, str) else value
-        if isinstance(value, (list, tuple)) and all(isinstance(one, str) and one for one in value):
-            return tuple(value)
-        self._problem(place, "license", "it must be a text or a list of texts")
-        return ()
+    def _license(self) -> tuple[str, ...]:
+        value = self._option("license", _are_texts, "it must be a text or a list of texts", [])
+        return (value,) if isinstance(value, str) else tuple(value)
 
-    def _messages(self, entry: Dict, place: str) -> tuple[tuple[str, str], ...]:
-        value = entry.get("messages", [])
-        if not isinstance(value, (list, tuple)):
-            self._problem(place, "messages", "it must be a list of dictionaries, each with role and content")
-            return ()
+    def _messages(self) -> tuple[tuple[str, str], ...]:
+        problem = "it must be a list of dictionaries, each with role and content"
+        value = self._option("messages", lambda value: isinstance(value, (list, tuple)), problem, [])
         read = []
         for number, one in enumerate(value):
-            where = "messages[%d]" % number
+            where = f"messages[{number}]"
             if not isinstance(one, dict) or set(one) != {"role", "content"}:
-                self._problem(place, where, "it must have role and content, and nothing else")
+                self._problem(where, "it must have role and content, and nothing else")
             elif one["role"] not in ROLES or not isinstance(one["content"], str):
-                self._problem(place, where, "its role must be system, user or assistant, and its content a text")
+                self._problem(where, "its role must be system, user or assistant, and its content a text")
             else:
                 read.append((one["role"], one["content"]))
         return tuple(read)
 
-    def _name(self, entry: Dict, option: str, place: str) -> Name | None:
-        value = entry.get(option)
+    def _name(self, option: str) -> Name | None:
+        value = self._entry.get(option)
         if value is None or value == "":
-            self._problem(place, option, "it is missing; it must be the name of a model, such as llama3.2:1b")
+            self._problem(option, "it is missing; it must be the name of a model, such as llama3.2:1b")
             return None
         name = model_names.parse(value) if isinstance(value, str) else None
         if name is None:
-            self._problem(place, option, "%s cannot be the name of a model; names look like llama3.2:1b" % value)
+            self._problem(option, f"{value} cannot be the name of a model; names look like llama3.2:1b")
         return name
 
-    def _digest(self, entry: Dict, place: str) -> str | None:
-        if "digest" not in entry:
-            return None
-        found = _DIGEST.match(str(entry["digest"]).lower())
-        if not found:
+    def _digest(self) -> str | None:
+        found = _DIGEST.match(str(self._entry.get("digest", "")).lower())
+        if "digest" in self._entry and not found:
             message = "it must be the first 12 digits or all 64 of a SHA-256, as `ollama list` or /api/tags show it"
-            self._problem(place, "digest", message)
-            return None
-        return found.group(1)
+            self._problem("digest", message)
+        return found.group(1) if found else None
 
-    def _keep_alive(self, entry: Dict, place: str) -> int | str | None:
-        value = entry.get("keep_alive")
-        if value is None:
-            return None
+    def _keep_alive(self) -> int | str | None:
+        value = self._entry.get("keep_alive")
         if isinstance(value, str) and re.match(r"-?[0-9]{1,9}\Z", value):
             return int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         if isinstance(value, str) and _DURATION.match(value):
             return value
-        self._problem(place, "keep_alive", "it must be seconds or a duration such as 30m; -1 is for good, 0 unloads")
+        self._problem("keep_alive", "it must be seconds or a duration such as 30m; -1 is for good, 0 unloads")
         return None
 
-    def _boolean(self, entry: Dict, option: str, place: str) -> bool:
-        value = entry.get(option, False)
-        if isinstance(value, bool):
-            return value
-        self._problem(place, option, "it must be true or false")
-        return False
+    def _text(self, option: str) -> str | None:
+        problem = "it must be a text; to keep that of the base, leave it out"
+        return self._option(option, lambda value: isinstance(value, str) and value, problem)
 
-    def _text(self, entry: Dict, option: str, place: str) -> str | None:
-        if option not in entry:
-            return None
-        value = entry[option]
-        if isinstance(value, str) and value:
-            return value
-        self._problem(place, option, "it must be a text; to keep that of the base, leave it out")
-        return None
+    def _option(self, option: str, holds: t.Callable[[t.Any], object], problem: str, default: t.Any = None) -> t.Any:
+        """The value of an option, or the default if it is not given or does not hold."""
+        if option not in self._entry or holds(self._entry[option]):
+            return self._entry.get(option, default)
+        self._problem(option, problem)
+        return default
 
-    def _unknown(self, entry: Dict, place: str) -> None:
-        for key in entry:
+    def _unknown(self) -> None:
+        for key in self._entry:
             if key not in KEYS:
                 closest = difflib.get_close_matches(str(key), KEYS, n=1)
-                hint = "is %s meant?" % closest[0] if closest else "known are %s" % ", ".join(KEYS)
-                self._problem(place, str(key), "it is unknown; %s" % hint)
+                hint = f"is {closest[0]} meant?" if closest else "known are " + ", ".join(KEYS)
+                self._problem(str(key), f"it is unknown; {hint}")
 
-    def _problem(self, place: str, option: str, text: str) -> None:
-        where = "%s.%s" % (place, option) if place and option else place or option
-        self.problems.append("%s: %s" % (where, text))
+    def _problem(self, option: str, text: str) -> None:
+        _complain(self._problems, self._place, option, text)
+
+
+def _complain(problems: list[str], place: str, option: str, text: str) -> None:
+    where = f"{place}.{option}" if place and option else place or option
+    problems.append(f"{where}: {text}")
+
+
+def _are_texts(value: object) -> bool:
+    """Whether this is a text or a list of texts."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return all(isinstance(one, str) and one for one in items)
+
+
+def _are_paths(value: t.Any) -> bool:
+    items = [value] if isinstance(value, str) else value
+    return bool(items) and _are_texts(items) and all(one.startswith("/") and not one.endswith("/") for one in items)
 
 
 def _parameter(key: str, value: t.Any) -> t.Any:
     """The value as the server has it; templates make texts of numbers. Raises ValueError."""
     if key in _LISTS:
-        items = value if isinstance(value, (list, tuple)) else [value]
-        if not items or not all(isinstance(one, str) and one for one in items):
+        if not _are_texts(value) or not value:
             raise ValueError("it must be a text or a list of texts")
-        return list(items)
+        return [value] if isinstance(value, str) else list(value)
     if key in _BOOLEANS:
         if isinstance(value, bool):
             return value
@@ -336,6 +331,6 @@ def _number(value: t.Any, whole: bool) -> float | int:
         number = float(value)
         if whole and number != int(number):
             raise ValueError
+        return int(number) if number == int(number) else number
     except (ValueError, OverflowError):
-        raise ValueError("it must be a %s" % ("whole number" if whole else "number")) from None
-    return int(number) if number == int(number) else number
+        raise ValueError("it must be a whole number" if whole else "it must be a number") from None

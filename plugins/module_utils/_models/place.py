@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerUnreachable
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Endpoint, read_url
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Dial, Endpoint, read_url
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -50,13 +50,11 @@ class Container:
 
     id: str
     name: str
-    service: str
     pid: int
     address: str
     port: int
     environment: t.Dict[str, str] = field(repr=False)
     mounts: t.Dict[str, str] = field(default_factory=dict)
-    image: str = ""
 
     @property
     def models_mount(self) -> t.Optional[t.Tuple[str, t.Tuple[str, ...]]]:
@@ -73,6 +71,10 @@ class Container:
     def models_folder(self) -> t.Optional[str]:
         """The folder of the host that holds the models, as far as a mount tells."""
         return "/".join((self.models_mount[0], *self.models_mount[1])) if self.models_mount else None
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A connection from inside its network. Raises OSError."""
+        return namespace.connect(self.pid, self.address, self.port, timeout)
 
 
 def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.Tuple[str, int]:
@@ -93,7 +95,7 @@ def listens_at(environment: t.Dict[str, str], networks: t.Dict[str, Dict]) -> t.
         own = network.get("IPAddress") or network.get("GlobalIPv6Address")
         if host in names and own:
             return str(own), port
-    raise NoServer("OLLAMA_HOST of its container is %s, which is no name of it in any network" % host)
+    raise NoServer(f"OLLAMA_HOST of its container is {host}, which is no name of it in any network")
 
 
 def _read_host(text: str) -> t.Tuple[str, int]:
@@ -121,8 +123,7 @@ def choose(inspected: t.List[Dict], service: t.Optional[str]) -> t.Optional[Cont
 
     Without a service it is one called ollama, or `ollama-...`. Raises NoServer if it listens nowhere.
     """
-    running = [one for one in inspected if (one.get("State") or {}).get("Running")]
-    fitting = [one for one in running if _is_server(_service(one), service)]
+    fitting = [one for one in inspected if (one.get("State") or {}).get("Running") and _is_server(one, service)]
     if not fitting:
         return None
     return read_container(min(fitting, key=lambda one: str(one.get("Name"))))
@@ -137,24 +138,17 @@ def read_container(one: Dict) -> Container:
     return Container(
         id=str(one.get("Id")),
         name=str(one.get("Name")).lstrip("/"),
-        service=_service(one),
         pid=int(one["State"]["Pid"]),
         address=address,
         port=port,
         environment=environment,
         mounts=mounts,
-        image=str(config.get("Image") or ""),
     )
 
 
-def _service(one: Dict) -> str:
-    return str(((one.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.service") or "")
-
-
-def _is_server(name: str, wanted: t.Optional[str]) -> bool:
-    if wanted:
-        return name == wanted
-    return name == SERVICE or name.startswith(SERVICE + "-")
+def _is_server(one: Dict, wanted: t.Optional[str]) -> bool:
+    name = str(((one.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.service") or "")
+    return name == wanted if wanted else name == SERVICE or name.startswith(SERVICE + "-")
 
 
 def find_container(module: AnsibleModule) -> Container:
@@ -173,16 +167,12 @@ class Place:
 
     def dial(self, timeout: float) -> socket.socket:
         try:
-            return self._connect(timeout)
+            return self.container.connect(timeout)
         except namespace.NamespaceError:
             raise
         except OSError:
             self.container = self._find()
-            return self._connect(timeout)
-
-    def _connect(self, timeout: float) -> socket.socket:
-        one = self.container
-        return namespace.connect(one.pid, one.address, one.port, timeout)
+            return self.container.connect(timeout)
 
     def _find(self) -> Container:
         if not self._docker.is_installed:
@@ -192,58 +182,43 @@ class Place:
         except DockerError as error:
             raise NoServer(str(error)) from None
         if container is None:
-            wanted = "the service %s" % self._service if self._service else "a service ollama or ollama-..."
-            message = (
-                "no container of the Compose project %s with %s runs on this host; deploy the server first, or give url"
+            wanted = f"the service {self._service}" if self._service else "a service ollama or ollama-..."
+            raise NoServer(
+                f"no container of the Compose project {self._project} with {wanted} runs on this host; deploy the "
+                "server first, or give url"
             )
-            raise NoServer(message % (self._project, wanted))
         return container
 
 
-def client_of(place: Place, timeout: float = 60.0) -> Client:
-    """A client of the server in a container."""
-    endpoint = Endpoint(place.container.address, place.container.port)
-    return Client(endpoint, timeout=timeout, dial=place.dial, name="Ollama in the container %s" % place.container.name)
+def client_of(container: Container, dial: Dial, timeout: float = 60.0) -> Client:
+    endpoint = Endpoint(container.address, container.port)
+    return Client(endpoint, timeout=timeout, dial=dial, name=f"Ollama in the container {container.name}")
 
 
-@dataclass
-class Connected:
-    """A client, and the container that it talks to unless that is known by its URL alone."""
+def connect(module: AnsibleModule) -> t.Tuple[t.Optional[Client], t.Optional[Container]]:
+    """A client of the server that the module's options name, once it answered, and its container if it is in one.
 
-    client: Client
-    version: str
-    place: t.Optional[Place] = None
-
-    @property
-    def container(self) -> t.Optional[Container]:
-        return self.place.container if self.place else None
-
-
-def connect(module: AnsibleModule) -> t.Optional[Connected]:
-    """The server that the module's options name, once it answered.
-
-    None in check mode where there is none yet. Raises BadInput or ServerError.
+    Neither in check mode where there is none yet. Raises BadInput or ServerError.
     """
     try:
-        connected = _connected(module)
-        connected.version = connected.client.version()
-        return connected
+        client, place = _client(module)
+        client.version()
+        return client, place.container if place else None
     except NoServer as error:
         if not module.check_mode:
             raise
-        module.warn("There is no server yet: %s. All is shown as to be done." % error)
-        return None
+        module.warn(f"There is no server yet: {error}. All is shown as to be done.")
+        return None, None
 
 
-def _connected(module: AnsibleModule) -> Connected:
+def _client(module: AnsibleModule) -> t.Tuple[Client, t.Optional[Place]]:
     options = module.params
     timeout = options["stall_timeout"]
     if timeout < 1:
         raise BadInput(["stall_timeout: it must be 1 or more"])
     if options["url"]:
-        client = Client(read_url(options["url"]), options["api_key"] or None, options["ca_path"], float(timeout))
-        return Connected(client, "")
+        return Client(read_url(options["url"]), options["api_key"] or None, options["ca_path"], float(timeout)), None
     if options["api_key"] or options["ca_path"]:
         raise BadInput(["api_key and ca_path belong to url: a server in a container of this host asks for no key"])
     place = Place(Docker(module), options["project"], options["service"])
-    return Connected(client_of(place, float(timeout)), "", place)
+    return client_of(place.container, place.dial, float(timeout)), place

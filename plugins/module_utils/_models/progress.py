@@ -49,17 +49,8 @@ class Notes:
             os.write(self._fd, (json.dumps([kind, text]) + "\n").encode("ascii"))
 
 
-class Reading(t.NamedTuple):
-    """What was noted since `offset` of the last reading; `alive` is None if there is no file."""
-
-    alive: t.Optional[bool]
-    events: t.List[str]
-    now: str
-    offset: int
-
-
-def read(path: str, offset: int) -> Reading:
-    """What a writer noted since then. The notes of one that ended are removed."""
+def read(path: str, offset: int) -> t.Dict[str, t.Any]:
+    """What a writer noted since then, and its `state`. The notes of one that ended are removed."""
     try:
         with open(path, "rb") as file:
             # First: what was written before it ended is then read for sure.
@@ -67,14 +58,14 @@ def read(path: str, offset: int) -> Reading:
             file.seek(offset)
             data = file.read(_MOST_BYTES)
     except FileNotFoundError:
-        return Reading(None, [], "", offset)
+        return dict(state="missing", events=[], now="", offset=offset)
     whole = data[: data.rfind(b"\n") + 1]
     lines = [json.loads(line) for line in whole.splitlines()]
     if not alive and len(data) < _MOST_BYTES:
         os.unlink(path)
     events = [text for kind, text in lines if kind == EVENT]
     now = next((text for kind, text in reversed(lines) if kind == NOW), "")
-    return Reading(alive, events, now, offset + len(whole))
+    return dict(state="alive" if alive else "ended", events=events, now=now, offset=offset + len(whole))
 
 
 def _is_locked(fd: int) -> bool:
@@ -89,5 +80,5 @@ def size(count: float) -> str:
     """Bytes for people, as Ollama writes them: 1.3 GB."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
-            return "%.3g %s" % (count / factor, unit) if count < 1000 * factor else "%d %s" % (count / factor, unit)
+            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else "%d %s" % (count / factor, unit)
     return "%d bytes" % count

@@ -41,10 +41,6 @@ _FINAL = (
 )
 
 
-class DiskTooSmall(GatehouseError):
-    """The model does not fit."""
-
-
 @dataclass
 class Host:
     """What a download needs of the host: its free space in bytes (None if unknown), time, where to note progress."""
@@ -71,9 +67,8 @@ class Meter:
             return False
         first = digest not in self._total
         self._total[digest] = line["total"]
-        completed = line.get("completed")
-        if isinstance(completed, int):
-            self._completed[digest] = completed
+        if isinstance(line.get("completed"), int):
+            self._completed[digest] = line["completed"]
         return first
 
     @property
@@ -88,11 +83,11 @@ class Meter:
     def text(self) -> str:
         if not self.total or not self.status.startswith("pulling "):
             return self.status
-        return "%d %% of %s" % (100 * self.completed // self.total, progress.size(self.total))
+        return f"{100 * self.completed // self.total} % of {progress.size(self.total)}"
 
 
 def pull(client: Client, name: Name, host: Host, insecure: bool = False, retries: int = RETRIES) -> None:
-    """Download the model. Raises ServerError or DiskTooSmall."""
+    """Download the model. Raises GatehouseError."""
     failed = 0
     furthest = 0
     while True:
@@ -125,19 +120,19 @@ def follow(stream: Stream, meter: Meter, label: str, host: Host, patience: float
         if state != last:
             moved, last = host.clock(), state
         elif host.clock() - moved > patience:
-            raise ServerStalled("nothing arrived for %g seconds" % patience)
+            raise ServerStalled(f"nothing arrived for {patience:g} seconds")
         verifying = meter.total / _VERIFIED_BYTES_PER_SECOND if meter.status.startswith("verifying") else 0
         stream.wait(patience + verifying)
-        host.notes.now("%s: %s" % (label, meter.text))
+        host.notes.now(f"{label}: {meter.text}")
 
 
 def _must_fit(line: t.Mapping[str, t.Any], host: Host) -> None:
     missing = line["total"] - (line.get("completed") or 0)
     free = host.free() if missing > 0 else None
     if free is not None and missing + RESERVE > free:
-        raise DiskTooSmall(
-            "%s are still to be downloaded, and %s are free where the models are (%s of it stay free). Remove other "
-            "models, or give the disk more room" % (progress.size(missing), progress.size(free), progress.size(RESERVE))
+        raise GatehouseError(
+            f"{progress.size(missing)} are still to be downloaded, and {progress.size(free)} are free where the models "
+            f"are ({progress.size(RESERVE)} of it stay free). Remove other models, or give the disk more room"
         )
 
 
@@ -152,7 +147,7 @@ def _worth_it(error: ServerError) -> bool:
 def _explained(error: ServerError, meter: Meter, failed: int) -> str:
     text = str(error)
     if "file does not exist" in text:
-        text = "there is no such model at its registry (%s)" % text
+        text = f"there is no such model at its registry ({text})"
     if meter.completed:
-        text += "; it had come to %s, which the next run goes on from" % meter.text
-    return text if failed <= 1 else "%s; given up after %d attempts in a row" % (text, failed)
+        text += f"; it had come to {meter.text}, which the next run goes on from"
+    return text if failed <= 1 else f"{text}; given up after {failed} attempts in a row"

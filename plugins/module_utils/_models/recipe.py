@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a made model is like, by what /api/show says of it, and what it should be like by its recipe. Pure functions.
 
-A manifest's digest cannot be told in advance, for the server writes parts of it. So the parts are compared: the weights
-by their digest, which stands in the Modelfile, and the settings as they are.
+A manifest's digest cannot be known in advance, for the server writes parts of it. So the parts are compared: the
+weights by their digest, which stands in the Modelfile, and the settings as they are.
 """
 
 from __future__ import annotations
@@ -34,14 +34,12 @@ class Look:
 
     def lines(self) -> t.List[str]:
         """For a diff."""
-        shown = ["weights: %s" % " ".join(sorted(one[:12] for one in self.weights))]
+        shown = ["weights: " + " ".join(sorted(one[:12] for one in self.weights))]
         for option in ("system", "template", "license"):
             text = getattr(self, option)
-            shown += ["%s: %s" % (option, line) for line in text.splitlines()]
-        shown += [
-            "parameter %s: %s" % (key, value) for key, values in sorted(self.parameters.items()) for value in values
-        ]
-        return shown + ["message of %s: %s" % message for message in self.messages]
+            shown += [f"{option}: {line}" for line in text.splitlines()]
+        shown += [f"parameter {key}: {value}" for key, values in sorted(self.parameters.items()) for value in values]
+        return shown + [f"message of {role}: {content}" for role, content in self.messages]
 
 
 def look(shown: Dict) -> Look:
@@ -67,7 +65,7 @@ def read_parameters(text: str) -> t.Dict[str, t.Tuple[str, ...]]:
     return {key: tuple(sorted(values)) for key, values in found.items()}
 
 
-def told_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[str, ...]]:
+def wanted_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[str, ...]]:
     """The same of a recipe."""
     found = {}
     for key, value in parameters.items():
@@ -76,72 +74,55 @@ def told_parameters(parameters: t.Mapping[str, t.Any]) -> t.Dict[str, t.Tuple[st
     return found
 
 
-def wished(recipe: Recipe, base: Look | None, files: t.Iterable[str], now: Look | None) -> Look:
+def wanted(recipe: Recipe, base: Look | None, files: t.Iterable[str], current: Look | None) -> Look:
     """What the recipe makes of its base, or of files with these digests.
 
-    What neither says is the server's choice, such as a template that it finds in a file: that is right as it is `now`.
+    What neither says is the server's choice, such as a template that it finds in a file: that is right as it is.
     """
-    given = told_parameters(recipe.parameters)
-    inherited: t.Mapping[str, t.Tuple[str, ...]]
-    if base is not None:
-        inherited = base.parameters
-    else:
-        inherited = {} if now is None else {key: value for key, value in now.parameters.items() if key not in given}
-    other = base or now
+    nothing = look({})
+    before, other = base or nothing, base or current or nothing
     licenses = "\n".join(recipe.license)
-    before = other.license if other else ""
-    # The server adds a licence to those of the base.
-    license_text = before if not licenses or licenses in before else "\n".join(filter(None, [before, licenses]))
-    if now is not None and licenses and licenses in now.license:
-        license_text = now.license
+    license_text = other.license
+    if current is not None and licenses and licenses in current.license:
+        license_text = current.license
+    elif licenses not in license_text:
+        # The server adds a licence to those of the base.
+        license_text = "\n".join(filter(None, [license_text, licenses]))
     return Look(
         weights=base.weights if base is not None else frozenset(files),
-        system=recipe.system or (base.system if base else ""),
-        template=recipe.template or (other.template if other else ""),
-        parameters={**inherited, **given},
+        system=recipe.system or before.system,
+        template=recipe.template or other.template,
+        parameters={**other.parameters, **wanted_parameters(recipe.parameters)},
         license=license_text,
-        messages=recipe.messages or (base.messages if base else ()),
+        messages=recipe.messages or before.messages,
     )
 
 
 def request(recipe: Recipe, files: t.Mapping[str, str]) -> Dict:
     """The recipe as the API takes it; `files` are digests by name."""
-    body: Dict = {}
-    if recipe.base is not None:
-        body["from"] = recipe.base.full
-    if files:
-        body["files"] = dict(files)
-    if recipe.system is not None:
-        body["system"] = recipe.system
-    if recipe.template is not None:
-        body["template"] = recipe.template
-    if recipe.parameters:
-        body["parameters"] = dict(recipe.parameters)
-    if recipe.license:
-        body["license"] = list(recipe.license)
-    if recipe.messages:
-        body["messages"] = [{"role": role, "content": content} for role, content in recipe.messages]
-    return body
+    body: Dict = {
+        "from": recipe.base and recipe.base.full,
+        "files": dict(files),
+        "system": recipe.system,
+        "template": recipe.template,
+        "parameters": dict(recipe.parameters),
+        "license": list(recipe.license),
+        "messages": [{"role": role, "content": content} for role, content in recipe.messages],
+    }
+    return {key: value for key, value in body.items() if value}
 
 
 def _read_value(text: str) -> str:
     """A value of Go's %#v in a form that `_text` has, too."""
-    if text.startswith('"'):
-        try:
-            return _text(json.loads(text))
-        except ValueError:
-            return _text(text[1:-1])
-    if text in ("true", "false"):
-        return text
     try:
-        return _text(float(text))
+        return _text(json.loads(text))
     except ValueError:
-        return _text(text)
+        return _text(text[1:-1] if text.startswith('"') else text)
 
 
 def _text(value: t.Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return "%.9g" % value
+        return f"{value:.9g}"
     return json.dumps(value)

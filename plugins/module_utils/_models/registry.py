@@ -28,16 +28,13 @@ class Registries:
         if name.host in self._silent:
             return None
         scheme = "http" if insecure else "https"
-        url = "%s://%s/v2/%s/%s/manifests/%s" % (scheme, name.host, name.namespace, name.model, name.tag)
+        url = f"{scheme}://{name.host}/v2/{name.namespace}/{name.model}/manifests/{name.tag}"
         try:
             answer = open_url(url, headers={"Accept": _MANIFEST}, timeout=_TIMEOUT, follow_redirects="safe")
             content = answer.read(_MOST_BYTES)
-        except HTTPError as error:
-            if error.code == 404:
+        except (OSError, ValueError) as error:
+            if isinstance(error, HTTPError) and error.code == 404:
                 return set()
-            self._silent.add(name.host)
-            return None
-        except (OSError, ValueError):
             self._silent.add(name.host)
             return None
         found = {hashlib.sha256(content).hexdigest()}

@@ -34,10 +34,8 @@ def keep(module: AnsibleModule, wanted: t.Sequence[Wanted], purge: bool = False)
     if module.params["retries"] < 0:
         raise BadInput(["retries: it must be 0 or more"])
     notes = Notes(module.params["progress"])
-    connected = connect(module)
-    container = connected.container if connected else None
+    client, container = connect(module)
     host = Host(free=models.free_space(container.models_folder if container else None), notes=notes)
-    client = connected.client if connected else None
     made = Made(module.params["made"])
     keeper = models.Keeper(client, host, module.check_mode, module.params["retries"], made=made)
     results = keeper.keep(wanted, purge)

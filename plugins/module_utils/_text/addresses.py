@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is an IP address. A pure function."""
+"""What is an IP address, and how a URL has one. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def bracketed(host: str) -> str:
+    """A name or address as a URL and the header Host have it."""
+    return f"[{host}]" if ":" in host else host

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import datetime
 import re
+import ssl
 import typing as t
 from dataclasses import dataclass
 
 # A certificate is renewed when less than this is left, or less than a third of its life.
 MARGIN = datetime.timedelta(days=30)
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
 _REFUSED_NAME = re.compile(r"^ *Domain: *(\S+)\n *Type: *(\S+)\n *Detail: *(.+)$", re.MULTILINE)
 # What certbot says around a reason.
@@ -26,29 +26,23 @@ _LONGEST_REASON = 600
 
 @dataclass(frozen=True)
 class Certificate:
-    """The certificate that is there."""
-
     names: t.FrozenSet[str]
     begins: datetime.datetime
     ends: datetime.datetime
 
 
-def _moment(text: str) -> datetime.datetime:
-    """Read a time as OpenSSL prints it, such as `Jun  1 12:00:00 2027 GMT`, whatever the locale."""
-    month, day, clock, year, _zone = text.split()
-    hour, minute, second = (int(part) for part in clock.split(":"))
-    moment = datetime.datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second)
-    return moment.replace(tzinfo=datetime.timezone.utc)
-
-
 def parse_certificate(text: str) -> Certificate:
     """Read what `openssl x509 -noout -startdate -enddate -ext subjectAltName` prints."""
-    begins = re.search(r"^notBefore=(.+)$", text, re.MULTILINE)
-    ends = re.search(r"^notAfter=(.+)$", text, re.MULTILINE)
-    if begins is None or ends is None:
+    dates = dict(re.findall(r"^(notBefore|notAfter)=(.+)$", text, re.MULTILINE))
+    if len(dates) < 2:
         raise ValueError("there are no dates")
+    # As OpenSSL prints a time, such as `Jun  1 12:00:00 2027 GMT`, whatever the locale.
+    begins, ends = (
+        datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(dates[name]), datetime.timezone.utc)
+        for name in ("notBefore", "notAfter")
+    )
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", text)
-    return Certificate(frozenset(n.lower() for n in names), _moment(begins.group(1)), _moment(ends.group(1)))
+    return Certificate(frozenset(name.lower() for name in names), begins, ends)
 
 
 def issuer_of(renewal: str) -> str:
@@ -64,18 +58,18 @@ def why_due(
     if present is None:
         return "there is no certificate yet"
     if issuer != directory:
-        return "the certificate is from %s" % (issuer or "another directory")
+        return f"the certificate is from {issuer or 'another directory'}"
     wanted = frozenset(name.lower() for name in names)
     if present.names != wanted:
-        return "the certificate is for %s" % ", ".join(sorted(present.names))
+        return "the certificate is for " + ", ".join(sorted(present.names))
     if present.ends - now <= min(MARGIN, (present.ends - present.begins) / 3):
-        return "the certificate ends at %s" % present.ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"the certificate ends at {present.ends:%Y-%m-%dT%H:%M:%SZ}"
     return ""
 
 
 def reason(output: str, errors: str) -> str:
     """What certbot says went wrong, in a line or two."""
-    refused = ["%s: %s" % (name, detail) for name, _kind, detail in _REFUSED_NAME.findall(output + "\n" + errors)]
+    refused = [f"{name}: {detail}" for name, _kind, detail in _REFUSED_NAME.findall(output + "\n" + errors)]
     if refused:
         said = "; ".join(refused)
     else:
@@ -139,4 +133,4 @@ def refusal(directory: str, output: str, errors: str) -> str:
     spoken = "Domain: " + said if _REFUSED_NAME.search(output + "\n" + errors) else said
     found = [(variable, advice) for pattern, variable, advice in _ADVICE if re.search(pattern, spoken)]
     variable, advice = found[0] if found else _OTHERWISE
-    return "%s: there is no certificate from %s: %s. %s" % (variable, directory, said.rstrip(". "), advice)
+    return f"{variable}: there is no certificate from {directory}: {said.rstrip('. ')}. {advice}"

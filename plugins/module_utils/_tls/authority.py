@@ -21,13 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     pem,
     time_problems,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls, wrap
-
-# _tls/pem says what is missing.
-try:
-    from cryptography.hazmat.primitives import serialization
-except ImportError:
-    serialization = None  # type: ignore[assignment]
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls
 
 CLIENT_CA = "ollama_gateway_client_ca"
 CLIENT_CRL = "ollama_gateway_client_crl"
@@ -39,12 +33,12 @@ def read_client_ca(data: bytes, now: datetime.datetime) -> tuple[list[t.Any], li
     texts = []
     for one in found:
         if not _may(one, "key_cert_sign", ca=True):
-            texts.append("%s is not that of a CA" % describe(one))
+            texts.append(f"{describe(one)} is not that of a CA")
         elif not any(issued_by(one, other) for other in found):
             # By default OpenSSL trusts no chain that ends before a root.
-            texts.append("the issuer of %s, %s, is missing; add it" % (describe(one), one.issuer.rfc4514_string()))
+            texts.append(f"the issuer of {describe(one)}, {one.issuer.rfc4514_string()}, is missing; add it")
         texts += time_problems(one, now)
-    return found, problems + ["%s: %s" % (CLIENT_CA, text) for text in texts]
+    return found, problems + [f"{CLIENT_CA}: {text}" for text in texts]
 
 
 def read_client_crl(
@@ -57,29 +51,31 @@ def read_client_crl(
     texts = []
     for one in found:
         if not any(_signed(one, authority) for authority in authorities):
-            texts.append("the list of %s is not signed by any CA of %s" % (_issuer(one), CLIENT_CA))
+            texts.append(f"the list of {_issuer(one)} is not signed by any CA of {CLIENT_CA}")
         elif one.last_update_utc > now:
-            texts.append("the list of %s is not valid before %s" % (_issuer(one), moment(one.last_update_utc)))
+            texts.append(f"the list of {_issuer(one)} is not valid before {moment(one.last_update_utc)}")
         elif one.next_update_utc is not None and one.next_update_utc < now:
-            text = "the list of %s had to be renewed by %s, and with it nginx would refuse every client certificate"
-            texts.append(text % (_issuer(one), moment(one.next_update_utc)))
+            texts.append(
+                f"the list of {_issuer(one)} had to be renewed by {moment(one.next_update_utc)}, and with it nginx "
+                "would refuse every client certificate"
+            )
     for authority in authorities:
         if not any(_signed(one, authority) for one in found):
-            text = (
-                "there is no list of the CA of %s, and without one nginx would refuse every client certificate below it"
+            texts.append(
+                f"there is no list of the CA of {describe(authority)}, and without one nginx would refuse every client "
+                "certificate below it"
             )
-            texts.append(text % describe(authority))
         elif not _may(authority, "crl_sign"):
-            texts.append("%s may not sign revocation lists, by its key usage" % describe(authority))
-    return found, problems + ["%s: %s" % (CLIENT_CRL, text) for text in texts]
+            texts.append(f"{describe(authority)} may not sign revocation lists, by its key usage")
+    return found, problems + [f"{CLIENT_CRL}: {text}" for text in texts]
 
 
 def ca_text(found: t.Iterable[t.Any]) -> str:
-    return "".join(pem(one) for one in found)
+    return pem(found)
 
 
 def crl_text(found: t.Iterable[t.Any]) -> str:
-    return "".join(wrap("X509 CRL", one.public_bytes(serialization.Encoding.DER)) for one in found)
+    return pem(found)
 
 
 def _may(one: t.Any, use: str, ca: bool = False) -> bool:

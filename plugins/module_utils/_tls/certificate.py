@@ -9,8 +9,6 @@ import datetime
 import ipaddress
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import wrap
-
 # _tls/pem says what is missing.
 try:
     from cryptography import x509
@@ -47,10 +45,10 @@ def leaf_problems(leaf: t.Any) -> list[str]:
 
 def time_problems(one: t.Any, now: datetime.datetime) -> list[str]:
     if one.not_valid_after_utc < now:
-        return ["%s expired on %s" % (describe(one), moment(one.not_valid_after_utc))]
+        return [f"{describe(one)} expired on {moment(one.not_valid_after_utc)}"]
     if one.not_valid_before_utc > now:
-        text = "%s is not valid before %s, and it is %s on the controller"
-        return [text % (describe(one), moment(one.not_valid_before_utc), moment(now))]
+        begins = moment(one.not_valid_before_utc)
+        return [f"{describe(one)} is not valid before {begins}, and it is {moment(now)} on the controller"]
     return []
 
 
@@ -59,13 +57,10 @@ def weak_problems(one: t.Any) -> list[str]:
     problems = []
     key = one.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
-        text = "%s has an RSA key of %d bits, and must have %d at least"
-        problems.append(text % (describe(one), key.key_size, SMALLEST_RSA))
+        problems.append(f"{describe(one)} has an RSA key of {key.key_size} bits, and must have {SMALLEST_RSA} at least")
     weak = _WEAK.get(one.signature_algorithm_oid.dotted_string)
     if weak:
-        problems.append(
-            "%s is signed with %s, which clients refuse; get one signed with SHA-256" % (describe(one), weak)
-        )
+        problems.append(f"{describe(one)} is signed with {weak}, which clients refuse; get one signed with SHA-256")
     return problems
 
 
@@ -85,9 +80,11 @@ def uncovered(names: t.Iterable[str], certificate: t.Any) -> list[str]:
 
 def same_names(names: t.Iterable[str], certificate: t.Any) -> bool:
     """Whether the certificate is for these names and addresses and no others, however they are written."""
-    return {str(_address(one) or one.lower()) for one in names} == {
-        str(_address(one) or one.lower()) for one in names_of(certificate)
-    }
+    return _canonical(names) == _canonical(names_of(certificate))
+
+
+def _canonical(names: t.Iterable[str]) -> set[str]:
+    return {str(_address(one) or one.lower()) for one in names}
 
 
 def _covers(own: str, name: str) -> bool:
@@ -134,12 +131,13 @@ def extension(item: t.Any, name: str) -> t.Any:
 
 def describe(one: t.Any) -> str:
     subject = one.subject.rfc4514_string()
-    return "the certificate %s" % (subject or "without subject, serial number %x" % one.serial_number)
+    return "the certificate %s" % (subject or f"without subject, serial number {one.serial_number:x}")
 
 
 def moment(value: datetime.datetime) -> str:
     return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def pem(one: t.Any) -> str:
-    return wrap("CERTIFICATE", one.public_bytes(serialization.Encoding.DER))
+def pem(found: t.Iterable[t.Any]) -> str:
+    """Certificates or revocation lists as text."""
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in found)

@@ -25,7 +25,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     uncovered,
     weak_problems,
 )
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key, wrap
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_private_key
 
 # _tls/pem says what is missing.
 try:
@@ -49,9 +49,9 @@ class Server:
     @property
     def pem(self) -> str:
         """The private key in PKCS #8, then the chain. A secret."""
-        der, pkcs8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
-        key = self.key.private_bytes(der, pkcs8, serialization.NoEncryption())
-        return wrap("PRIVATE KEY", key) + "".join(pem(one) for one in self.chain)
+        encoding, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        key = self.key.private_bytes(encoding, pkcs8, serialization.NoEncryption())
+        return str(key.decode()) + pem(self.chain)
 
     @property
     def names(self) -> list[str]:
@@ -86,12 +86,12 @@ def read_server(
             chain, more, warnings = put_in_order(leaf, found)
             problems += more
         else:
-            which = "the certificate" if len(found) == 1 else "any of the %d certificates" % len(found)
-            problems.append("%s: it does not belong to %s of %s" % (PRIVATE_KEY, which, CERTIFICATE))
+            which = "the certificate" if len(found) == 1 else f"any of the {len(found)} certificates"
+            problems.append(f"{PRIVATE_KEY}: it does not belong to {which} of {CERTIFICATE}")
     texts = leaf_problems(leaf)
     for one in chain:
         texts += [*time_problems(one, now), *weak_problems(one)]
-    problems += ["%s: %s" % (CERTIFICATE, text) for text in texts]
+    problems += [f"{CERTIFICATE}: {text}" for text in texts]
     missing = uncovered(names, leaf)
     if missing and names_of(leaf):
         text = "%s: the certificate is not for %s, but for %s; leave out the name or get a certificate for it"
@@ -103,10 +103,7 @@ def read_server(
 
 def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], list[str], list[str]]:
     """The chain from the leaf on without its root, problems with what is not of it, warnings of what was put right."""
-    rest: list[t.Any] = []
-    for one in given:
-        if one != leaf and one not in rest:
-            rest.append(one)
+    rest = [one for one in dict.fromkeys(given) if one != leaf]
     chain, roots = [leaf], []
     while True:
         issuers = [one for one in rest if not self_signed(chain[-1]) and issued_by(chain[-1], one)]
@@ -119,14 +116,16 @@ def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], li
         if not others:
             break
         chain.append(others[0])
-    text = "%s: %s is not part of the chain that begins at the private key's own; remove it"
-    problems = [text % (CERTIFICATE, describe(one)) for one in rest]
+    problems = [
+        f"{CERTIFICATE}: {describe(one)} is not part of the chain that begins at the private key's own; remove it"
+        for one in rest
+    ]
     warnings = []
     if [one for one in given if one not in roots] != chain and not problems:
-        warnings.append("%s: the order of its certificates was repaired: the server's own comes first" % CERTIFICATE)
+        warnings.append(f"{CERTIFICATE}: the order of its certificates was repaired: the server's own comes first")
     for root in roots:
-        text = "%s: the chain was repaired: %s is a root, which clients have themselves, and is left out"
-        warnings.append(text % (CERTIFICATE, describe(root)))
+        text = f"{describe(root)} is a root, which clients have themselves, and is left out"
+        warnings.append(f"{CERTIFICATE}: the chain was repaired: {text}")
     return chain, problems, warnings
 
 
@@ -135,6 +134,6 @@ def _soon(chain: t.Iterable[t.Any], now: datetime.datetime, days: int) -> list[s
     for one in chain:
         left = one.not_valid_after_utc - now
         if left < datetime.timedelta(days=days):
-            text = "%s: %s expires on %s, in %d days"
-            warnings.append(text % (CERTIFICATE, describe(one), moment(one.not_valid_after_utc), left.days))
+            end = moment(one.not_valid_after_utc)
+            warnings.append(f"{CERTIFICATE}: {describe(one)} expires on {end}, in {left.days} days")
     return warnings

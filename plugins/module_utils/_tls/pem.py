@@ -9,10 +9,8 @@ No message quotes what was read, since it may be a private key.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary
 
@@ -23,21 +21,23 @@ except ImportError:
     x509 = None  # type: ignore[assignment]
 
 BEGIN = "-----BEGIN "
-KEY_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+KEY_LABELS = (b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY")
 
 # White space may be of any kind: text in YAML loses its line breaks easily.
 # None reaches over the beginning of another one, which many beginnings without an end would make slow to find out.
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----((?:(?!-----BEGIN ).)*?)-----END \1-----", re.DOTALL)
-_NAMES = {"CERTIFICATE": "a certificate", "X509 CRL": "a revocation list"}
+_NAMES = {
+    b"CERTIFICATE": "a certificate",
+    b"CERTIFICATE REQUEST": "a request for a certificate",
+    b"PUBLIC KEY": "a public key",
+    b"X509 CRL": "a revocation list",
+    **dict.fromkeys(KEY_LABELS, "a private key"),
+}
+_OTHER = "PEM of another kind"
 
 
-@dataclass(frozen=True)
-class Block:
-    """One BEGIN ... END; `content` is None if it cannot be decoded."""
-
-    label: str
-    content: t.Optional[bytes] = field(repr=False)
-    encrypted: bool
+# A label, and what stands below it.
+Blocks = t.List[t.Tuple[bytes, bytes]]
 
 
 def require_cryptography() -> None:
@@ -49,33 +49,17 @@ def require_cryptography() -> None:
         )
 
 
-def read_blocks(data: bytes) -> list[Block]:
-    return [_block(match.group(1).decode(), match.group(2)) for match in _BLOCK.finditer(data)]
-
-
-def _block(label: str, body: bytes) -> Block:
-    encrypted = b"ENCRYPTED" in body or label.startswith("ENCRYPTED")
-    try:
-        return Block(label, base64.b64decode(b"".join(body.split()), validate=True), encrypted)
-    except binascii.Error:
-        return Block(label, None, encrypted)
-
-
-def wrap(label: str, content: bytes) -> str:
-    text = base64.b64encode(content).decode()
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    return "\n".join(["-----BEGIN %s-----" % label, *lines, "-----END %s-----" % label, ""])
+def _decode(body: bytes) -> bytes:
+    return base64.b64decode(b"".join(body.split()), validate=True)
 
 
 def read_certificates(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
     """The certificates, in the order of the text; a private key beside them is left alone."""
-    require_cryptography()
-    return _read(data, variable, "CERTIFICATE", _load_certificate)
+    return _read(data, variable, b"CERTIFICATE", _load_certificate)
 
 
 def read_crls(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
-    require_cryptography()
-    return _read(data, variable, "X509 CRL", x509.load_der_x509_crl)
+    return _read(data, variable, b"X509 CRL", lambda content: x509.load_der_x509_crl(content))
 
 
 def _load_certificate(content: bytes) -> t.Any:
@@ -84,51 +68,52 @@ def _load_certificate(content: bytes) -> t.Any:
     return certificate
 
 
-def _read(data: bytes, variable: str, label: str, load: t.Callable[[bytes], t.Any]) -> tuple[list[t.Any], list[str]]:
-    blocks = read_blocks(data)
-    wanted = [block for block in blocks if block.label == label]
+def _read(data: bytes, variable: str, label: bytes, load: t.Callable[[bytes], t.Any]) -> tuple[list[t.Any], list[str]]:
+    require_cryptography()
+    blocks: Blocks = _BLOCK.findall(data)
+    wanted = [body for kind, body in blocks if kind == label]
     problem = _no_pem(data, blocks)
     if problem or not wanted:
-        problem = problem or "it holds %s, and not %s" % (_what(blocks[0].label), _NAMES[label])
-        return [], ["%s: %s" % (variable, problem)]
+        problem = problem or f"it holds {_NAMES.get(blocks[0][0], _OTHER)}, and not {_NAMES[label]}"
+        return [], [f"{variable}: {problem}"]
     found = []
     problems = []
-    for number, block in enumerate(wanted, 1):
+    for number, body in enumerate(wanted, 1):
         try:
-            item = load(block.content or b"")
+            item = load(_decode(body))
             # Fields are read late; what is damaged shall be seen here.
             str([item.issuer, getattr(item, "subject", ""), [one.value for one in item.extensions]])
             found.append(item)
         except Exception:  # cryptography has many kinds of it
-            place = "" if len(wanted) == 1 else " number %d" % number
-            problems.append("%s: %s%s is damaged and cannot be read" % (variable, _NAMES[label], place))
+            place = "" if len(wanted) == 1 else f" number {number}"
+            problems.append(f"{variable}: {_NAMES[label]}{place} is damaged and cannot be read")
     return found, problems
 
 
 def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
     """The only private key of the text; certificates beside it are left alone."""
     require_cryptography()
-    blocks = read_blocks(data)
-    keys = [block for block in blocks if block.label in KEY_LABELS]
+    blocks: Blocks = _BLOCK.findall(data)
+    keys = [(label, body) for label, body in blocks if label in KEY_LABELS]
     problem = _no_pem(data, blocks)
     if problem:
         pass
     elif not keys:
-        problem = "it holds %s, and not a private key" % _what(blocks[0].label)
+        problem = f"it holds {_NAMES.get(blocks[0][0], _OTHER)}, and not a private key"
     elif len(keys) > 1:
-        problem = "it holds %d private keys; leave the one that belongs to the certificate" % len(keys)
-    elif keys[0].encrypted:
+        problem = f"it holds {len(keys)} private keys; leave the one that belongs to the certificate"
+    elif b"ENCRYPTED" in b"".join(keys[0]):
         problem = "the private key has a passphrase, and must be without one, since nginx starts unattended; remove it "
         problem += "with openssl pkey, and protect the file with ansible-vault instead"
     else:
         try:
-            return load_der_private_key(keys[0].content or b"", None), []
+            return load_der_private_key(_decode(keys[0][1]), None), []
         except Exception:  # cryptography has many kinds of it
             problem = "the private key is damaged, or of a kind that is unknown here"
-    return None, ["%s: %s" % (variable, problem)]
+    return None, [f"{variable}: {problem}"]
 
 
-def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
+def _no_pem(data: bytes, blocks: Blocks) -> str | None:
     if len(blocks) < data.count(BEGIN.encode()):
         return "it is damaged: a line -----BEGIN ...----- has no -----END ...----- of its own"
     if blocks:
@@ -137,14 +122,4 @@ def _no_pem(data: bytes, blocks: list[Block]) -> str | None:
         return "it is empty"
     # DER and PKCS #12 begin with an ASN.1 sequence.
     hint = "; it may be DER or PKCS #12, which openssl can convert" if data[:1] == b"\x30" else ""
-    return "it is not PEM, which begins with -----BEGIN%s" % hint
-
-
-def _what(label: str) -> str:
-    if label in _NAMES:
-        return _NAMES[label]
-    if label in KEY_LABELS:
-        return "a private key"
-    return {"CERTIFICATE REQUEST": "a request for a certificate", "PUBLIC KEY": "a public key"}.get(
-        label, "PEM of another kind"
-    )
+    return f"it is not PEM, which begins with -----BEGIN{hint}"

@@ -46,12 +46,10 @@ def why_due(
     if not issued_by(leaf, issuers[0]):
         return "another CA signed the certificate there"
     if leaf_problems(leaf) or not same_names(names, leaf):
-        return "the certificate there is for %s" % (", ".join(names_of(leaf)) or "nobody")
+        return f"the certificate there is for {', '.join(names_of(leaf)) or 'nobody'}"
     if leaf.not_valid_before_utc > now or leaf.not_valid_after_utc < now + datetime.timedelta(days=days):
-        return "the certificate there is good from %s until %s" % (
-            moment(leaf.not_valid_before_utc),
-            moment(leaf.not_valid_after_utc),
-        )
+        good = f"{moment(leaf.not_valid_before_utc)} until {moment(leaf.not_valid_after_utc)}"
+        return f"the certificate there is good from {good}"
     return None
 
 

@@ -46,15 +46,17 @@ _KNOWN = {alias.lower(): name for name, oid, others in _ATTRIBUTES for alias in 
 
 _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
 _HEX = re.compile(r"#([0-9A-Fa-f]{2})+\Z")
+# A byte in hexadecimal, a sign behind a backslash, or one that needs none.
+_SIGN = re.compile(r'\\([0-9A-Fa-f]{2})|\\([ "#+,;<=>\\])|([^\\";<>\0])', re.DOTALL)
 _EXAMPLE = "such as CN=alice,O=Example"
 
 
 def subject(text: str) -> str:
     """The canonical form of an RFC 4514 subject; raises ValueError with what is wrong."""
     if not isinstance(text, str) or not text.strip():
-        raise ValueError("a subject must be text %s" % _EXAMPLE)
+        raise ValueError(f"a subject must be text {_EXAMPLE}")
     if text.lstrip().startswith("/"):
-        raise ValueError("a subject is written with commas, the most specific part first, %s" % _EXAMPLE)
+        raise ValueError(f"a subject is written with commas, the most specific part first, {_EXAMPLE}")
     parts = []
     for part in _split(text, ","):
         attributes = [_attribute(one) for one in _split(part, "+")]
@@ -80,14 +82,14 @@ def _attribute(text: str) -> tuple[bytes, str]:
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.lstrip(" ")
     if not equals or not name:
-        raise ValueError("each part of a subject must be name=value, %s; a comma in a value is written \\," % _EXAMPLE)
+        raise ValueError(f"each part of a subject must be name=value, {_EXAMPLE}; a comma in a value is written \\,")
     known = _KNOWN.get(name.lower())
     if known is None:
         return _unknown(name, value.strip())
     content = _unescape(value, known)
     if not content:
-        raise ValueError("%s has no value in the subject" % known)
-    return _der(OIDS[known], b"\x0c" + _length(content) + content), "%s=%s" % (known, _escape(content))
+        raise ValueError(f"{known} has no value in the subject")
+    return _der(OIDS[known], b"\x0c" + _length(content) + content), f"{known}={_escape(content)}"
 
 
 def _unknown(name: str, value: str) -> tuple[bytes, str]:
@@ -96,35 +98,31 @@ def _unknown(name: str, value: str) -> tuple[bytes, str]:
         message = "a subject has an attribute that is unknown; known are %s, and numbers such as 1.2.3.4=#0C0161"
         raise ValueError(message % ", ".join(OIDS))
     if not _HEX.match(value):
-        raise ValueError("the value of %s must be # and its DER in hexadecimal, as openssl prints it" % name)
-    return _der(name, bytes.fromhex(value[1:])), "%s=%s" % (name, value.upper())
+        raise ValueError(f"the value of {name} must be # and its DER in hexadecimal, as openssl prints it")
+    return _der(name, bytes.fromhex(value[1:])), f"{name}={value.upper()}"
 
 
 def _unescape(value: str, name: str) -> bytes:
     """The UTF-8 of what the value stands for (RFC 4514, section 2.4)."""
-    found = b""
-    rest = value
-    kept = 0  # what trailing spaces are not cut from
     if value.startswith("#") and value.strip() != "#":
-        raise ValueError("the value of %s begins with #; write \\# before a value that does" % name)
-    while rest:
-        escape = re.match(r"\\(?:([0-9A-Fa-f]{2})|([ \"#+,;<=>\\]))", rest)
-        if escape:
-            found += bytes.fromhex(escape.group(1)) if escape.group(1) else escape.group(2).encode()
-            rest, kept = rest[escape.end() :], len(found)
-        elif rest[0] in '\\";<>\0':
-            raise ValueError('the value of %s has a sign that needs a backslash before it: one of \\ " ; < >' % name)
-        else:
-            try:
-                found += rest[0].encode()
-            except UnicodeEncodeError:
-                raise ValueError("the value of %s has a sign that UTF-8 cannot express" % name) from None
-            rest = rest[1:]
+        raise ValueError(f"the value of {name} begins with #; write \\# before a value that does")
+    # Behind `kept`, trailing spaces are cut.
+    found, at, kept = b"", 0, 0
+    while at < len(value):
+        sign = _SIGN.match(value, at)
+        if not sign:
+            raise ValueError(f'the value of {name} has a sign that needs a backslash before it: one of \\ " ; < >')
+        byte, escaped, plain = sign.groups()
+        try:
+            found += bytes.fromhex(byte) if byte else (escaped or plain).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the value of {name} has a sign that UTF-8 cannot express") from None
+        at, kept = sign.end(), kept if plain else len(found)
     found = found[:kept] + found[kept:].rstrip(b" ")
     try:
         found.decode()
     except UnicodeDecodeError:
-        raise ValueError("the value of %s is no UTF-8 where it has bytes in hexadecimal" % name) from None
+        raise ValueError(f"the value of {name} is no UTF-8 where it has bytes in hexadecimal") from None
     return found
 
 
@@ -138,7 +136,7 @@ def _escape(content: bytes) -> str:
         if sign in ',+"\\<>;' or (sign == " " and (first or at == last)) or (sign == "#" and first):
             shown += "\\" + sign
         elif byte < 0x20 or byte > 0x7E:
-            shown += "\\%02X" % byte
+            shown += f"\\{byte:02X}"
         else:
             shown += sign
     return shown

@@ -98,23 +98,6 @@ def got(answer: Answer, expects: Expectation, held: bool) -> str:
     return "in" if let_in else str(answer.status or "nothing")
 
 
-UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)
-
-REFUSED = Expectation("401 or another refusal", _is_refused)
-
-JUDGED = Expectation("nothing that was let through", _is_judged)
-
-UNKNOWN = Expectation("404, there is no such route", _is_unknown)
-
-FORBIDDEN = Expectation("403", lambda answer: answer.statuses == [403])
-
-SERVED = Expectation("an answer of Ollama", _is_served, lets_in=True)
-
-TURNED_AWAY = Expectation(
-    "400, 401, 404, 405 or 421", lambda answer: len(answer.statuses) == 1 and answer.status in (400, 401, 404, 405, 421)
-)
-
-
 def _is_closed(answer: Answer) -> bool:
     """Who takes the connection and says nothing in time may be slow: only an end shows that it is no server of HTTP."""
     if not answer.connected or answer.statuses == [401]:
@@ -122,4 +105,16 @@ def _is_closed(answer: Answer) -> bool:
     return not answer.timed_out and not answer.raw.startswith(b"HTTP/")
 
 
+def one_of(text: str, *statuses: int) -> Expectation:
+    """One answer, with one of these statuses."""
+    return Expectation(text, lambda answer: len(answer.statuses) == 1 and answer.status in statuses)
+
+
+UNAUTHORIZED = Expectation("401 with WWW-Authenticate", _is_401)
+REFUSED = Expectation("401 or another refusal", _is_refused)
+JUDGED = Expectation("nothing that was let through", _is_judged)
+UNKNOWN = Expectation("404, there is no such route", _is_unknown)
+FORBIDDEN = one_of("403", 403)
+SERVED = Expectation("an answer of Ollama", _is_served, lets_in=True)
+TURNED_AWAY = one_of("400, 401, 404, 405 or 421", 400, 401, 404, 405, 421)
 CLOSED = Expectation("no connection, no answer of HTTP, or 401", _is_closed)

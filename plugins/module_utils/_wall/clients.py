@@ -67,7 +67,7 @@ def make_up(
         # Passwords do not expire.
         if "basic" in kinds and name != "expired":
             entry["password"] = secrets.token_urlsafe(32)
-            credentials.append(dict(about, kind="basic", value="%s:%s" % (client, entry["password"])))
+            credentials.append(dict(about, kind="basic", value=f"{client}:{entry['password']}"))
         if "keys" in entry or "password" in entry:
             clients.append(entry)
     kept = [client for client in clients if client["name"] != PREFIX + "revoked"]
@@ -78,7 +78,7 @@ def rights_files(clients: t.Sequence[Entry], engine: str) -> dict[str, str]:
     """The files of what they may do, by their paths below the folder of a gateway's clients."""
     outcome, allowed = rights.update(None, sound_clients(clients, Rules(scheme=_SCHEME, keys=True)), purge=True)
     scopes = rights.scope_files(allowed) if engine == "nginx" else {}
-    return {"clients.json": outcome.text, **{"scopes/%s" % name: content for name, content in scopes.items()}}
+    return {"clients.json": outcome.text, **{f"scopes/{name}": content for name, content in scopes.items()}}
 
 
 def credential_files(clients: t.Sequence[Entry], kinds: t.Sequence[str], now: datetime.datetime) -> dict[str, str]:

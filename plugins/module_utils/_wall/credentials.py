@@ -19,9 +19,9 @@ class Credential:
     name: str
     kind: str
     value: str = field(repr=False)
-    scopes: t.Tuple[str, ...]
+    scopes: t.Sequence[str]
     valid: bool
-    models: t.Tuple[str, ...] = ()
+    models: t.Sequence[str] = ()
 
     @property
     def encoded(self) -> bytes:
@@ -30,10 +30,10 @@ class Credential:
 
     def header(self) -> Header:
         scheme = self.kind.capitalize()
-        return Header("Authorization", scheme.encode() + b" " + self.encoded, "%s <%s>" % (scheme, self.name))
+        return Header("Authorization", scheme.encode() + b" " + self.encoded, f"{scheme} <{self.name}>")
 
     def api_key(self) -> Header:
-        return Header("x-api-key", self.value.encode(), "<%s>" % self.name)
+        return Header("x-api-key", self.value.encode(), f"<{self.name}>")
 
     def may(self, scope: str) -> bool:
         return scope == "any" or scope in self.scopes or "admin" in self.scopes
@@ -93,7 +93,7 @@ def malformed(credential: Credential) -> list[tuple[str, Header]]:
     }
     values.update(_malformed_basic(credential) if credential.kind == "basic" else _malformed_bearer(credential))
     return [
-        (name, Header("Authorization", value, "<%s, spelled with %s>" % (credential.name, name)))
+        (name, Header("Authorization", value, f"<{credential.name}, spelled with {name}>"))
         for name, value in values.items()
     ]
 

@@ -32,21 +32,21 @@ def create_command(live: Container, clients: str, name: str, network: str, secon
     It has clients of its own, publishes no port and ends by itself after `seconds`.
     """
     config, host = live["Config"], live["HostConfig"]
-    options = ["--name=%s" % name, "--label=%s" % LABEL, "--network=%s" % network]
-    options += ["--rm", "--pull=never", "--no-healthcheck", "--user=%s" % config["User"]]
+    options = [f"--name={name}", f"--label={LABEL}", f"--network={network}"]
+    options += ["--rm", "--pull=never", "--no-healthcheck", "--user=" + config["User"]]
     options += ["--read-only"] if host["ReadonlyRootfs"] else []
-    options += ["--memory=%d" % host["Memory"]] if host["Memory"] else []
-    options += ["--cpus=%s" % (host["NanoCpus"] / 1e9)] if host["NanoCpus"] else []
-    options += ["--cap-drop=%s" % one for one in host["CapDrop"] or []]
-    options += ["--security-opt=%s" % one for one in host["SecurityOpt"] or []]
+    options += [f"--memory={host['Memory']}"] if host["Memory"] else []
+    options += [f"--cpus={host['NanoCpus'] / 1e9}"] if host["NanoCpus"] else []
+    options += [f"--cap-drop={one}" for one in host["CapDrop"] or []]
+    options += [f"--security-opt={one}" for one in host["SecurityOpt"] or []]
     options += ["--tmpfs=%s:%s" % one for one in (host["Tmpfs"] or {}).items()]
-    options += ["--ulimit=%s=%d:%d" % (one["Name"], one["Soft"], one["Hard"]) for one in host.get("Ulimits") or []]
+    options += [f"--ulimit={one['Name']}={one['Soft']}:{one['Hard']}" for one in host.get("Ulimits") or []]
     options += ["--sysctl=%s=%s" % one for one in (host.get("Sysctls") or {}).items()]
-    options += ["--env=%s" % one for one in config.get("Env") or []]
+    options += [f"--env={one}" for one in config.get("Env") or []]
     # A volume of the image's own is made anew.
     for mount in (one for one in live["Mounts"] if one["Type"] == "bind"):
         source = clients if mount["Destination"] == CLIENTS else mount["Source"]
-        options.append("--volume=%s:%s:ro" % (source, mount["Destination"]))
+        options.append(f"--volume={source}:{mount['Destination']}:ro")
     program = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]
     within = ["-c", _SCRIPT, "wall", "--kill-after=10", str(seconds)]
     return ["create", *options, "--entrypoint=bash", live["Image"], *within, *program]
@@ -58,15 +58,15 @@ def wrong_mounts(live: Container, folder: str, proc: Path = Path("/proc")) -> li
     mounts = {mount["Destination"]: mount for mount in live["Mounts"]}
     wrong = []
     for name in (*CONFIGURATION, "clients"):
-        source, inside = os.path.join(folder, name), "%s/%s" % (INSIDE, name)
+        source, inside = os.path.join(folder, name), f"{INSIDE}/{name}"
         mount = mounts.get(inside)
         if mount is None or mount["Source"] != source:
-            wrong.append("%s in the running gateway is not %s" % (inside, source))
+            wrong.append(f"{inside} in the running gateway is not {source}")
         elif mount["RW"]:
-            wrong.append("the running gateway can write to %s" % source)
+            wrong.append(f"the running gateway can write to {source}")
         # A folder that was replaced has the same path, and the gateway still sees the old one.
         elif not os.path.samefile(source, str(root) + inside):
-            wrong.append("%s was replaced since the gateway was started" % source)
+            wrong.append(f"{source} was replaced since the gateway was started")
     return wrong
 
 

@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
+
 # Enough to judge an answer, and to show its beginning.
 _MOST_BYTES = 65536
 # What Host says, unless the gateway has a name of its own.
@@ -33,7 +35,7 @@ class Header:
     shown: str = ""
 
     def text(self) -> str:
-        return "%s: %s" % (self.name, self.shown or _printable(self.value))
+        return f"{self.name}: {self.shown or _printable(self.value)}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Answer:
             return self.error or "nothing, the connection was closed"
         text = self.raw
         if text[:1] == b"\x16" and text[5:6] == b"\x02":
-            return "a ServerHello, version %s" % text[9:11].hex()
+            return f"a ServerHello, version {text[9:11].hex()}"
         for secret in secrets:
             text = text.replace(secret, b"<a credential>")
         return _printable(text[:400])
@@ -81,8 +83,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
-
     host: str
     port: int
     tls: bool = False
@@ -90,7 +90,7 @@ class Address:
     @property
     def name(self) -> str:
         """As a URL and the header Host write it."""
-        return "%s:%d" % ("[%s]" % self.host if ":" in self.host else self.host, self.port)
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 def read_url(url: str) -> Address:
@@ -117,7 +117,7 @@ def request(
         fields.append(Header("Content-Length", b"%d" % len(body)))
     if close:
         fields.append(Header("Connection", b"close"))
-    line = "%s %s %s" % (method, target, version)
+    line = f"{method} {target} {version}"
     lines = [line.encode("utf-8", "surrogateescape"), *(one.name.encode() + b": " + one.value for one in fields)]
     shown = [_printable(lines[0]), *(one.text() for one in fields), "", _printable(body)]
     return Request(b"\r\n".join(lines) + b"\r\n\r\n" + body, "\n".join(shown).strip())
@@ -131,7 +131,7 @@ def join(*requests: Request) -> Request:
 def named(sent: Request, name: str) -> Request:
     """The same with this name in the header Host, where it has the usual one."""
     raw = sent.raw.replace(b"\r\nHost: %s\r\n" % HOST.encode(), b"\r\nHost: %s\r\n" % name.encode())
-    return Request(raw, re.sub("^Host: %s$" % HOST, lambda _found: "Host: %s" % name, sent.shown, flags=re.MULTILINE))
+    return Request(raw, re.sub(f"^Host: {HOST}$", lambda _found: f"Host: {name}", sent.shown, flags=re.MULTILINE))
 
 
 def send(
@@ -164,7 +164,7 @@ def send(
     except socket.timeout:
         if not connected:
             return Answer(b"", "no connection within %g seconds" % (to_connect or timeout), True, connected=False)
-        return Answer(received, "nothing within %g seconds" % timeout, timed_out=True)
+        return Answer(received, f"nothing within {timeout:g} seconds", timed_out=True)
     except OSError as error:
         # OpenSSL's names of what the other side said.
         alerted = str(getattr(error, "reason", "")).startswith(("SSLV3_ALERT", "TLSV1"))
@@ -174,5 +174,5 @@ def send(
 
 def _printable(value: bytes) -> str:
     text = value.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    text = "".join(sign if sign == "\n" or sign.isprintable() else "\\x%02x" % ord(sign) for sign in text)
-    return text if len(text) <= 600 else "%s... (%d characters)" % (text[:200], len(text))
+    text = "".join(sign if sign == "\n" or sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+    return text if len(text) <= 600 else f"{text[:200]}... ({len(text)} characters)"

@@ -18,10 +18,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import
 _NOBODY = b""
 
 
-class Unusable(GatehouseError):
-    """A certificate that was given is none."""
-
-
 @dataclass(frozen=True)
 class Link:
     """A way to a server: plain without a `context`, otherwise TLS that asks for `name` (SNI), if that is no address.
@@ -70,13 +66,10 @@ class Links:
     usual: Link
 
 
-def plain(address: Address) -> Links:
-    link = Link(address)
-    return Links(link, link, link)
-
-
-def secure(address: Address, name: str, certificate: str | None, ca_file: str | None, timeout: float) -> Links:
-    """By TLS, with the certificate in this file or else one that a CA vouches for. Raises Unusable if there is none."""
+def links(address: Address, name: str, certificate: str | None, ca_file: str | None, timeout: float) -> Links:
+    """Plainly, or by TLS with the certificate in this file or else one that a CA vouches for. Raises GatehouseError."""
+    if not address.tls:
+        return Links(*[Link(address)] * 3)
     asked = Link(address, _context(), name)
     if certificate:
         pinned = replace(asked, certificate=first_certificate(certificate))
@@ -84,7 +77,7 @@ def secure(address: Address, name: str, certificate: str | None, ca_file: str | 
     try:
         proving = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise Unusable("ca_file: %s: no certificates can be read from it: %s" % (ca_file, error.strerror)) from None
+        raise GatehouseError(f"ca_file: {ca_file}: no certificates can be read from it: {error.strerror}") from None
     first = replace(asked, context=proving)
     try:
         presented = first.presented(timeout)
@@ -95,7 +88,7 @@ def secure(address: Address, name: str, certificate: str | None, ca_file: str | 
 
 
 def with_client_certificate(link: Link, pem: str) -> Link:
-    """The same, with a certificate and key of a client. Raises Unusable if they are none."""
+    """The same, with a certificate and key of a client. Raises GatehouseError if they are none."""
     context = _context()
     # Only a file will do; it is for nobody else, and gone at once.
     with tempfile.NamedTemporaryFile("w") as file:
@@ -104,12 +97,12 @@ def with_client_certificate(link: Link, pem: str) -> Link:
         try:
             context.load_cert_chain(file.name)
         except (OSError, ValueError):
-            raise Unusable("client_certificate: it must be a certificate and its private key, as PEM") from None
+            raise GatehouseError("client_certificate: it must be a certificate and its private key, as PEM") from None
     return replace(link, context=context)
 
 
 def first_certificate(path: str) -> bytes:
-    """The first certificate of a PEM file, as DER. The file may hold a key: nothing of it is told. Raises Unusable."""
+    """The first certificate of a PEM file, as DER. Nothing is told of a key beside it. Raises GatehouseError."""
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     try:
         with open(path, encoding="utf-8") as file:
@@ -120,9 +113,9 @@ def first_certificate(path: str) -> bytes:
             raise ValueError
         return found
     except OSError as error:
-        raise Unusable("certificate: %s: it cannot be read: %s" % (path, error.strerror)) from None
+        raise GatehouseError(f"certificate: {path}: it cannot be read: {error.strerror}") from None
     except ValueError:
-        raise Unusable("certificate: %s: there is none in it" % path) from None
+        raise GatehouseError(f"certificate: {path}: there is none in it") from None
 
 
 def _context() -> ssl.SSLContext:

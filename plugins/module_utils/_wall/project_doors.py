@@ -10,11 +10,10 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Endpoint
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container, choose
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import choose, client_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.doors import model
 
 # For a short answer of a server that may be busy.
@@ -26,10 +25,6 @@ _PORT = 11434
 Dict = t.Dict[str, t.Any]
 
 
-class Unrecognizable(GatehouseError):
-    """It cannot be told by what the servers of a project could be known again."""
-
-
 class Doors(t.NamedTuple):
     """In the form of the options of the module wall: `here` from the host itself, `elsewhere` from any other host."""
 
@@ -39,15 +34,15 @@ class Doors(t.NamedTuple):
 
 
 def look(docker: Docker, project: str) -> Doors:
-    """Those of the project. Raises DockerError and Unrecognizable."""
+    """Those of the project. Raises GatehouseError."""
     containers = docker.containers(project)
     bridges = bridge_addresses(docker.inspect("network", *docker.read("network", "ls", "--quiet").split()))
     try:
         servers = identities(containers)
     except GatehouseError as error:
-        raise Unrecognizable("It cannot be told by what the server could be known again: %s" % error) from None
+        raise GatehouseError(f"It cannot be told by what the server could be known again: {error}") from None
     if not servers:
-        raise Unrecognizable("No server of the Compose project %s runs on this host" % project)
+        raise GatehouseError(f"No server of the Compose project {project} runs on this host")
     inner = doors(container_addresses(containers), {_PORT}, "network")
     ports = {_PORT} | published(containers)
     addresses = own_addresses() | set(_LOOPBACK)
@@ -103,17 +98,10 @@ def identity(client: Client) -> Dict:
     return dict(version=client.version(), models=sorted(models))
 
 
-def asked(server: Container) -> Client:
-    """A client that asks the server where nobody else can, inside its container."""
-    return Client(
-        Endpoint(server.address, server.port),
-        timeout=_TIMEOUT,
-        dial=lambda timeout: namespace.connect(server.pid, server.address, server.port, timeout),
-        name="Ollama in the container %s" % server.name,
-    )
-
-
 def identities(containers: list[Dict]) -> list[Dict]:
-    """Those of all servers among the containers, as `docker inspect` describes them. Raises GatehouseError."""
+    """Those of all servers among the containers, as `docker inspect` describes them. Raises GatehouseError.
+
+    Each is asked where nobody else can, inside its container.
+    """
     servers = (choose([one], None) for one in containers)
-    return [identity(asked(one)) for one in servers if one is not None]
+    return [identity(client_of(one, one.connect, _TIMEOUT)) for one in servers if one is not None]

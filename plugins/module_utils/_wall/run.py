@@ -18,10 +18,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import
 _WORKERS = 4
 
 
-class OutOfBudget(GatehouseError):
-    """There are more attacks than were allowed, or they take longer."""
-
-
 @dataclass(frozen=True)
 class Result:
     """What came of one attack; `route` and `column` say where it stands in the table, if it does."""
@@ -40,6 +36,9 @@ class Result:
     got: str = ""
 
 
+T = t.TypeVar("T", Attack, Result)
+
+
 class Budget:
     """`requests` at most in all, `rate` of them a second, within `seconds` from now on."""
 
@@ -54,8 +53,9 @@ class Budget:
     def take(self, count: int) -> None:
         """Refuse before any of `count` requests is made, if they are too many."""
         if count > self._left:
-            text = "%d more attacks are to be made and max_requests allows %d; raise max_requests"
-            raise OutOfBudget(text % (count, self._left))
+            raise GatehouseError(
+                f"{count} more attacks are to be made and max_requests allows {self._left}; raise max_requests"
+            )
         self._left -= count
 
     def wait(self) -> None:
@@ -64,9 +64,10 @@ class Budget:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._pause
         if turn > self._deadline:
-            text = "the attacks took longer than the timeout of %g seconds; raise timeout "
-            text += "(of the role: ollama_gateway_verify_timeout) or rate"
-            raise OutOfBudget(text % self._seconds)
+            raise GatehouseError(
+                f"the attacks took longer than the timeout of {self._seconds:g} seconds; raise timeout "
+                "(of the role: ollama_gateway_verify_timeout) or rate"
+            )
         time.sleep(max(0.0, turn - time.monotonic()))
 
 
@@ -76,25 +77,8 @@ def run(
     budget: Budget,
     secrets: t.Sequence[bytes] = (),
 ) -> t.Iterator[Result]:
-    """The results, in order, up to the end of the first class in which one did not hold. Raises OutOfBudget."""
-    for group in _by_kind(attacks):
-        budget.take(len(group))
-        results = list(_attack_all(group, send, budget, secrets))
-        yield from results
-        if not all(result.held for result in results):
-            return
+    """The results, in order, up to the end of the first class in which one did not hold. Raises GatehouseError."""
 
-
-def _by_kind(attacks: t.Iterable[Attack]) -> list[list[Attack]]:
-    groups: dict[str, list[Attack]] = {}
-    for attack in attacks:
-        groups.setdefault(attack.kind, []).append(attack)
-    return list(groups.values())
-
-
-def _attack_all(
-    group: t.Sequence[Attack], send: t.Callable[[Attack], Answer], budget: Budget, secrets: t.Sequence[bytes]
-) -> t.Iterator[Result]:
     def one(attack: Attack) -> Result:
         budget.wait()
         answer = send(attack)
@@ -111,5 +95,18 @@ def _attack_all(
             got=got(answer, attack.expects, held),
         )
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        yield from pool.map(one, group)
+    for group in by_kind(attacks):
+        budget.take(len(group))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            results = list(pool.map(one, group))
+        yield from results
+        if not all(result.held for result in results):
+            return
+
+
+def by_kind(several: t.Iterable[T]) -> list[list[T]]:
+    """Attacks or results, each class together."""
+    groups: dict[str, list[T]] = {}
+    for one in several:
+        groups.setdefault(one.kind, []).append(one)
+    return list(groups.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.columns import aligned
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Result, by_kind
 
 HELD, HOLE, NOT_TRIED = "✓", "✗", "-"
 
@@ -36,33 +36,29 @@ def _cell(results: t.Sequence[Result]) -> str:
     """What came of attacks with one credential on one route: holes, or in if one was let in, or the usual refusal."""
     holes = list(dict.fromkeys(result.got for result in results if not result.held))
     if holes:
-        return "%s %s" % (HOLE, ", ".join(holes))
+        return f"{HOLE} {', '.join(holes)}"
     got = [result.got for result in results]
     return "in" if "in" in got else max(got, key=got.count, default=NOT_TRIED)
 
 
 def _together(routes: t.Sequence[str]) -> str:
     shortest = min(routes, key=len)
-    return shortest if len(routes) == 1 else "%s and %d more" % (shortest, len(routes) - 1)
+    return shortest if len(routes) == 1 else f"{shortest} and {len(routes) - 1} more"
 
 
 def summary(results: t.Sequence[Result]) -> list[str]:
     """A line for each class of attacks."""
-    kinds: dict[str, list[Result]] = {}
-    for result in results:
-        kinds.setdefault(result.kind, []).append(result)
     lines = []
-    for kind, group in kinds.items():
+    for group in by_kind(results):
         holes = sum(not result.held for result in group)
-        lines.append(
-            "%s %s: %d%s" % (HOLE if holes else HELD, kind, len(group), ", holes: %d" % holes if holes else "")
-        )
+        found = f", holes: {holes}" if holes else ""
+        lines.append(f"{HOLE if holes else HELD} {group[0].kind}: {len(group)}{found}")
     return lines
 
 
 def notes(results: t.Sequence[Result]) -> list[str]:
     """What is to be said of attacks that found no hole."""
-    return ["%s %s: %s" % (result.kind, result.name, result.note) for result in results if result.note]
+    return [f"{result.kind} {result.name}: {result.note}" for result in results if result.note]
 
 
 def hole(results: t.Sequence[Result]) -> str:
@@ -72,14 +68,14 @@ def hole(results: t.Sequence[Result]) -> str:
         return ""
     first = holes[0]
     parts = [
-        "The wall has a hole (%s): %s." % (first.kind, first.name),
-        "Sent:\n%s" % _indented(first.sent) if first.sent else "",
-        "Came back:\n%s" % _indented(first.came_back),
-        "Expected: %s." % first.expected,
+        f"The wall has a hole ({first.kind}): {first.name}.",
+        f"Sent:\n{_indented(first.sent)}" if first.sent else "",
+        f"Came back:\n{_indented(first.came_back)}",
+        f"Expected: {first.expected}.",
         "There are %d more of this class; later classes were not tried." % (len(holes) - 1) if len(holes) > 1 else "",
     ]
     return "\n".join(part for part in parts if part)
 
 
 def _indented(text: str) -> str:
-    return "\n".join("    %s" % line for line in text.strip().splitlines())
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())

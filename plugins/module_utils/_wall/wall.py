@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import link
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import Attack, Expectation
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import doors as side_doors
@@ -59,10 +60,6 @@ Mirror = t.Callable[[bytes], Answer]
 Log = t.Callable[[], bytes]
 
 
-class Unreachable(GatehouseError):
-    """There is no gateway at the URL."""
-
-
 class Wall:
     """The attacks that the options of the module ask for, on the gateway at `address` if there is one."""
 
@@ -76,23 +73,10 @@ class Wall:
         self._mirror = mirror
         # All that the gateway wrote into its log so far.
         self._log = log
-        self._routes = [
-            routes.Route(
-                one["method"], one["path"], one["scope"], one["class"], one["model"] or "", tuple(one["fields"] or ())
-            )
-            for one in options["routes"]
-        ]
-        self._credentials = [
-            Credential(
-                one["name"],
-                one["kind"],
-                one["value"],
-                tuple(one["scopes"]),
-                one["valid"],
-                tuple(one.get("models") or ()),
-            )
-            for one in options["credentials"]
-        ]
+        # As the columns of the table of routes are called.
+        columns = ("method", "path", "scope", "class", "model", "fields")
+        self._routes = [routes.Route(*(one[column] for column in columns)) for one in options["routes"]]
+        self._credentials = [Credential(**one) for one in options["credentials"]]
         values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
         self._secrets = sorted(values, key=len, reverse=True)
 
@@ -136,10 +120,9 @@ class Wall:
             if not beyond and not (door["place"] == "host" and is_own_address(door["host"])):
                 address = Address(door["host"], door["port"])
                 doors[address.name] = side_doors.Door(address, door["place"] != "network", door["place"] == "here")
-        told = self._options.get("servers")
-        servers = (
-            None if told is None else [side_doors.Server(one["version"], frozenset(one["models"])) for one in told]
-        )
+        servers = self._options.get("servers")
+        if servers is not None:
+            servers = [side_doors.Server(one["version"], frozenset(one["models"])) for one in servers]
         timeout = self._options["request_timeout"]
         return iter(side_doors.attack(list(doors.values()), servers, timeout, budget, self._secrets))
 
@@ -148,15 +131,15 @@ class Wall:
         if self._mirror is None or not admins(self._credentials):
             return iter(())
         mirror = self._mirror
-        sent = named(tricks.mirrored(self._credentials), tls.host(self._name))
+        sent = named(tricks.mirrored(self._credentials), bracketed(self._name))
         forbidden = [*self._secrets, tricks.COOKIE, tricks.ORIGIN]
         count = sent.raw.count(b"HTTP/1.1\r\n")
 
         def holds(answer: Answer) -> bool:
             return answer.statuses == [200] * count and not any(secret in answer.raw for secret in forbidden)
 
-        wanted = "%d answers of the mirror, without credential, cookie, origin and unknown header"
-        expects = Expectation(wanted % count, holds)
+        wanted = f"{count} answers of the mirror, without credential, cookie, origin and unknown header"
+        expects = Expectation(wanted, holds)
         attack = Attack("what is passed on", "headers that arrive at the server", sent, expects)
         return run([attack], lambda attack: mirror(attack.request.raw), budget, self._secrets)
 
@@ -165,11 +148,12 @@ class Wall:
         if address is None:
             return
         timeout = self._options["request_timeout"]
-        links = self._links(address, timeout)
-        health = links.asked.send(request("GET", "/healthz", host=tls.host(self._name)).raw, timeout)
+        options = self._options
+        links = link.links(address, self._name, options.get("certificate"), options.get("ca_file"), timeout)
+        health = links.asked.send(request("GET", "/healthz", host=bracketed(self._name)).raw, timeout)
         if health.status != 200:
-            text = "%s does not answer /healthz as a gateway does (%s)"
-            raise Unreachable(text % (self._options["url"], health.shown().splitlines()[0]))
+            said = health.shown().splitlines()[0]
+            raise GatehouseError(f"{self._options['url']} does not answer /healthz as a gateway does ({said})")
         forgetting = Forgetting(self._options["rewrite"], self._options["auth_failures"])
 
         def try_one(attack: Attack) -> Answer:
@@ -177,23 +161,17 @@ class Wall:
                 return (attack.link or links.usual).send(attack.request.raw, timeout)
 
         made = itertools.chain(self._on_tls(address, links) if address.tls else (), self._on_routes())
-        by_name = (replace(one, request=named(one.request, tls.host(self._name))) for one in made)
+        by_name = (replace(one, request=named(one.request, bracketed(self._name))) for one in made)
         before = self._exits()
         yield from run(by_name, try_one, budget, self._secrets)
         if self._log is not None:
             exits = max(self._exits() - before, 0)
-            came_back = "%d ended on a signal, says its log" % exits
+            came_back = f"{exits} ended on a signal, says its log"
             yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
 
     def _exits(self) -> int:
         """How many of the gateway's processes crashed, as far back as its log goes."""
         return self._log().count(_EXITED) if self._log is not None else 0
-
-    def _links(self, address: Address, timeout: float) -> link.Links:
-        if not address.tls:
-            return link.plain(address)
-        options = self._options
-        return link.secure(address, self._name, options.get("certificate"), options.get("ca_file"), timeout)
 
     def _on_tls(self, address: Address, links: link.Links) -> t.Iterator[Attack]:
         """Before all others: should something else than the gateway listen there, no valid credential goes to it."""
@@ -217,11 +195,6 @@ class Wall:
         yield from routes.without_scope(self._routes, served, self._credentials)
         yield from models.without_model(self._routes, served, self._credentials)
         yield from routes.with_scope(served, self._credentials)
-        yield from models.with_model(served, self._credentials)
-
-
-class Unwritable(GatehouseError):
-    """The file that makes the gateway forget cannot be replaced."""
 
 
 class Forgetting:
@@ -245,7 +218,7 @@ class Forgetting:
                     with self._writing:
                         self._rewrite(self._path)
                 except OSError as error:
-                    raise Unwritable("%s: it cannot be replaced: %s" % (self._path, error.strerror)) from None
+                    raise GatehouseError(f"{self._path}: it cannot be replaced: {error.strerror}") from None
             yield
 
     def _rewrite(self, path: str) -> None:
@@ -263,8 +236,8 @@ def is_own_address(host: str) -> bool:
     """Whether this host has the address itself: only then it can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.bind((host, 0))
     except OSError:
         return False
     return True

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import CLOSED
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address, Answer, Request, request, send
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address, Answer, request, send
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
 
 KIND = "side doors"
@@ -52,13 +52,9 @@ class Server:
     models: t.FrozenSet[str]
 
 
-def asked() -> Request:
-    return request("GET", "/api/version", host="localhost")
-
-
-def _list_asked() -> Request:
-    # An answer to HTTP/1.0 comes in one piece.
-    return request("GET", "/api/tags", host="localhost", version="HTTP/1.0")
+_VERSION = request("GET", "/api/version", host="localhost")
+# An answer to HTTP/1.0 comes in one piece.
+_LIST = request("GET", "/api/tags", host="localhost", version="HTTP/1.0")
 
 
 def attack(
@@ -75,13 +71,13 @@ def attack(
     def one(door: Door) -> Result:
         budget.wait()
         to_connect = min(timeout, _TO_CONNECT_HERE if door.here else _TO_CONNECT)
-        answer = send(door.address, asked().raw, timeout, to_connect=to_connect)
+        answer = send(door.address, _VERSION.raw, timeout, to_connect=to_connect)
         held, note = CLOSED.holds(answer), ""
         if not held and servers is not None:
             budget.wait()
             held, note = _judge(door, answer, servers, timeout)
         came_back = answer.shown(secrets)
-        return Result(KIND, door.address.name, held, asked().shown, came_back, CLOSED.text, note=note)
+        return Result(KIND, door.address.name, held, _VERSION.shown, came_back, CLOSED.text, note=note)
 
     if not doors:
         return []
@@ -95,10 +91,10 @@ def _judge(door: Door, answer: Answer, servers: t.Sequence[Server], timeout: flo
     if version is None and answer.timed_out:
         if door.certain:
             return False, ""
-        return True, "it took a connection and did not answer for %g seconds; it may be somebody else's" % timeout
+        return True, f"it took a connection and did not answer for {timeout:g} seconds; it may be somebody else's"
     if version is None:
         return True, ""
-    proof = compare(version, send(door.address, _list_asked().raw, timeout), servers)
+    proof = compare(version, send(door.address, _LIST.raw, timeout), servers)
     if proof == _PROVEN or (proof == _LIKELY and door.certain):
         return False, ""
     if proof == _LIKELY:
@@ -124,7 +120,8 @@ def compare(version: str, listed: Answer, servers: t.Sequence[Server]) -> str:
         return _NOT
     if listed.status != 200:
         return _LIKELY
-    models = {model(*(one.decode("utf-8", "replace") for one in pair)) for pair in _pairs(listed.raw)}
+    came, digests = _CAME.findall(listed.raw), _DIGEST.findall(listed.raw)
+    models = {model(*(one.decode("utf-8", "replace") for one in pair)) for pair in zip(came, digests)}
     if any(one.models & models for one in alike):
         return _PROVEN
     # Nothing tells empty ones apart.
@@ -132,8 +129,4 @@ def compare(version: str, listed: Answer, servers: t.Sequence[Server]) -> str:
 
 
 def model(came: str, digest: str) -> str:
-    return "%s %s" % (came, digest)
-
-
-def _pairs(raw: bytes) -> t.Iterable[tuple[bytes, bytes]]:
-    return zip(_CAME.findall(raw), _DIGEST.findall(raw))
+    return f"{came} {digest}"

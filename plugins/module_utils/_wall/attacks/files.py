@@ -23,22 +23,12 @@ EXPECTED_ABOVE = "a folder of root's that only root may write"
 _READ = ("conf", "lua", "clients")
 _THEMSELVES = ("compose.yaml", *_READ, "tls", "acme")
 
-# What is neither a file nor a folder.
-_OTHERS = (
-    (stat.S_ISLNK, "a link"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISCHR, "a device"),
-)
-
-
-class Unreadable(GatehouseError):
-    """Something cannot be looked at, so nobody knows whether it is sound."""
+# What is neither a file nor a folder, by the first letter that `ls -l` shows.
+_OTHERS = {"l": "a link", "p": "a pipe", "s": "a socket", "b": "a device", "c": "a device"}
 
 
 def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterator[Result]:
-    """The files of a gateway that runs as this user and group. Raises Unreadable."""
+    """The files of a gateway that runs as this user and group. Raises GatehouseError."""
     users = [0] if user_id is None else [0, user_id]
     # What is below belongs to the ACME client, and its folder is closed.
     themselves = [*_THEMSELVES, *(["acme/webroot"] if acme else [])]
@@ -53,7 +43,7 @@ def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterato
         if tls:
             yield from _judged(below(os.path.join(folder, "tls")), users, users)
     except OSError as error:
-        raise Unreadable("%s cannot be looked at: %s" % (_shown(str(error.filename)), error.strerror)) from error
+        raise GatehouseError(f"{_shown(str(error.filename))} cannot be looked at: {error.strerror}") from error
 
 
 def below(folder: str) -> list[str]:
@@ -74,7 +64,7 @@ def _judged(paths: t.Iterable[str], owners: t.Sequence[int], groups: t.Sequence[
         except FileNotFoundError:
             continue
         wrong = faults(status, owners, groups)
-        came_back = "; ".join(["mode %04o" % stat.S_IMODE(status.st_mode), *wrong])
+        came_back = "; ".join([f"mode {stat.S_IMODE(status.st_mode):04o}", *wrong])
         yield Result(KIND, _shown(path), not wrong, "", came_back, EXPECTED % (owners, groups))
 
 
@@ -84,9 +74,9 @@ def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container
     The gateway has no links: whoever made one decides what is read there.
     """
     mode = status.st_mode
-    found = [what for is_one, what in _OTHERS if is_one(mode)]
-    if found:
-        return found
+    other = _OTHERS.get(stat.filemode(mode)[0])
+    if other:
+        return [other]
     wrong = []
     if mode & stat.S_IRWXO:
         wrong.append("others may access it")
@@ -95,15 +85,15 @@ def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container
     if mode & (stat.S_ISUID | stat.S_ISGID) and not stat.S_ISDIR(mode):
         wrong.append("it runs as its owner or group")
     if status.st_uid not in owners:
-        wrong.append("its owner is %s" % _named(lambda: pwd.getpwuid(status.st_uid).pw_name, status.st_uid))
+        wrong.append(f"its owner is {_named(lambda: pwd.getpwuid(status.st_uid).pw_name, status.st_uid)}")
     if mode & stat.S_IRWXG and status.st_gid not in groups:
-        wrong.append("its group is %s" % _named(lambda: grp.getgrgid(status.st_gid).gr_name, status.st_gid))
+        wrong.append(f"its group is {_named(lambda: grp.getgrgid(status.st_gid).gr_name, status.st_gid)}")
     return wrong
 
 
 def _named(name: t.Callable[[], str], number: int) -> str:
     try:
-        return "%s (%d)" % (name(), number)
+        return f"{name()} ({number})"
     except KeyError:
         return str(number)
 
@@ -126,11 +116,11 @@ def faults_above(status: os.stat_result) -> list[str]:
     """What is wrong with one of these; empty if nothing is. Who may write it may put another folder in its place."""
     wrong = []
     if status.st_uid != 0:
-        wrong.append("its owner is %d" % status.st_uid)
+        wrong.append(f"its owner is {status.st_uid}")
     # The mode of a link does not count. In a folder such as /tmp (mode 1777) nobody replaces what is root's.
     if not stat.S_ISLNK(status.st_mode) and not status.st_mode & stat.S_ISVTX:
         if status.st_mode & stat.S_IWOTH:
             wrong.append("others may write it")
         if status.st_mode & stat.S_IWGRP and status.st_gid != 0:
-            wrong.append("its group, %d, may write it" % status.st_gid)
+            wrong.append(f"its group, {status.st_gid}, may write it")
     return wrong

@@ -12,14 +12,12 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import (
     FORBIDDEN,
-    SERVED,
     UNKNOWN,
     Attack,
     Expectation,
     is_gateways,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import (
-    ALLOWED,
     DIGEST,
     MODEL,
     MODELS,
@@ -83,18 +81,8 @@ def without_model(
                     yield _attack(route, credential, what, sent, _REFUSED)
 
 
-def with_model(served: t.Sequence[Route], credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
-    """What such a client may do, so that nobody takes a closed door for a wall."""
-    for credential in limited(credentials):
-        for route in served:
-            if credential.may(route.scope) and ":digest" not in route.path:
-                sent = on_route(route, [credential.header()])
-                what = "%s with %s" % (route.name, credential.name)
-                yield Attack(ALLOWED, what, sent, SERVED, route.name, credential.name)
-
-
 def _attack(route: Route, credential: Credential, what: str, sent: Request, expects: Expectation) -> Attack:
-    name = "%s with %s%s" % (route.name, credential.name, ": " + what if what else "")
+    name = f"{route.name} with {credential.name}{': ' + what if what else ''}"
     return Attack(KIND, name, sent, expects, route.name, credential.name)
 
 
@@ -110,7 +98,7 @@ def _others(route: Route, credential: Credential, every: bool) -> t.Iterator[tup
     elif route.model == "body":
         typed = [*given, Header("Content-Type", b"application/json")]
         for field in route.fields:
-            yield "as %s" % field, sent_to(route, route.path, typed, json_of({**members(route), field: OTHER}))
+            yield f"as {field}", sent_to(route, route.path, typed, json_of({**members(route), field: OTHER}))
         if every:
             for what, body in (*_names(route), *_spellings(route), *_digests(route)):
                 yield what, sent_to(route, route.path, typed, body)
@@ -128,8 +116,8 @@ _PATHS = (
     "gatehouse%2dwall%2dother",
     "library%2f" + _OTHER_SHORT,
     "library/" + _OTHER_SHORT,
-    "%s/../%s" % (MODELS[1], _OTHER_SHORT),
-    "%s/..%%2f%s" % (MODELS[1], _OTHER_SHORT),
+    f"{MODELS[1]}/../{_OTHER_SHORT}",
+    f"{MODELS[1]}/..%2f{_OTHER_SHORT}",
     MODELS[1] + "%00" + _OTHER_SHORT,
 )
 
@@ -138,24 +126,17 @@ def _names(route: Route) -> t.Iterator[tuple[str, bytes]]:
     """Names of other models, each in the place of the one that is allowed."""
     first, *_others = members(route)
     for name in (
-        OTHER.upper(),
-        "https://" + OTHER,
-        _OTHER_SHORT,
-        "registry.ollama.ai/library/" + _OTHER_SHORT,
-        MODEL.rpartition(":")[0],
-        MODEL.rpartition(":")[0] + ":other",
-        MODEL + ":cloud",
-        MODEL + "-cloud",
-        MODEL + "@sha256:" + "0" * 64,
-        MODEL.replace("/none/none", "/none/none/../other"),
-        " " + OTHER,
-        OTHER + ":local",
-        MODEL + "\0",
-        "%s,%s" % (MODEL, OTHER),
-        "sha256:" + "0" * 64,
-        "*",
+        *(OTHER.upper(), "https://" + OTHER, " " + OTHER, OTHER + ":local", f"{MODEL},{OTHER}"),
+        *(_OTHER_SHORT, "registry.ollama.ai/library/" + _OTHER_SHORT),
+        *(
+            MODEL.rpartition(":")[0],
+            MODEL.rpartition(":")[0] + ":other",
+            MODEL.replace("/none/none", "/none/none/../other"),
+        ),
+        *(MODEL + ":cloud", MODEL + "-cloud", MODEL + "@sha256:" + "0" * 64, MODEL + "\0"),
+        *("sha256:" + "0" * 64, "*"),
     ):
-        yield "as %s" % json.dumps(name), json_of({**members(route), first: name})
+        yield f"as {json.dumps(name)}", json_of({**members(route), first: name})
 
 
 def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
@@ -165,7 +146,7 @@ def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
     del rest[first]
     more = [json.dumps(rest)[1:-1]] if rest else []
     ours, theirs = json.dumps(MODEL), json.dumps(OTHER)
-    escaped = "\\u%04x%s" % (ord(first[0]), first[1:])
+    escaped = f"\\u{ord(first[0]):04x}{first[1:]}"
     keys = {"capitals": first.upper(), "a capital": first.capitalize(), "an escape": escaped}
     if "s" in first:
         # Go takes it for an s.
@@ -175,14 +156,14 @@ def _spellings(route: Route) -> t.Iterator[tuple[str, bytes]]:
         return ("{%s}" % ",".join([*('"%s":%s' % one for one in named), *more])).encode()
 
     for what, key in {"the same": first, **keys}.items():
-        yield "behind the allowed one, %s as key" % what, body((first, ours), (key, theirs))
-        yield "before the allowed one, %s as key" % what, body((key, theirs), (first, ours))
+        yield f"behind the allowed one, {what} as key", body((first, ours), (key, theirs))
+        yield f"before the allowed one, {what} as key", body((key, theirs), (first, ours))
     for what, key in keys.items():
-        yield "%s as key" % what, body((key, theirs))
+        yield f"{what} as key", body((key, theirs))
     yield "with an escape", body((first, theirs.replace("o", "\\u006f")))
-    yield "beside the allowed one, deeper", body(("options", '{"%s":%s}' % (first, ours)), (first, theirs))
-    yield "in a list", body((first, "[%s]" % theirs))
-    yield "in an object", body((first, '{"name":%s}' % theirs))
+    yield "beside the allowed one, deeper", body(("options", f'{{"{first}":{ours}}}'), (first, theirs))
+    yield "in a list", body((first, f"[{theirs}]"))
+    yield "in an object", body((first, f'{{"name":{theirs}}}'))
     yield "in an array", b"[" + body((first, theirs)) + b"]"
     yield "before a second body", body((first, theirs)) + body((first, ours))
     yield "in a second body", body((first, ours)) + body((first, theirs))
@@ -197,7 +178,7 @@ def _digests(route: Route) -> t.Iterator[tuple[str, bytes]]:
         return
     weights = {"wall.gguf": DIGEST}
     for member in ("files", "adapters", "Files", "ADAPTERS"):
-        yield "its weights in %s" % member, json_of({"model": MODEL, member: weights})
+        yield f"its weights in {member}", json_of({"model": MODEL, member: weights})
     yield "its weights beside from", json_of({"model": MODEL, "from": MODEL, "adapters": weights})
 
 
@@ -209,7 +190,7 @@ def _encoded(route: Route, given: t.Sequence[Header]) -> t.Iterator[tuple[str, R
     yield "as plain text", sent_to(route, route.path, [*given, Header("Content-Type", b"text/plain")], body)
     for coding in (b"gzip", b"identity, gzip"):
         sent = sent_to(route, route.path, [*typed, Header("Content-Encoding", coding)], gzip.compress(body))
-        yield "with Content-Encoding: %s" % coding.decode(), sent
+        yield f"with Content-Encoding: {coding.decode()}", sent
     chunked = sent_to(route, route.path, [*typed, Header("Transfer-Encoding", b"chunked")])
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:12], body[12:])) + b"0\r\n\r\n"
     yield "in chunks", Request(chunked.raw + chunks, chunked.shown + "\n\n(chunks)\n" + body.decode())
@@ -219,7 +200,7 @@ def _forms() -> list[tuple[str, bytes, str, str]]:
     """What, the body, its type and the query behind the path."""
 
     def field(value: str, head: str = 'form-data; name="model"') -> str:
-        return "--wall\r\nContent-Disposition: %s\r\n\r\n%s\r\n" % (head, value)
+        return f"--wall\r\nContent-Disposition: {head}\r\n\r\n{value}\r\n"
 
     def form(*fields: str) -> bytes:
         return ("".join(fields) + "--wall--\r\n").encode()

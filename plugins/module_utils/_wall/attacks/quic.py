@@ -64,4 +64,4 @@ def is_quic(answer: Answer) -> bool:
 def where_it_is_off(address: Address) -> t.Iterator[Attack]:
     """Where the gateway has no HTTP/3 nobody may speak it at its port: no attack looks at what is served there."""
     sent = Request(first_packet(), "a first packet of QUIC, of a version that nobody has")
-    yield Attack("HTTP/3", "QUIC at UDP port %d" % address.port, sent, _SILENT, link=Datagrams(address))
+    yield Attack("HTTP/3", f"QUIC at UDP port {address.port}", sent, _SILENT, link=Datagrams(address))

@@ -21,6 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack impo
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import (
     Credential,
     admins,
+    limited,
     malformed,
     valid,
     wrong,
@@ -37,8 +38,6 @@ _PARAMETERS = {":model": "gatehouse-wall", ":digest": DIGEST, ":key": "gatehouse
 # All that requests name: a client with these models may do what one with all of them may.
 MODELS = (MODEL, _PARAMETERS[":model"])
 
-ALLOWED = "what is allowed"
-
 # Ollama is written in Go, whose HTTP server answers a header with a control character with 400, before anything else
 # happens. nginx does not look, and passes this one on. So even a request that wrongly gets through to a route that acts
 # does nothing.
@@ -54,11 +53,11 @@ class Route:
     scope: str
     kind: str
     model: str
-    fields: t.Tuple[str, ...]
+    fields: t.Sequence[str]
 
     @property
     def name(self) -> str:
-        return "%s %s" % (self.method, self.path)
+        return f"{self.method} {self.path}"
 
 
 def on_route(route: Route, headers: t.Sequence[Header] = ()) -> Request:
@@ -102,10 +101,7 @@ def without_right(routes: t.Sequence[Route], credentials: t.Sequence[Credential]
     for credential in credentials:
         if not credential.valid:
             for route in routes:
-                sent = on_route(route, [credential.header()])
-                yield _attack(
-                    "credential that does not count", route, credential.name, credential.name, sent, UNAUTHORIZED
-                )
+                yield _presented("credential that does not count", route, credential, UNAUTHORIZED)
     for credential in admins(credentials):
         for number, (name, header) in enumerate(malformed(credential)):
             for route in _in_turn(routes, number):
@@ -128,19 +124,24 @@ def without_scope(
         for route in routes:
             if route not in served or not credential.may(route.scope):
                 expects = FORBIDDEN if route in served else UNKNOWN
-                sent = on_route(route, [credential.header()])
-                yield _attack("scopes", route, credential.name, credential.name, sent, expects)
+                yield _presented("scopes", route, credential, expects)
 
 
 def with_scope(served: t.Sequence[Route], credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Every route with the credentials that may use it, so that nobody takes a closed door for a wall."""
-    for credential in valid(credentials):
+    for credential in [*valid(credentials), *limited(credentials)]:
         for route in served:
-            # Nobody can promise of a route of the account that a request does nothing at ollama.com.
-            if credential.may(route.scope) and route.scope != "account":
-                sent = on_route(route, [credential.header()])
-                yield _attack(ALLOWED, route, credential.name, credential.name, sent, SERVED)
+            # Nobody can promise of a route of the account that a request does nothing at ollama.com. What a blob
+            # belongs to cannot be told, so who may use some models only may use none.
+            is_left_out = route.scope == "account" or (credential.models and ":digest" in route.path)
+            if credential.may(route.scope) and not is_left_out:
+                yield _presented("what is allowed", route, credential, SERVED)
+
+
+def _presented(kind: str, route: Route, credential: Credential, expects: Expectation) -> Attack:
+    sent = on_route(route, [credential.header()])
+    return _attack(kind, route, credential.name, credential.name, sent, expects)
 
 
 def _attack(kind: str, route: Route, column: str, what: str, sent: Request, expects: Expectation) -> Attack:
-    return Attack(kind, "%s with %s" % (route.name, what), sent, expects, route.name, column)
+    return Attack(kind, f"{route.name} with {what}", sent, expects, route.name, column)

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import bracketed, is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import (
     UNAUTHORIZED,
     Attack,
@@ -52,16 +52,10 @@ _CERTIFIED = Expectation(
 )
 
 
-def host(name: str) -> str:
-    """A name or address as the header Host has it."""
-    return "[%s]" % name if ":" in name else name
-
-
 def handshakes(links: Links) -> t.Iterator[Attack]:
     """Without a credential: the certificate, and what no server should speak any more."""
-    yield _attack(
-        "the certificate", request("GET", "/healthz", host=host(links.first.name or "")), _CERTIFIED, links.first
-    )
+    asked = request("GET", "/healthz", host=bracketed(links.first.name or ""))
+    yield _attack("the certificate", asked, _CERTIFIED, links.first)
     link = replace(links.usual, context=None)
     name = links.usual.name
     for sni in [name, None] if name and not is_address(name) else [None]:
@@ -69,44 +63,38 @@ def handshakes(links: Links) -> t.Iterator[Attack]:
         for version, number in (("SSL 3", hello.SSL3), ("TLS 1.0", hello.TLS10), ("TLS 1.1", hello.TLS11)):
             # A server has to take the name from the extension, which SSL 3 has not.
             if number > hello.SSL3 or sni is None:
-                what = "a handshake with %s%s" % (version, about)
-                sent = Request(hello.client_hello(number, hello.OLD_SUITES, sni), "a ClientHello of %s" % version)
+                what = f"a handshake with {version}{about}"
+                sent = Request(hello.client_hello(number, hello.OLD_SUITES, sni), f"a ClientHello of {version}")
                 yield _attack(what, sent, _TURNED_DOWN, link)
         for weakness, suites in hello.WEAK_SUITES.items():
-            what = "a handshake with cipher suites %s%s" % (weakness, about)
-            sent = Request(
-                hello.client_hello(hello.TLS12, suites, sni), "a ClientHello of TLS 1.2, suites %s" % weakness
-            )
+            what = f"a handshake with cipher suites {weakness}{about}"
+            sent = Request(hello.client_hello(hello.TLS12, suites, sni), f"a ClientHello of TLS 1.2, suites {weakness}")
             yield _attack(what, sent, _TURNED_DOWN, link)
 
 
 def names(link: Link, name: str, credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Who asks for another server, or speaks no TLS, is not let in even with a credential that is valid."""
     unnamed = replace(link, name=None)
-    yield _attack("no SNI and no credential", request("GET", "/api/tags", host=host(name)), UNAUTHORIZED, unnamed)
+    yield _attack("no SNI and no credential", request("GET", "/api/tags", host=bracketed(name)), UNAUTHORIZED, unnamed)
     # One that is foreign, and two that only look like this one; no wildcard that this one may come from has them.
     dotless = "-".join(name.rsplit(".", 1)) if "." in name else "x" + name
-    foreign = {FOREIGN: FOREIGN, "the name and more": "%s.%s" % (name, FOREIGN), dotless: dotless}
+    foreign = {FOREIGN: FOREIGN, "the name and more": f"{name}.{FOREIGN}", dotless: dotless}
     for credential in admins(credentials):
         given, kind = [credential.header()], credential.kind
-        yield _attack(
-            "%s: plain HTTP on the port of TLS" % kind,
-            request("GET", "/api/tags", given, host=host(name)),
-            _ONLY_400,
-            replace(link, context=None),
-        )
+        sent = request("GET", "/api/tags", given, host=bracketed(name))
+        yield _attack(f"{kind}: plain HTTP on the port of TLS", sent, _ONLY_400, replace(link, context=None))
         for what, other in foreign.items():
             sent = request("GET", "/api/tags", given, host=other)
-            yield _attack("%s: Host is %s" % (kind, what), sent, _ELSEWHERE, link)
-            yield _attack("%s: Host is %s, no SNI" % (kind, what), sent, _ELSEWHERE, unnamed)
+            yield _attack(f"{kind}: Host is {what}", sent, _ELSEWHERE, link)
+            yield _attack(f"{kind}: Host is {what}, no SNI", sent, _ELSEWHERE, unnamed)
         sent = request("GET", "/api/tags", given, host=FOREIGN)
-        yield _attack("%s: Host and SNI are %s" % (kind, FOREIGN), sent, _ELSEWHERE, replace(link, name=FOREIGN))
-        sent = request("GET", "http://%s/api/tags" % FOREIGN, given, host=host(name))
-        yield _attack("%s: the target is of %s" % (kind, FOREIGN), sent, _ELSEWHERE, link)
-        sent = request("GET", "/api/tags", [Header("Host", FOREIGN.encode()), *given], host=host(name))
-        yield _attack("%s: two Host" % kind, sent, _ELSEWHERE, link)
+        yield _attack(f"{kind}: Host and SNI are {FOREIGN}", sent, _ELSEWHERE, replace(link, name=FOREIGN))
+        sent = request("GET", f"http://{FOREIGN}/api/tags", given, host=bracketed(name))
+        yield _attack(f"{kind}: the target is of {FOREIGN}", sent, _ELSEWHERE, link)
+        sent = request("GET", "/api/tags", [Header("Host", FOREIGN.encode()), *given], host=bracketed(name))
+        yield _attack(f"{kind}: two Host", sent, _ELSEWHERE, link)
         sent = _without_host(request("GET", "/api/tags", given, version="HTTP/1.0"))
-        yield _attack("%s: no Host" % kind, sent, _ELSEWHERE, link)
+        yield _attack(f"{kind}: no Host", sent, _ELSEWHERE, link)
 
 
 def client_certificates(
@@ -118,8 +106,8 @@ def client_certificates(
     certified = with_client_certificate(link, pem)
     for credential in admins(credentials):
         for about, one in (("", certified), (", no SNI", replace(certified, name=None))):
-            what = "%s: beside a client certificate that is not to be accepted%s" % (credential.kind, about)
-            sent = request("GET", "/api/tags", [credential.header()], host=host(name))
+            what = f"{credential.kind}: beside a client certificate that is not to be accepted{about}"
+            sent = request("GET", "/api/tags", [credential.header()], host=bracketed(name))
             yield _attack(what, sent, Expectation("400 or 401, or no handshake", _refuses(400, 401)), one)
 
 
@@ -131,7 +119,7 @@ def plain_port(
     for credential in [None, *admins(credentials)]:
         given = [credential.header()] if credential else []
         expects = _redirects(name, credential)
-        suffix = " with %s (%s)" % (credential.name, credential.kind) if credential else ""
+        suffix = f" with {credential.name} ({credential.kind})" if credential else ""
         for route in routes:
             # As elsewhere, no route of the account is asked with a credential that may use it.
             if credential is None or route.scope != "account":
@@ -143,8 +131,8 @@ def plain_port(
 def _redirections(given: t.Sequence[Header]) -> t.Iterator[t.Tuple[str, Request]]:
     """What may lead to somewhere else, or out of the folder of ACME's challenges."""
     foreign = FOREIGN.encode()
-    yield "Host: %s" % FOREIGN, request("GET", "/api/tags", given, host=FOREIGN)
-    yield "the target is of %s" % FOREIGN, request("GET", "http://%s/api/tags" % FOREIGN, given)
+    yield f"Host: {FOREIGN}", request("GET", "/api/tags", given, host=FOREIGN)
+    yield f"the target is of {FOREIGN}", request("GET", f"http://{FOREIGN}/api/tags", given)
     for name in ("X-Forwarded-Host", "X-Host", "X-Original-URL", "X-Rewrite-URL"):
         yield name, request("GET", "/api/tags", [Header(name, foreign), *given])
     yield "Forwarded", request("GET", "/api/tags", [Header("Forwarded", b"host=" + foreign), *given])
@@ -152,9 +140,9 @@ def _redirections(given: t.Sequence[Header]) -> t.Iterator[t.Tuple[str, Request]
     yield "no Host", _without_host(request("GET", "/api/tags", given, version="HTTP/1.0"))
     for target in (
         "/healthz",
-        "//%s/api/tags" % FOREIGN,
-        "/@%s/" % FOREIGN,
-        "/%%0d%%0a%s:%%20x" % _INJECTED,
+        f"//{FOREIGN}/api/tags",
+        f"/@{FOREIGN}/",
+        f"/%0d%0a{_INJECTED}:%20x",
         "/.well-known/acme-challenge/gatehouse-wall",
         "/.well-known/acme-challenge/../../api/tags",
         "/.well-known/acme-challenge/..%2f..%2fclients%2fclients.json",
@@ -180,7 +168,7 @@ def _redirects(name: str, credential: Credential | None) -> Expectation:
             return [_target(location) for location in _LOCATION.findall(head)] == [("https", name.lower())]
         return all(status in (400, 404, 421) for status in answer.statuses)
 
-    return Expectation("308 to https://%s, 400, 404 or 421, without the credential" % host(name), holds)
+    return Expectation(f"308 to https://{bracketed(name)}, 400, 404 or 421, without the credential", holds)
 
 
 def _target(location: bytes) -> t.Tuple[str, str]:

@@ -15,6 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack impo
     UNKNOWN,
     Attack,
     Expectation,
+    one_of,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODEL
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import Credential, admins, valid, wrong
@@ -49,7 +50,7 @@ def _framings(credential: Credential | None) -> t.Iterator[Attack]:
     for name, headers, follows in _FRAMINGS:
         whole = request("POST", "/api/chat", [*given, *(Header(*one) for one in headers)], close=False)
         sent = join(Request(whole.raw + follows, whole.shown), hidden)
-        about = "%s with %s" % (name, credential.name if credential else "no credential")
+        about = f"{name} with {credential.name if credential else 'no credential'}"
         yield Attack("smuggling", about, sent, JUDGED)
 
 
@@ -59,7 +60,7 @@ _UPGRADE = [
     Header("Sec-WebSocket-Version", b"13"),
     Header("Sec-WebSocket-Key", b"Z2F0ZWhvdXNlLXdhbGwtLQ=="),
 ]
-_NO_WEBSOCKET = Expectation("426", lambda answer: answer.statuses == [426])
+_NO_WEBSOCKET = one_of("426", 426)
 
 
 def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
@@ -84,7 +85,7 @@ def smuggling(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     yield _smuggle("an upgrade to WebSocket", _UPGRADE)
     for credential in valid(credentials):
         sent = request("GET", "/v1/responses", [credential.header(), *_UPGRADE])
-        yield Attack("smuggling", "an upgrade to WebSocket with %s" % credential.name, sent, _NO_WEBSOCKET)
+        yield Attack("smuggling", f"an upgrade to WebSocket with {credential.name}", sent, _NO_WEBSOCKET)
     for credential in admins(credentials):
         yield from _misplaced(credential)
 
@@ -94,23 +95,23 @@ def _misplaced(credential: Credential) -> t.Iterator[Attack]:
     good, value = credential.header(), credential.encoded
     bad = wrong(credential.kind)[0][1]
     kind = credential.kind
-    yield _smuggle("%s: a wrong one first" % kind, [bad, good])
-    yield _smuggle("%s: a wrong one second" % kind, [good, bad])
-    yield _smuggle("%s: the same twice" % kind, [good, good])
-    yield _smuggle("%s: beside a wrong x-api-key" % kind, [good, Header("x-api-key", b"gatehouse-wall-wrong")])
+    yield _smuggle(f"{kind}: a wrong one first", [bad, good])
+    yield _smuggle(f"{kind}: a wrong one second", [good, bad])
+    yield _smuggle(f"{kind}: the same twice", [good, good])
+    yield _smuggle(f"{kind}: beside a wrong x-api-key", [good, Header("x-api-key", b"gatehouse-wall-wrong")])
     for name in ("Proxy-Authorization", "X-Authorization", "Authorization_", "X-Forwarded-Authorization"):
-        yield _smuggle("%s: in %s" % (kind, name), [Header(name, good.value, good.shown)])
-    yield _smuggle("%s: in a cookie" % kind, [Header("Cookie", b"Authorization=" + value, good.shown)])
-    yield _smuggle("%s: in Sec-WebSocket-Protocol" % kind, [Header("Sec-WebSocket-Protocol", value, good.shown)])
+        yield _smuggle(f"{kind}: in {name}", [Header(name, good.value, good.shown)])
+    yield _smuggle(f"{kind}: in a cookie", [Header("Cookie", b"Authorization=" + value, good.shown)])
+    yield _smuggle(f"{kind}: in Sec-WebSocket-Protocol", [Header("Sec-WebSocket-Protocol", value, good.shown)])
     for parameter in ("access_token", "api_key", "key", "Authorization"):
-        sent = request("GET", "/api/tags?%s=%s" % (parameter, value.decode()))
-        shown = sent.shown.replace(value.decode(), "<%s>" % credential.name)
-        yield Attack("smuggling", "%s: in the query as %s" % (kind, parameter), Request(sent.raw, shown), UNAUTHORIZED)
+        sent = request("GET", f"/api/tags?{parameter}={value.decode()}")
+        shown = sent.shown.replace(value.decode(), f"<{credential.name}>")
+        yield Attack("smuggling", f"{kind}: in the query as {parameter}", Request(sent.raw, shown), UNAUTHORIZED)
     # The first one is answered; the second one has no credential, though it comes from the same connection.
     first = request("GET", "/api/version", [good], close=False)
     last_refused = Expectation("401 for the second one", lambda answer: answer.statuses[1:] == [401])
     both = join(first, request("GET", "/api/tags"))
-    yield Attack("smuggling", "%s: a request behind one that may" % kind, both, last_refused)
+    yield Attack("smuggling", f"{kind}: a request behind one that may", both, last_refused)
 
 
 def _smuggle(name: str, headers: t.Sequence[Header]) -> Attack:
@@ -118,45 +119,33 @@ def _smuggle(name: str, headers: t.Sequence[Header]) -> Attack:
 
 
 _SPELLINGS = (
-    "/{0}/{1}/",
-    "//{0}/{1}",
-    "/{0}//{1}",
-    "/./{0}/{1}",
-    "/{0}/./{1}",
-    "/{0}/x/../{1}",
-    "/x/../{0}/{1}",
-    "/../{0}/{1}",
-    "/{0}/%2e/{1}",
-    "/{0}/x/%2e%2e/{1}",
-    "/{0}/x%2f..%2f{1}",
-    "/{0}%2f{1}",
-    "/{0}%252f{1}",
-    "/{0}\\{1}",
-    "/{0}%5c{1}",
-    "/%61pi/{1}",
-    "/{0}/%{2:02x}{3}",
-    "/{0}/%c1%a1{3}",
-    "/{4}/{5}",
-    "/{4}/{1}",
-    "/{0}/{1}%00",
-    "/{0}/{1}%00.js",
-    "/{0}/{1}%20",
-    "/{0}/{1}%0d%0aX:%20y",
-    "/{0};x/{1}",
-    "/{0}/{1};x",
-    "/{0}/{1}.json",
-    "/{0}/{1}#",
-    "/{0}/{1}%23",
-    "/{0}/{1}%3fx",
-    "{0}/{1}",
-    "/healthz/../{0}/{1}",
-    "/healthz/..%2f{0}/{1}",
-    "/healthz//{0}/{1}",
+    *(
+        "/{0}/{1}/",
+        "//{0}/{1}",
+        "/{0}//{1}",
+        "/./{0}/{1}",
+        "/{0}/./{1}",
+        "/{0}/x/../{1}",
+        "/x/../{0}/{1}",
+        "/../{0}/{1}",
+    ),
+    *(
+        "/{0}/%2e/{1}",
+        "/{0}/x/%2e%2e/{1}",
+        "/{0}/x%2f..%2f{1}",
+        "/{0}%2f{1}",
+        "/{0}%252f{1}",
+        "/{0}\\{1}",
+        "/{0}%5c{1}",
+    ),
+    *("/%61pi/{1}", "/{0}/%{2:02x}{3}", "/{0}/%c1%a1{3}", "/{4}/{5}", "/{4}/{1}", "/{0}/{1}%00", "/{0}/{1}%00.js"),
+    *("/{0}/{1}%20", "/{0}/{1}%0d%0aX:%20y", "/{0};x/{1}", "/{0}/{1};x", "/{0}/{1}.json", "/{0}/{1}#", "/{0}/{1}%23"),
+    *("/{0}/{1}%3fx", "{0}/{1}", "/healthz/../{0}/{1}", "/healthz/..%2f{0}/{1}", "/healthz//{0}/{1}"),
 )
 
 # The same request (RFC 9112, section 3.2.2). A gateway that has names may refuse others.
 _ABSOLUTE = ("http://ollama:11434/api/tags", "http://localhost/api/tags", "HTTP://LOCALHOST:1/api/tags")
-_FORBIDDEN_OR_ELSEWHERE = Expectation("403 or 421", lambda answer: answer.statuses in ([403], [421]))
+_FORBIDDEN_OR_ELSEWHERE = one_of("403 or 421", 403, 421)
 
 
 def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
@@ -175,44 +164,30 @@ def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
 
 
 def _trick(target: str, credential: Credential | None, expects: Expectation) -> Attack:
-    name = "%s with %s" % (target, credential.name if credential else "no credential")
+    name = f"{target} with {credential.name if credential else 'no credential'}"
     return Attack("path tricks", name, request("GET", target, [credential.header()] if credential else []), expects)
 
 
+_NO_ROUTES = (
+    *("/metrics", "/debug/pprof/", "/api", "/api/", "/v1", "/api/gatehouse-wall", "/v1/files", "/.gatehouse/401"),
+    *("/clients/clients.json", "/favicon.ico", "/api/chat", "/api/delete"),
+)
+_NO_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS")
 _UNLISTED = (
-    ("GET", "/metrics"),
-    ("GET", "/debug/pprof/"),
-    ("GET", "/api"),
-    ("GET", "/api/"),
-    ("GET", "/v1"),
-    ("GET", "/api/gatehouse-wall"),
-    ("GET", "/v1/files"),
-    ("GET", "/.gatehouse/401"),
-    ("GET", "/clients/clients.json"),
-    ("GET", "/favicon.ico"),
-    ("POST", "/api/tags"),
-    ("PUT", "/api/tags"),
-    ("PATCH", "/api/tags"),
-    ("DELETE", "/api/tags"),
-    ("TRACE", "/api/tags"),
-    ("PROPFIND", "/api/tags"),
-    ("get", "/api/tags"),
-    ("OPTIONS", "/api/tags"),
-    ("OPTIONS", "*"),
-    ("CONNECT", "ollama:11434"),
-    ("GET", "/api/chat"),
-    ("GET", "/api/delete"),
+    *(("GET", path) for path in _NO_ROUTES),
+    *((method, "/api/tags") for method in _NO_METHODS),
+    *(("OPTIONS", "*"), ("CONNECT", "ollama:11434")),
 )
 
 
 def unlisted(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """What is in no table: refused without a credential, unknown with every one."""
     for method, target in _UNLISTED:
-        what = "%s %s" % (method, target)
-        yield Attack("routes that are none", "%s without a credential" % what, request(method, target), TURNED_AWAY)
+        what = f"{method} {target}"
+        yield Attack("routes that are none", f"{what} without a credential", request(method, target), TURNED_AWAY)
         for credential in valid(credentials):
             sent = request(method, target, [credential.header()])
-            yield Attack("routes that are none", "%s with %s" % (what, credential.name), sent, UNKNOWN)
+            yield Attack("routes that are none", f"{what} with {credential.name}", sent, UNKNOWN)
 
 
 def mirrored(credentials: t.Sequence[Credential]) -> Request:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import Folder, Store, StoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import Folder, Store
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import Wanted, read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container
 from ansible_collections.gatehouse.ollama.plugins.modules import model_archive as module
@@ -45,7 +45,7 @@ class Scene:
         (self.volume / "models").mkdir(parents=True)
         self.archive = folder / "archive"
         self.container = Container(
-            "id", "name", "ollama", 1, "127.0.0.1", 11434, {"HOME": "/home"}, {"/home/.ollama": str(self.volume)}
+            "id", "name", 1, "127.0.0.1", 11434, {"HOME": "/home"}, {"/home/.ollama": str(self.volume)}
         )
         self.warnings: list[str] = []
 
@@ -87,7 +87,7 @@ def test_every_name_that_is_not_there_is_told_with_its_place(scene: Scene) -> No
 
 
 def test_an_archive_that_is_not_there_is_told_by_its_variable(scene: Scene) -> None:
-    with pytest.raises(StoreError, match=r"^the_archive: .*No such file"):
+    with pytest.raises(GatehouseError, match=r"^the_archive: .*No such file"):
         scene.run("imported", "tiny")
     scene.archive.mkdir()
     with pytest.raises(GatehouseError, match=r"^the_archive: .* has no models"):
@@ -97,7 +97,7 @@ def test_an_archive_that_is_not_there_is_told_by_its_variable(scene: Scene) -> N
 def test_a_place_where_no_disk_is_is_not_written_to(scene: Scene) -> None:
     put(scene.volume / "models", "tiny", b"weights")
     scene.archive = scene.archive / "deep"
-    with pytest.raises(StoreError, match=r"^the_archive: .*No such file"):
+    with pytest.raises(GatehouseError, match=r"^the_archive: .*No such file"):
         scene.run("exported")
 
 
@@ -139,5 +139,5 @@ class TestOnlyMissing:
     def test_a_damaged_archive_is_still_an_error(self, scene: Scene) -> None:
         put(scene.archive, "tiny", b"weights")
         blob(scene.archive, b"weights").write_bytes(b"weightz")
-        with pytest.raises(StoreError, match="is damaged"):
+        with pytest.raises(GatehouseError, match="is damaged"):
             scene.run("imported", "tiny", only_missing=True)

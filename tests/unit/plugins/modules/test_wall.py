@@ -167,7 +167,7 @@ def test_the_doors_of_a_project_are_tried_unless_they_are_meant_to_be_open_to_th
 
 def test_a_project_without_a_server_is_told(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: Any) -> None:
-        raise project_doors.Unrecognizable("No server of the Compose project ollama runs on this host")
+        raise project_doors.GatehouseError("No server of the Compose project ollama runs on this host")
 
     monkeypatch.setattr(project_doors, "look", none)
     assert own()["msg"] == "No server of the Compose project ollama runs on this host."

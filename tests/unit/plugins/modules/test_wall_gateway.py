@@ -60,8 +60,8 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.command(command))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
     monkeypatch.setattr(module, "PATIENCE", 0)
-    monkeypatch.setattr(module, "wrong_mounts", lambda live, folder: [])
-    monkeypatch.setattr(module, "runs_what_is_there", lambda pid, folders: True)
+    monkeypatch.setattr(module.gateway, "wrong_mounts", lambda live, folder: [])
+    monkeypatch.setattr(module.gateway, "runs_what_is_there", lambda pid, folders: True)
     monkeypatch.setattr(module, "_listens", lambda address: True)
     return made
 
@@ -88,7 +88,7 @@ def test_without_one_running_gateway_there_is_nothing_to_be_like(host: Host, run
 
 
 def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "runs_what_is_there", lambda pid, folders: False)
+    monkeypatch.setattr(module.gateway, "runs_what_is_there", lambda pid, folders: False)
     message = host.run()["msg"]
     assert "does not run what is on disk" in message
     assert "`docker exec gateway-1 bash -c 'kill -HUP 1'`" in message

@@ -7,14 +7,9 @@
 local bit = require "bit"
 local digest = require "gatehouse.digest"
 
-local band = bit.band
-local rshift = bit.rshift
-local byte = string.byte
-local ipairs = ipairs
-local match = string.match
+local band, rshift = bit.band, bit.rshift
 local md5 = digest.md5
-local rep = string.rep
-local sub = string.sub
+local byte, match, rep, sub = string.byte, string.match, string.rep, string.sub
 local concat = table.concat
 
 local ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

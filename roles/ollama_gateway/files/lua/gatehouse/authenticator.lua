@@ -6,9 +6,7 @@
 
 local authorization = require "gatehouse.authorization"
 
-local assert = assert
-local match = string.match
-local sub = string.sub
+local match, sub = string.match, string.sub
 
 local BEARER_PREFIX = "Bearer "
 local BASIC_PREFIX = "Basic "
@@ -173,13 +171,13 @@ local function as_a_try(self, address, user, decide, look)
     return nil, refusal or { status = 503, is_busy = true }
 end
 
-local function never()
-    return false
-end
-
 -- Whatever cannot be right is a failed try too: the answer is the same, and so is the count.
 local function refuse(self, address, user, tried)
-    return as_a_try(self, address, user, function() return unauthorized(self, tried) end, never)
+    return as_a_try(self, address, user, function()
+        return unauthorized(self, tried)
+    end, function()
+        return false
+    end)
 end
 
 -- What has to be looked at in steps. Apart from the next function, which LuaJIT compiles: it does so with none that has
@@ -223,7 +221,7 @@ end
 
 -- Whoever presents something else is judged by that. An unknown certificate is no failed try: nobody guesses one.
 local function by_any(self, header, api_key, time, address, subject)
-    if header or (api_key or "") ~= "" then
+    if header or is_presented(header, api_key) then
         return by_credential(self, header, api_key, time, address)
     end
     local client = client_of(self, subject)
@@ -263,17 +261,8 @@ local IDENTIFY = { none = by_credential, any = by_any, all = by_all }
 -- {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, retry_after, err,
 -- reason}.
 function _M.new(options)
-    return {
-        identify = assert(IDENTIFY[options.certificates]),
-        accepts = options.accepts,
-        clients = options.clients,
-        keys = options.keys,
-        users = options.users,
-        verify = options.verify,
-        memory = options.memory,
-        failures = options.failures,
-        sleep = options.sleep,
-    }
+    options.identify = assert(IDENTIFY[options.certificates])
+    return options
 end
 
 return _M

@@ -6,11 +6,9 @@
 --
 -- A header that came twice reaches us joined with a comma, which no single credential holds: it is refused here.
 
-local base64 = require "gatehouse.base64"
+local digest = require "gatehouse.digest"
 
-local find = string.find
-local lower = string.lower
-local match = string.match
+local find, lower, match = string.find, string.lower, string.match
 
 -- The characters of token68. Its pattern is anchored, so nothing can stand before or after the credential.
 local TOKEN68 = "^[%w%-._~+/]+=*$"
@@ -18,7 +16,7 @@ local TOKEN68 = "^[%w%-._~+/]+=*$"
 local _M = {}
 
 local function basic(token)
-    local text, err = base64.decode(token)
+    local text, err = digest.decode_base64(token)
     if not text then
         return nil, err
     end

@@ -6,12 +6,8 @@
 -- of each. A request reserves it before its body is read. What each worker holds is written down beside that, since one
 -- that is killed gives nothing back.
 
-local ceil = math.ceil
-local ipairs = ipairs
+local ceil, max, min = math.ceil, math.max, math.min
 local match = string.match
-local max = math.max
-local min = math.min
-local setmetatable = setmetatable
 
 -- client_body_buffer_size of nginx.conf: a body of this size is there twice, for nginx and for Lua. A larger one is in
 -- a file, and nginx keeps its buffer.

@@ -8,10 +8,7 @@
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
-local find = string.find
-local gsub = string.gsub
-local ipairs = ipairs
-local lower = string.lower
+local find, gsub, lower = string.find, string.gsub, string.lower
 
 local _M = {}
 
@@ -48,16 +45,12 @@ local function member(scanner, key, found)
     end
 end
 
-local function walk(scanner, found)
-    scanner:object(member, found)
-end
-
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
 -- that may stand beside them, all if it is nil. Returns the names, and whether there are members beyond these; or nil
 -- and what is wrong, a sentence that quotes nothing.
 function _M.read(next_piece, fields, only)
     local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false }
-    local ok, err = json_scanner.scan(next_piece, walk, found)
+    local ok, err = json_scanner.scan(next_piece, member, found)
     if not ok then
         return nil, err
     end

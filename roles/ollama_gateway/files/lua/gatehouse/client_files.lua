@@ -7,35 +7,25 @@
 local watched_file = require "gatehouse.watched_file"
 local watched_folder = require "gatehouse.watched_folder"
 
-local collectgarbage = collectgarbage
-local ipairs = ipairs
-local pcall = pcall
-local setmetatable = setmetatable
-
 -- How large a file may be to be read in one go, in bytes, and in seconds how often a request looks whether one that is
 -- larger has been read.
-local AT_ONCE = 262144
-local WAIT = 0.002
+local AT_ONCE, WAIT = 262144, 0.002
 -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
 local A_MOMENT = 0.001
 
 local _M = {}
 local methods = {}
 
--- A change of what clients may present or do is told, before anything is judged by it.
-local function telling(self, parse)
-    return function(text, pause)
+-- Returns a function that returns what the file of this name says; nil as long as it was never good.
+function methods:watch(name, parse)
+    local file = watched_file.new(self.folder .. "/" .. name, function(text, pause)
         local value, err = parse(text, pause)
+        -- Before anything is judged by it.
         if value then
             self.changed()
         end
         return value, err
-    end
-end
-
--- Returns a function that returns what the file of this name says; nil as long as it was never good.
-function methods:watch(name, parse)
-    local file = watched_file.new(self.folder .. "/" .. name, telling(self, parse), self.log)
+    end, self.log)
     self.files[#self.files + 1] = file
     -- Read now: workers start with it, and damage shows in the log at once.
     if file:changed() then
@@ -46,21 +36,15 @@ function methods:watch(name, parse)
     end
 end
 
--- A large file is read a part at a time, between which others get their turn; not in a request, which may be cut off.
-local function read_changed(self, file, size)
-    if size > AT_ONCE and not self.in_turns and self.timer(self.read_in_turns, file) then
-        self.in_turns = file
-    else
-        file:read()
-    end
-end
-
--- Looks at each file.
+-- Looks at each file. A large one is read a part at a time, between which others get their turn; not in a request,
+-- which may be cut off.
 function methods:look()
     for _, file in ipairs(self.files) do
         local size = file ~= self.in_turns and file:changed()
-        if size then
-            read_changed(self, file, size)
+        if size and size > AT_ONCE and not self.in_turns and self.timer(self.read_in_turns, file) then
+            self.in_turns = file
+        elseif size then
+            file:read()
         end
     end
 end
@@ -96,16 +80,8 @@ end
 -- `sleep`: waits for seconds; `timer`: has a function called soon with an argument, outside of any request, and tells
 -- whether it will.
 function _M.new(options)
-    local self = setmetatable({
-        folder = options.folder,
-        changed = options.changed,
-        log = options.log,
-        sleep = options.sleep,
-        timer = options.timer,
-        files = {},
-        -- The file that is being read a part at a time.
-        in_turns = nil,
-    }, { __index = methods })
+    local self = setmetatable(options, { __index = methods })
+    self.files = {}
     local function pause()
         self.sleep(A_MOMENT)
     end

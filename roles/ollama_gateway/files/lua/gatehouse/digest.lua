@@ -2,25 +2,21 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- SHA-256 and MD5 from OpenSSL's libcrypto: the one that nginx has loaded, or the system's under a plain luajit.
+-- SHA-256, MD5 and base64 from OpenSSL's libcrypto: the one that nginx has loaded, or the system's under luajit.
 
 local bit = require "bit"
 local ffi = require "ffi"
 
 local bxor = bit.bxor
-local byte = string.byte
-local cast = ffi.cast
-local char = string.char
-local ffi_string = ffi.string
-local format = string.format
-local gsub = string.gsub
-local pcall = pcall
-local rep = string.rep
+local cast, ffi_string = ffi.cast, ffi.string
+local byte, char, find = string.byte, string.char, string.find
+local format, gsub, rep = string.format, string.gsub, string.rep
 
 ffi.cdef [[
 int SHA256_Init(void *context);
 int SHA256_Update(void *context, const void *data, size_t length);
 int SHA256_Final(unsigned char *digest, void *context);
+int EVP_DecodeBlock(unsigned char *output, const char *text, int length);
 int MD5_Init(void *context);
 int MD5_Update(void *context, const void *data, size_t length);
 int MD5_Final(unsigned char *digest, void *context);
@@ -66,6 +62,17 @@ function _M.md5(text)
     crypto.MD5_Update(context, text, #text)
     crypto.MD5_Final(output, context)
     return ffi_string(output, 16)
+end
+
+-- Decodes base64 as RFC 4648 section 4 writes it: padded, no line breaks, nothing else around it. Returns nil and an
+-- error for anything else.
+function _M.decode_base64(text)
+    if #text % 4 ~= 0 or not find(text, "^[%w+/]*=?=?$") then
+        return nil, "failed to decode: not padded base64"
+    end
+    local bytes = ffi.new("unsigned char[?]", #text)
+    local padding = find(text, "==$") and 2 or find(text, "=$") and 1 or 0
+    return ffi_string(bytes, crypto.EVP_DecodeBlock(bytes, text, #text) - padding)
 end
 
 -- The first `count` bytes at a place in memory, in hexadecimal digits.

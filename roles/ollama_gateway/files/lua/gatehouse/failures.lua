@@ -8,11 +8,7 @@
 --
 -- Counts are never thrown out of that memory to make room for others: whose count finds no room has to wait.
 
-local ceil = math.ceil
-local floor = math.floor
-local ipairs = ipairs
-local max = math.max
-local setmetatable = setmetatable
+local ceil, floor, max = math.ceil, math.floor, math.max
 local sub = string.sub
 
 local WINDOW = 60
@@ -93,13 +89,7 @@ end
 -- a keyed digest of a text; `now`: one that returns the time in seconds; `limit`: failures a minute of one address, 0
 -- for no limit.
 function _M.new(options)
-    return setmetatable({
-        addresses = options.addresses,
-        names = options.names,
-        sign = options.sign,
-        now = options.now,
-        limit = options.limit,
-    }, { __index = methods })
+    return setmetatable(options, { __index = methods })
 end
 
 return _M

@@ -10,15 +10,9 @@
 local form_scanner = require "gatehouse.form_scanner"
 local refusal = require "gatehouse.refusal"
 
-local char = string.char
 local fail = refusal.fail
-local find = string.find
-local gmatch = string.gmatch
-local gsub = string.gsub
-local ipairs = ipairs
-local lower = string.lower
-local match = string.match
-local tonumber = tonumber
+local char, find, gmatch = string.char, string.find, string.gmatch
+local gsub, lower, match = string.gsub, string.lower, string.match
 
 local LONGEST_NAME = 1024
 local LONGEST_BOUNDARY = 70

@@ -8,11 +8,9 @@
 
 local refusal = require "gatehouse.refusal"
 
-local catch = refusal.catch
-local fail = refusal.fail
-local find = string.find
 local max = math.max
-local sub = string.sub
+local catch, fail = refusal.catch, refusal.fail
+local find, sub = string.find, string.sub
 
 -- Of the headers of one part.
 local LONGEST_HEAD = 4096

@@ -22,19 +22,9 @@ local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 
-local assert = assert
-local collectgarbage = collectgarbage
-local concat = table.concat
-local error = error
-local find = string.find
-local ipairs = ipairs
-local lower = string.lower
-local match = string.match
-local ngx = ngx
-local open = io.open
-local pcall = pcall
-local stderr = io.stderr
-local tonumber = tonumber
+local open, stderr = io.open, io.stderr
+local find, lower, match = string.find, string.lower, string.match
+local concat, remove = table.concat, table.remove
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -44,18 +34,14 @@ local KNOWN_HASHES = {
 }
 
 -- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
-local PIECE = 65536
-local LONGEST_TURN = 0.005
+local PIECE, LONGEST_TURN = 65536, 0.005
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
-local LONGEST_CHECK = 30
-local TURN = 0.01
+local LONGEST_CHECK, TURN = 30, 0.01
 
 -- Bodies of unknown length reserve more than they take, mostly for milliseconds: how often and after how many seconds
 -- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.
-local BODY_TRIES, BODY_TURN = 20, 0.05
-local BODY_RETRY = 5
-local BODY_LOOK = 60
+local BODY_TRIES, BODY_TURN, BODY_RETRY, BODY_LOOK = 20, 0.05, 5, 60
 
 -- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32
@@ -114,11 +100,6 @@ local function turns()
     end
 end
 
--- Outside of any request. Returns whether that can be.
-local function soon(callback, argument)
-    return ngx.timer.at(0, function() callback(argument) end)
-end
-
 -- In a thread: a hash takes milliseconds to seconds, in which the event loop serves others. Returns nil without an
 -- error while there is no thread to be had, or while the same is being checked for another request: its answer will do.
 local function verify(given, hash)
@@ -136,22 +117,12 @@ local function verify(given, hash)
     return nil, not is_busy and "failed to check a password: " .. result or nil
 end
 
-local function sleep_for_a_turn()
-    ngx.sleep(TURN)
-end
-
--- From the kernel, which the whole start would fail without.
-local function random_key()
-    local file = assert(open("/dev/urandom", "rb"))
-    local key = assert(file:read(KEY_SIZE))
-    file:close()
-    return key
-end
-
--- As long as nginx runs: a reload must not make it forget who was in.
+-- As long as nginx runs: a reload must not make it forget who was in. From the kernel, which the whole start would fail
+-- without.
 local function key_of_this_run()
-    local dict = ngx.shared.gatehouse_run
-    dict:safe_add("key", random_key())
+    local dict, kernel = ngx.shared.gatehouse_run, assert(open("/dev/urandom", "rb"))
+    dict:safe_add("key", assert(kernel:read(KEY_SIZE)))
+    kernel:close()
     return assert(dict:get("key"))
 end
 
@@ -174,7 +145,9 @@ local function begin(folder)
         changed = function() failed_tries:forget() end,
         log = log,
         sleep = ngx.sleep,
-        timer = soon,
+        timer = function(callback, argument)
+            return ngx.timer.at(0, function() callback(argument) end)
+        end,
     })
     rights_of_clients = files:watch("clients.json", rights.parse)
     uses_certificates = settings.certificates ~= "none"
@@ -185,7 +158,7 @@ local function begin(folder)
         keys = files:watch("api_keys", keyfile.parse),
         users = files:watch("htpasswd", htpasswd.parse),
         verify = verify,
-        sleep = sleep_for_a_turn,
+        sleep = function() ngx.sleep(TURN) end,
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
@@ -228,15 +201,11 @@ function _M.init_worker()
     end
 end
 
--- The subject of the client's certificate; nil if it has none, or one that nginx did not find to be good.
-local function subject_of_certificate(var)
-    return var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
-end
-
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
     local var = ngx.var
-    local subject = uses_certificates and subject_of_certificate(var) or nil
+    -- None of one that nginx did not find to be good.
+    local subject = uses_certificates and var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
     local identity, refusal =
         identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr, subject)
     if identity then
@@ -283,15 +252,13 @@ local function reserve_room_for_body(route)
     for _ = 1, BODY_TRIES do
         ok, is_own = bodies_in_flight:reserve(var.gatehouse_client, cost)
         if ok then
-            break
+            var.gatehouse_body = cost
+            return
         end
         ngx.sleep(BODY_TURN)
     end
-    if not ok then
-        var.gatehouse_retry_after = BODY_RETRY
-        return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
-    end
-    var.gatehouse_body = cost
+    var.gatehouse_retry_after = BODY_RETRY
+    return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
 -- Of what was reserved, keeps what a body of this size takes.
@@ -315,11 +282,8 @@ local function pieces_of_body(route)
     local path = not text and ngx.req.get_body_file()
     if not path then
         keep_room_for_body(text and #text or 0)
-        return function()
-            local whole = text
-            text = nil
-            return whole
-        end
+        local pieces = { text }
+        return function() return remove(pieces) end
     end
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))
@@ -395,13 +359,6 @@ local function note_body(route)
     end
 end
 
-local function check_path(may, route, name)
-    log_model(name)
-    if may and not allows(may, route, name) then
-        return forbid(NOT_LISTED)
-    end
-end
-
 function _M.access()
     files:refresh()
     local identity = authenticate()
@@ -420,7 +377,10 @@ function _M.access()
     end
     local may = file:models(identity.client)
     if route.model == "path" then
-        return check_path(may, route, parameter)
+        log_model(parameter)
+        if may and not allows(may, route, parameter) then
+            return forbid(NOT_LISTED)
+        end
     elseif route.model == "body" or route.model == "form" then
         if may then
             return check_body(may, route)

@@ -6,9 +6,7 @@
 
 local digest = require "gatehouse.digest"
 
-local find = string.find
-local gmatch = string.gmatch
-local match = string.match
+local find, gmatch, match = string.find, string.gmatch, string.match
 
 -- sha512_crypt of nothing that anybody knows, for a file without users.
 local NOBODY = "$6$rounds=5000$gatehouse$" .. ("."):rep(86)

@@ -9,22 +9,14 @@
 local json_skipper = require "gatehouse.json_skipper"
 local refusal = require "gatehouse.refusal"
 
-local byte = string.byte
-local char = string.char
-local catch = refusal.catch
-local concat = table.concat
-local fail = refusal.fail
-local find = string.find
 local plain_until = json_skipper.plain_until
-local setmetatable = setmetatable
-local sub = string.sub
-local tonumber = tonumber
+local catch, fail = refusal.catch, refusal.fail
+local byte, char, find, sub = string.byte, string.char, string.find, string.sub
+local concat = table.concat
 
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
 
--- What is looked through twice, as that is quicker than to collect parts.
-local SHORT = 64
 -- No key and no name that anybody looks for is longer. There may be many keys, and an escape in one costs as much as a
 -- hundred bytes that are skipped.
 local LONGEST_KEY, LONGEST_NAME = 1024, 65536
@@ -57,32 +49,15 @@ local function take(self)
     return sub(self.text, self.position - 1, self.position - 1)
 end
 
-local function skip_space(self)
-    while true do
-        local position = find(self.text, "[^ \t\n\r]", self.position)
-        if position then
-            self.position = position
-            return
-        end
-        refill(self)
-    end
-end
-
--- The next byte that is no space, which stays. Hardly ever is there more than one space, or the end of a piece: that is
--- left to a loop elsewhere, because LuaJIT does not compile a call of a function that loops.
+-- The next byte that is no space, which stays.
 local function peek_token(self)
-    local text, position = self.text, self.position
-    local value = byte(text, position)
-    if value == 32 then
-        position = position + 1
-        value = byte(text, position)
+    local position = find(self.text, "[^ \t\n\r]", self.position)
+    while not position do
+        refill(self)
+        position = find(self.text, "[^ \t\n\r]")
     end
-    if value and value > 32 then
-        self.position = position
-        return value
-    end
-    skip_space(self)
-    return byte(self.text, self.position)
+    self.position = position
+    return byte(self.text, position)
 end
 
 -- Takes what follows if it is this byte.
@@ -158,14 +133,12 @@ end
 -- Reads a string and returns what it means.
 local function read_string(self, longest, is_key)
     expect(self, QUOTE)
-    -- As nearly all of them are: whole, short and plain.
-    local quote = find(self.text, '"', self.position, true)
-    if quote and quote - self.position <= SHORT then
-        local whole = sub(self.text, self.position, quote - 1)
-        if not find(whole, "[\\%c]") then
-            self.position = quote + 1
-            return whole
-        end
+    -- As nearly all of them are: whole and plain.
+    local stop = plain_until(self.text, self.position)
+    if stop - self.position <= longest and byte(self.text, stop) == QUOTE then
+        local whole = sub(self.text, self.position, stop - 1)
+        self.position = stop + 1
+        return whole
     end
     local parts, length = {}, 0
     while true do
@@ -257,8 +230,9 @@ function methods:offset()
     return self.base + self.position - 1
 end
 
--- Nothing but space may follow.
-local function finish(self)
+-- Nothing but space may follow the object.
+local function run(self, member, context)
+    self:object(member, context)
     local text, position = self.text, self.position
     while text do
         if find(text, "[^ \t\n\r]", position) then
@@ -268,17 +242,12 @@ local function finish(self)
     end
 end
 
-local function run(self, walk, context)
-    walk(self, context)
-    finish(self)
-end
-
--- Calls `walk(scanner, context)` for a JSON text that `next_piece` returns piece by piece, and nil at the end.
+-- Walks through a JSON object, as `object` does, that `next_piece` returns piece by piece, and nil at the end.
 -- Returns true; or nil and what is wrong, without a word of the text.
-function _M.scan(next_piece, walk, context)
+function _M.scan(next_piece, member, context)
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
         skipper = json_skipper.new() }, { __index = methods })
-    return catch(run, self, walk, context)
+    return catch(run, self, member, context)
 end
 
 return _M

@@ -9,20 +9,10 @@
 local bit = require "bit"
 local ffi = require "ffi"
 
-local bor = bit.bor
-local byte = string.byte
-local C = ffi.C
-local char = string.char
-local ffi_cast = ffi.cast
-local ffi_fill = ffi.fill
-local ffi_new = ffi.new
-local ipairs = ipairs
-local lshift = bit.lshift
+local bor, lshift = bit.bor, bit.lshift
+local C, ffi_cast, ffi_fill, ffi_new = ffi.C, ffi.cast, ffi.fill, ffi.new
 local min = math.min
-local rep = string.rep
-local setmetatable = setmetatable
-local sub = string.sub
-local tonumber = tonumber
+local byte, char, rep, sub = string.byte, string.char, string.rep, string.sub
 
 local BYTES, CHARS = ffi.typeof("const uint8_t *"), ffi.typeof("const char *")
 ffi.cdef "size_t strcspn(const char *text, const char *reject);"

@@ -9,11 +9,7 @@ local bit = require "bit"
 local ffi = require "ffi"
 
 local band = bit.band
-local C = ffi.C
-local cast = ffi.cast
-local ffi_copy = ffi.copy
-local ffi_new = ffi.new
-local setmetatable = setmetatable
+local C, cast, ffi_copy, ffi_new = ffi.C, ffi.cast, ffi.copy, ffi.new
 
 -- `name` and the lengths say where a client's name and behind it the key's id stand in the text.
 ffi.cdef [[
@@ -48,16 +44,12 @@ end
 
 -- Returns the number of the key with this digest, from 0 on; or nil.
 function methods:find(digest)
-    local slots = self.slots
     local slot = first_slot(self, digest)
-    local number = slots[slot]
+    local number = self.slots[slot]
     -- Mostly the first look tells. No loop here: LuaJIT compiles what has none as one piece.
-    if number == 0 then
-        return nil
-    elseif C.memcmp(self.records[number - 1].digest, digest, 32) == 0 then
-        return number - 1
+    if number ~= 0 and C.memcmp(self.records[number - 1].digest, digest, 32) ~= 0 then
+        number = self.slots[probe(self, digest, slot)]
     end
-    number = slots[probe(self, digest, slot)]
     return number ~= 0 and number - 1 or nil
 end
 

@@ -12,15 +12,9 @@ local key_index = require "gatehouse.key_index"
 local timestamps = require "gatehouse.timestamps"
 
 local band = bit.band
-local byte = string.byte
-local C = ffi.C
-local cast = ffi.cast
-local ffi_string = ffi.string
-local find = string.find
-local gmatch = string.gmatch
+local C, cast, ffi_string = ffi.C, ffi.cast, ffi.string
 local HUGE = math.huge
-local setmetatable = setmetatable
-local tonumber = tonumber
+local byte, find, gmatch = string.byte, string.find, string.gmatch
 
 ffi.cdef [[
 void *memchr(const void *bytes, int sign, size_t length);
@@ -31,7 +25,7 @@ int memcmp(const void *one, const void *other, size_t length);
 local PLAIN_TEXT = "(plain text)"
 
 local BYTES = ffi.typeof("const uint8_t *")
-local NEWLINE, HASH, DOT, EQUALS = byte("\n#.=", 1, 4)
+local NEWLINE, HASH, DOT = byte("\n#.", 1, 3)
 local TIME_LENGTH = #"2027-01-01T00:00:00Z"
 -- The id of the key that a rotation replaced, until it ends.
 local OLD = "~old"
@@ -46,7 +40,7 @@ local NAME_CUT = "^[a-z0-9][a-z0-9._~-]*$"
 local LINES_A_TURN = 2000
 
 -- What a byte may be.
-local SPACE, FIRST, NAME, ID, TOKEN = 1, 2, 4, 8, 16
+local SPACE, FIRST, NAME, ID = 1, 2, 4, 8
 local kinds = ffi.new("uint8_t[256]")
 local digits = ffi.new("uint8_t[256]")
 do
@@ -61,7 +55,6 @@ do
     mark("[a-z0-9]", FIRST)
     mark("[a-z0-9._-]", NAME)
     mark("[a-z0-9_-]", ID)
-    mark("[%w%-._~+/]", TOKEN)
     ffi.fill(digits, 256, 255)
     for digit in gmatch("0123456789abcdefABCDEF", ".") do
         digits[byte(digit)] = tonumber(digit, 16)
@@ -124,19 +117,14 @@ local function dot_of_name(bytes, from, to)
 end
 
 local function plain_text_key(self, bytes, from, to)
-    local stop = past(bytes, from, to, TOKEN)
-    local equals = stop
-    while equals < to and bytes[equals] == EQUALS do
-        equals = equals + 1
-    end
-    if stop == from or equals < to then
+    local text = ffi_string(bytes + from, to - from)
+    if not find(text, "^[%w%-._~+/]+=*$") then
         return nil, "a key in plain text may hold letters, digits and -._~+/ only, with = at its end"
     end
     -- What is left of a line that lost the rest must not become a key.
-    if to - from < SHORTEST then
+    if #text < SHORTEST then
         return nil, "a key in plain text must have at least " .. SHORTEST .. " characters"
     end
-    local text = ffi_string(bytes + from, to - from)
     if find(text, NAME_CUT) and find(text, "[.~]") then
         return nil, "it has the name of a key and no hash"
     end

@@ -5,12 +5,8 @@
 -- How much memory there is for bodies: the file system in which they wait, but no more than half of what the container
 -- or the machine has. The other half is for nginx itself.
 
-local assert = assert
-local gmatch = string.gmatch
-local huge = math.huge
-local match = string.match
-local min = math.min
-local tonumber = tonumber
+local huge, min = math.huge, math.min
+local gmatch, match = string.gmatch, string.match
 
 local _M = {}
 

@@ -7,8 +7,8 @@
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
-local concat = table.concat
 local sub = string.sub
+local concat, remove = table.concat, table.remove
 
 local NAMES = { model = true, name = true, id = true }
 
@@ -33,41 +33,34 @@ end
 function _M.filter(text, key, may)
     local first, last, found
     local kept = {}
-    local function piece()
-        local whole = text
-        text = nil
-        return whole
-    end
-    local whole = text
-    local ok, err = json_scanner.scan(piece, function(scanner)
-        scanner:object(function(_, member)
-            if member ~= key then
-                return scanner:skip()
-            elseif found then
-                refusal.fail("the answer has two lists")
+    local pieces = { text }
+    local ok, err = json_scanner.scan(function() return remove(pieces) end, function(scanner, member)
+        if member ~= key then
+            return scanner:skip()
+        elseif found then
+            refusal.fail("the answer has two lists")
+        end
+        found = true
+        if not scanner:is("[") then
+            return scanner:skip()
+        end
+        first = scanner:offset() + 1
+        scanner:array(function()
+            scanner:is("{")
+            local from = scanner:offset() + 1
+            if read_element(scanner, may) then
+                kept[#kept + 1] = sub(text, from, scanner:offset())
             end
-            found = true
-            if not scanner:is("[") then
-                return scanner:skip()
-            end
-            first = scanner:offset() + 1
-            scanner:array(function()
-                scanner:is("{")
-                local from = scanner:offset() + 1
-                if read_element(scanner, may) then
-                    kept[#kept + 1] = sub(whole, from, scanner:offset())
-                end
-            end)
-            last = scanner:offset()
         end)
+        last = scanner:offset()
     end)
     if not ok or not found then
         return nil, err or "the answer has no list"
     end
     if not first then
-        return whole
+        return text
     end
-    return sub(whole, 1, first) .. concat(kept, ",") .. sub(whole, last)
+    return sub(text, 1, first) .. concat(kept, ",") .. sub(text, last)
 end
 
 return _M

@@ -5,13 +5,8 @@
 -- Names of models as Ollama reads them, and patterns on them. One model has many names: `tiny`, `library/tiny:latest`
 -- and `https://registry.ollama.ai/library/TINY` are the same.
 
-local byte = string.byte
-local find = string.find
-local gmatch = string.gmatch
-local gsub = string.gsub
-local ipairs = ipairs
-local lower = string.lower
-local match = string.match
+local find, gmatch = string.find, string.gmatch
+local gsub, lower, match = string.gsub, string.lower, string.match
 
 local PARTS = { "host", "namespace", "model", "tag" }
 local DEFAULTS = { host = "registry.ollama.ai", namespace = "library", tag = "latest" }
@@ -46,28 +41,15 @@ local BLANKS = {
     "%s", "\194[\133\160]", "\225\154\128", "\226\128[\128-\138\168\169\175]", "\226\129\159", "\227\128\128",
 }
 
--- Without one blank at the beginning or the end; nil if there is none.
-local function without_blank(text)
-    for _, blank in ipairs(BLANKS) do
-        local rest = match(text, "^" .. blank .. "(.*)$") or match(text, "^(.*)" .. blank .. "$")
-        if rest then
-            return rest
-        end
-    end
-    return nil
-end
-
-local function is_sign(code)
-    return code ~= nil and code > 32 and code < 127
-end
-
+-- Without blanks at the beginning and the end. Hardly any name has some.
 local function trim(text)
-    while text ~= "" and not (is_sign(byte(text, 1)) and is_sign(byte(text, -1))) do
-        local rest = without_blank(text)
-        if not rest then
-            break
+    local before
+    while text ~= before and not (find(text, "^[!-~]") and find(text, "[!-~]", -1)) do
+        before = text
+        for _, blank in ipairs(BLANKS) do
+            text = match(text, "^" .. blank .. "(.*)$") or text
+            text = match(text, "^(.*)" .. blank .. "$") or text
         end
-        text = rest
     end
     return text
 end

@@ -9,9 +9,7 @@
 -- hash of the file that it matched: as soon as the file has another one for the user, or none, the memory counts no
 -- more.
 
-local find = string.find
-local setmetatable = setmetatable
-local sub = string.sub
+local find, sub = string.find, string.sub
 
 -- In seconds: for how long after its last use it is no guess to present it once more.
 local KEPT = 86400

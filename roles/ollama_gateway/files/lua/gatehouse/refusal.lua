@@ -4,9 +4,6 @@
 
 -- How a reader gives up on a body: with a sentence that quotes nothing of it.
 
-local error = error
-local pcall = pcall
-
 local _M = {}
 
 -- Ends the reading, from however deep within `catch`.

@@ -8,11 +8,6 @@ local cjson = require "cjson.safe"
 local keyfile = require "gatehouse.keyfile"
 local model_names = require "gatehouse.model_names"
 
-local next = next
-local pairs = pairs
-local setmetatable = setmetatable
-local type = type
-
 local SCOPES = { inference = true, models_read = true, models_write = true, admin = true }
 
 -- No client can have this name.

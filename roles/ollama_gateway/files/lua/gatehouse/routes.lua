@@ -6,12 +6,7 @@
 -- decoded but the colon of a parameter, and nothing normalised, so no other spelling of a path slips past, nor does one
 -- go on that was not judged.
 
-local find = string.find
-local gsub = string.gsub
-local ipairs = ipairs
-local match = string.match
-local setmetatable = setmetatable
-local sub = string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 
 local _M = {}
 local methods = {}

@@ -6,31 +6,20 @@
 
 local ffi = require "ffi"
 
-local byte = string.byte
-local cast = ffi.cast
-local floor = math.floor
+local C, cast = ffi.C, ffi.cast
 
 local BYTES = ffi.typeof("const uint8_t *")
 local FORM = "0000-00-00T00:00:00Z"
 local form = cast(BYTES, FORM)
-local ZERO = byte("0")
-local DAYS = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+local ZERO = string.byte("0")
+
+ffi.cdef [[
+struct gatehouse_tm { int second, minute, hour, day, month, year, weekday, yearday, dst; long offset; char *zone; };
+long timegm(struct gatehouse_tm *time);
+]]
+local time = ffi.new("struct gatehouse_tm")
 
 local _M = {}
-
-local function days_of_month(year, month)
-    local leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
-    return month == 2 and leap and 29 or DAYS[month]
-end
-
--- Days from 1970-01-01 in the Gregorian calendar, counted in years that begin in March: the leap day comes last.
-local function days_since_epoch(year, month, day)
-    if month <= 2 then
-        year, month = year - 1, month + 12
-    end
-    local leap_days = floor(year / 4) - floor(year / 100) + floor(year / 400)
-    return 365 * year + leap_days + floor((153 * (month - 3) + 2) / 5) + day - 719469
-end
 
 local function has_form(bytes)
     for i = 0, #FORM - 1 do
@@ -53,11 +42,15 @@ function _M.at(bytes)
     end
     local year, month, day = two(bytes, 0) * 100 + two(bytes, 2), two(bytes, 5), two(bytes, 8)
     local hour, minute, second = two(bytes, 11), two(bytes, 14), two(bytes, 17)
-    if month < 1 or month > 12 or day < 1 or day > days_of_month(year, month)
-        or hour > 23 or minute > 59 or second > 59 then
+    time.year, time.month, time.day = year - 1900, month - 1, day
+    time.hour, time.minute, time.second = hour, minute, second
+    local seconds = tonumber(C.timegm(time))
+    -- libc takes what there is not for a later moment.
+    if time.month ~= month - 1 or time.day ~= day
+        or time.hour ~= hour or time.minute ~= minute or time.second ~= second then
         return nil, "failed to read the time: there is no such day or hour"
     end
-    return days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+    return seconds
 end
 
 return _M

@@ -6,14 +6,9 @@
 
 local ffi = require "ffi"
 
-local C = ffi.C
-local abs = math.abs
-local ffi_gc = ffi.gc
-local ffi_string = ffi.string
-local match = string.match
+local C, ffi_string = ffi.C, ffi.string
 local open = io.open
-local setmetatable = setmetatable
-local tonumber = tonumber
+local abs = math.abs
 
 -- statx, because its structure is the same on every architecture.
 ffi.cdef [[
@@ -29,37 +24,21 @@ struct gatehouse_stat {
 };
 struct gatehouse_clock { long seconds, nanoseconds; };
 int statx(int folder, const char *path, int flags, unsigned int mask, struct gatehouse_stat *result);
-int open(const char *path, int flags);
-int close(int file);
 int clock_gettime(int clock, struct gatehouse_clock *result);
 char *strerror(int error);
 ]]
 
-local AT_FDCWD = -100
-local O_PATH = 0x200000
-local O_CLOEXEC = 0x80000
-local STATX_BASIC_STATS = 0x7ff
-local CLOCK_REALTIME = 0
+local AT_FDCWD, STATX_BASIC_STATS, CLOCK_REALTIME = -100, 0x7ff, 0
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
 local TIME_STEP = 0.05
 
-local now = ffi.new("struct gatehouse_clock")
+local now, stat = ffi.new("struct gatehouse_clock"), ffi.new("struct gatehouse_stat")
 
 local _M = {}
 local methods = {}
 
-local function same_time(a, b)
-    return a.seconds == b.seconds and a.nanoseconds == b.nanoseconds
-end
-
--- The time of the last change of the inode is compared too: it moves when a file becomes readable.
-local function same(a, b)
-    return a.inode == b.inode and a.size == b.size
-        and same_time(a.modified, b.modified) and same_time(a.changed, b.changed)
-end
-
 -- Whether a later change is sure to show in the file's times.
-local function is_settled(stat)
+local function is_settled()
     C.clock_gettime(CLOCK_REALTIME, now)
     local seconds = tonumber(now.seconds - stat.changed.seconds)
     return abs(seconds + tonumber(now.nanoseconds - stat.changed.nanoseconds) / 1e9) > TIME_STEP
@@ -81,41 +60,26 @@ local function read(path)
     local text
     text, err = file:read("*a")
     file:close()
-    if not text then
-        return nil, "failed to read: " .. err
-    end
-    return text
-end
-
--- The folder of a file, held open: to look at a file in it is cheaper than to walk down the whole path each time.
--- Returns a descriptor in a box that closes it when it is dropped, and the name in the folder.
-local function open_folder(path)
-    local folder, name = match(path, "^(.*/)([^/]+)$")
-    local box = ffi.new("int[1]", folder and C.open(folder, O_PATH + O_CLOEXEC) or -1)
-    if box[0] < 0 then
-        box[0] = AT_FDCWD
-        return box, path
-    end
-    return ffi_gc(box, function(this) C.close(this[0]) end), name
+    return text, err and "failed to read: " .. err
 end
 
 -- Looks whether the file changed since it was read, or may have. Returns its size in bytes if so; or nil.
 function methods:changed()
-    if C.statx(self.folder[0], self.name, 0, STATX_BASIC_STATS, self.current) ~= 0 then
+    if C.statx(AT_FDCWD, self.path, 0, STATX_BASIC_STATS, stat) ~= 0 then
         complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
         return nil
     end
-    local is_same = same(self.current, self.seen)
-    if is_same and self.settled then
+    -- All counts but the last access; the last change of the inode too, which moves when a file becomes readable.
+    ffi.fill(stat.accessed, ffi.sizeof(stat.accessed))
+    local seen = ffi_string(stat, ffi.sizeof(stat))
+    if seen ~= self.seen then
+        self.complaint = nil
+    elseif self.settled then
         return nil
     end
-    if not is_same then
-        self.complaint = nil
-    end
     -- Looked at before it is read: a change in between is found by the next look.
-    ffi.copy(self.seen, self.current, ffi.sizeof(self.seen))
-    self.settled = is_settled(self.seen)
-    return tonumber(self.seen.size)
+    self.seen, self.settled = seen, is_settled()
+    return tonumber(stat.size)
 end
 
 -- Reads the file. `good` is what it says then; if it is damaged, what it said last; nil if it never was good. The same
@@ -138,17 +102,7 @@ end
 -- `parse` makes a value of the text, or nil and an error; it may call `pause`, if it gets one. `log` takes one message
 -- per change for the worse.
 function _M.new(path, parse, log)
-    local folder, name = open_folder(path)
-    return setmetatable({
-        path = path,
-        folder = folder,
-        name = name,
-        parse = parse,
-        log = log,
-        settled = false,
-        seen = ffi.new("struct gatehouse_stat"),
-        current = ffi.new("struct gatehouse_stat"),
-    }, { __index = methods })
+    return setmetatable({ path = path, parse = parse, log = log }, { __index = methods })
 end
 
 return _M

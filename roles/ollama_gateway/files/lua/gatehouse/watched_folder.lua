@@ -9,9 +9,7 @@
 local bit = require "bit"
 local ffi = require "ffi"
 
-local C = ffi.C
-local ffi_string = ffi.string
-local setmetatable = setmetatable
+local C, ffi_string = ffi.C, ffi.string
 
 ffi.cdef [[
 int inotify_init1(int flags);
@@ -21,9 +19,7 @@ int close(int file);
 char *strerror(int error);
 ]]
 
-local IN_NONBLOCK = 0x800
-local IN_CLOEXEC = 0x80000
-local IN_IGNORED = 0x8000
+local IN_NONBLOCK, IN_CLOEXEC, IN_IGNORED = 0x800, 0x80000, 0x8000
 -- IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_ONLYDIR
 local CHANGES = 0x2 + 0x4 + 0x8 + 0x40 + 0x80 + 0x100 + 0x200 + 0x1000000
 local EVENT = ffi.typeof("struct { int watch; uint32_t mask, cookie, length; } *")

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import archive
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import names as model_names
-from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import Folder, Store, StoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.archive import Folder, Store
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Name
 
 
@@ -111,7 +112,7 @@ def test_a_damaged_layer_is_named_and_neither_it_nor_the_model_appears(
     blob(there, b"weights").write_bytes(b"weightz")
     model = source.find(name("tiny"))
     assert model is not None
-    with pytest.raises(StoreError, match=blob(there, b"weights").name + " is damaged"):
+    with pytest.raises(GatehouseError, match=blob(there, b"weights").name + " is damaged"):
         target.take(model, source)
     assert not blob(here, b"weights").exists()
     assert target.models() == []
@@ -121,7 +122,7 @@ def test_a_missing_layer_is_named(there: Path, source: Store, target: Store) -> 
     blob(there, b"template").unlink()
     model = source.find(name("tiny"))
     assert model is not None
-    with pytest.raises(StoreError, match="of tiny:latest is missing"):
+    with pytest.raises(GatehouseError, match="of tiny:latest is missing"):
         target.take(model, source)
 
 
@@ -145,7 +146,7 @@ def test_a_folder_that_is_a_link_is_refused(place: str, here: Path, source: Stor
     link = here / place
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(elsewhere)
-    with pytest.raises(StoreError, match="link"):
+    with pytest.raises(GatehouseError, match="link"):
         copy_all(source, target)
     assert files(elsewhere) == []
 
@@ -154,7 +155,7 @@ def test_a_manifest_that_is_a_link_is_not_read(here: Path, target: Store) -> Non
     path = here / "manifests/registry.ollama.ai/library/tiny/latest"
     path.parent.mkdir(parents=True)
     path.symlink_to("/etc/passwd")
-    with pytest.raises(StoreError, match="tiny/latest: it is a link"):
+    with pytest.raises(GatehouseError, match="tiny/latest: it is a link"):
         target.models()
 
 
@@ -174,7 +175,7 @@ def test_a_link_in_an_archive_is_not_read(there: Path, source: Store, target: St
     away = there / "away"
     blob(there, b"weights").rename(away)
     blob(there, b"weights").symlink_to(away)
-    with pytest.raises(StoreError, match="is missing"):
+    with pytest.raises(GatehouseError, match="is missing"):
         copy_all(source, target)
 
 
@@ -191,7 +192,7 @@ def test_a_link_in_an_archive_is_not_read(there: Path, source: Store, target: St
     ids=["empty", "a list", "no config", "a path", "another digest", "no digest"],
 )
 def test_a_damaged_manifest_is_named_by_its_model(content: bytes) -> None:
-    with pytest.raises(StoreError, match="the manifest of tiny:latest is damaged"):
+    with pytest.raises(GatehouseError, match="the manifest of tiny:latest is damaged"):
         archive.read_manifest(name("tiny"), content)
 
 
@@ -199,7 +200,7 @@ def test_what_is_no_manifest_is_not_read_to_its_end(here: Path, target: Store) -
     put(here, "tiny", b"weights")
     with (here / "manifests/registry.ollama.ai/library/tiny/latest").open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(StoreError, match="it is no manifest"):
+    with pytest.raises(GatehouseError, match="it is no manifest"):
         target.models()
 
 
@@ -224,10 +225,10 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_copied(
     source: Store, target: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Folder, "free", lambda self: 1000)
-    with pytest.raises(StoreError, match="GB are free; make room"):
+    with pytest.raises(GatehouseError, match="GB are free; make room"):
         archive.refuse_if_too_large(archive.plan(source.models(), target), target.folder)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="absent: No such file or directory"), Folder.at(str(tmp_path / "absent")):
+    with pytest.raises(GatehouseError, match="absent: No such file or directory"), Folder.at(str(tmp_path / "absent")):
         pass

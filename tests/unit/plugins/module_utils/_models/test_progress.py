@@ -27,17 +27,18 @@ COLLECTIONS = Path(__file__).resolve().parents[5] / ".config" / "collections"
 
 def test_a_reader_sees_what_is_new_and_whether_the_writer_lives_however_it_dies(tmp_path: Path) -> None:
     path = str(tmp_path / "folder" / "notes")
-    assert progress.read(path, 0).alive is None
+    assert progress.read(path, 0)["state"] == "missing"
     command = [sys.executable, "-c", WRITER, path, str(COLLECTIONS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
         first = progress.read(path, 0)
-        assert (first.alive, first.events, first.now) == (True, ["begun"], "2 %")
-        assert progress.read(path, first.offset) == (True, [], "", first.offset)
+        now = {"state": "alive", "now": "2 %", "offset": first["offset"]}
+        assert first == {**now, "events": ["begun"]}
+        assert progress.read(path, first["offset"]) == {**now, "events": [], "now": ""}
         writer.kill()
-    assert progress.read(path, first.offset).alive is False
-    assert progress.read(path, first.offset).alive is None
+    states = [progress.read(path, first["offset"])["state"] for _ in range(2)]
+    assert states == ["ended", "missing"]
 
 
 def test_notes_are_not_written_into_what_somebody_else_prepared(tmp_path: Path) -> None:

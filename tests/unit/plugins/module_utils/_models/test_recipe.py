@@ -26,13 +26,13 @@ def test_the_weights_are_known_by_the_digest_in_the_modelfile() -> None:
 def test_parameters_are_read_as_go_writes_them() -> None:
     text = 'stop "<|a|>"\nstop "b\\n"\ntop_p 0.9\nnum_ctx 1e+06\nuse_mmap true\nname "x"'
     told = {"stop": ["b\n", "<|a|>"], "top_p": 0.9, "num_ctx": 1_000_000, "use_mmap": True, "name": "x"}
-    assert looks.read_parameters(text) == looks.told_parameters(told)
+    assert looks.read_parameters(text) == looks.wanted_parameters(told)
 
 
 def test_a_recipe_overlays_its_base() -> None:
     base = looks.look(SHOWN)
     recipe = Recipe(system="Other.", parameters={"num_ctx": 1024}, license=("ours",))
-    wish = looks.wished(recipe, base, [], None)
+    wish = looks.wanted(recipe, base, [], None)
     assert (wish.weights, wish.template, wish.system) == (base.weights, base.template, "Other.")
     assert wish.parameters == {**base.parameters, "num_ctx": ("1024",)}
     assert wish.license == "none\nours"
@@ -43,10 +43,10 @@ def test_a_licence_is_right_whether_it_is_added_or_put_in_the_place_of_the_base(
     recipe = Recipe(license=("ours",))
     for text in ("none\nours", "ours"):
         now = looks.look({**SHOWN, "license": text})
-        assert looks.wished(recipe, base, [], now) == now
+        assert looks.wanted(recipe, base, [], now) == now
 
 
 def test_what_the_server_finds_in_a_file_is_right() -> None:
     now = looks.look(SHOWN)
-    assert looks.wished(Recipe(files=("/x",), system="You are tiny."), None, [WEIGHTS], now) == now
-    assert looks.wished(Recipe(files=("/x",)), None, [WEIGHTS], now) != now
+    assert looks.wanted(Recipe(files=("/x",), system="You are tiny."), None, [WEIGHTS], now) == now
+    assert looks.wanted(Recipe(files=("/x",)), None, [WEIGHTS], now) != now

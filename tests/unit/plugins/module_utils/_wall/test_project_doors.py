@@ -93,7 +93,7 @@ class Client:
 def test_a_server_is_known_again_by_what_it_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also after a download; and one with the same models from another day is another one."""
     tiny = {"name": "tiny:latest", "modified_at": "2026-11-25T12:00:00.123456789Z", "digest": "a" * 64}
-    monkeypatch.setattr(project_doors, "asked", lambda _server: Client([tiny]))
+    monkeypatch.setattr(project_doors, "client_of", lambda *_server: Client([tiny]))
     labels = {"com.docker.compose.service": "ollama-1"}
     running = {"Id": "1", "Name": "/ollama", "State": {"Running": True, "Pid": 7}, "Config": {"Labels": labels}}
     other = {**running, "Config": {"Labels": {"com.docker.compose.service": "egress"}}}

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import files
 
 GATEWAY = 60880
@@ -154,14 +155,14 @@ def test_what_goes_while_it_is_looked_at_is_no_fault(gateway: Path, monkeypatch:
 
 
 def test_what_cannot_be_looked_at_is_not_taken_for_sound(gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(files.Unreadable, match="nowhere cannot be looked at: No such file"):
+    with pytest.raises(GatehouseError, match="nowhere cannot be looked at: No such file"):
         seen(gateway / "nowhere")
 
     def refused(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    with pytest.raises(files.Unreadable, match="conf cannot be looked at: Permission denied"):
+    with pytest.raises(GatehouseError, match="conf cannot be looked at: Permission denied"):
         seen(gateway)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import link
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import hello as wall_hello
@@ -214,7 +215,7 @@ class TestClientCertificates:
         assert holes(results) == [name, name + ", no SNI"]
 
     def test_what_is_none_is_told_without_a_word_of_it(self, modern: ssl.SSLContext, tmp_path: Path) -> None:
-        with server(right, modern) as port, pytest.raises(link.Unusable) as raised:
+        with server(right, modern) as port, pytest.raises(GatehouseError) as raised:
             attack(port, certificate=str(tmp_path / "server.pem"), client_certificate="secret words")
         assert str(raised.value) == "client_certificate: it must be a certificate and its private key, as PEM"
 
@@ -305,12 +306,12 @@ class TestCertificateFile:
     def test_a_file_without_one_is_told_and_nothing_of_it(self, text: str, tmp_path: Path) -> None:
         file = tmp_path / "server.pem"
         file.write_text(text)
-        with pytest.raises(link.Unusable) as raised:
+        with pytest.raises(GatehouseError) as raised:
             link.first_certificate(str(file))
         assert str(raised.value) == f"certificate: {file}: there is none in it"
 
     def test_a_file_that_is_missing_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(link.Unusable, match=r"certificate: .*: it cannot be read: No such file"):
+        with pytest.raises(GatehouseError, match=r"certificate: .*: it cannot be read: No such file"):
             link.first_certificate(str(tmp_path / "server.pem"))
 
 
