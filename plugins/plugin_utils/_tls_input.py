@@ -14,11 +14,10 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ba
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
     CLIENT_CA,
     CLIENT_CRL,
-    ca_text,
-    crl_text,
     read_client_ca,
     read_client_crl,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import pem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.gateway_certificate import (
     CERTIFICATE,
     PRIVATE_KEY,
@@ -69,8 +68,8 @@ def read_certificates(loader: DataLoader, given: t.Mapping[str, str], names: lis
         raise BadInput(problems)
     result: Dict = {
         "names": names or (server.names if server else []),
-        "client_ca": ca_text(authorities),
-        "client_crl": crl_text(lists),
+        "client_ca": pem(authorities),
+        "client_crl": pem(lists),
     }
     return Certificates(result, server.pem if server else "", warnings)
 

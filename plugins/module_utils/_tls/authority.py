@@ -18,7 +18,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate 
     extension,
     issued_by,
     moment,
-    pem,
     time_problems,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, read_crls
@@ -68,14 +67,6 @@ def read_client_crl(
         elif not _may(authority, "crl_sign"):
             texts.append(f"{describe(authority)} may not sign revocation lists, by its key usage")
     return found, problems + [f"{CLIENT_CRL}: {text}" for text in texts]
-
-
-def ca_text(found: t.Iterable[t.Any]) -> str:
-    return pem(found)
-
-
-def crl_text(found: t.Iterable[t.Any]) -> str:
-    return pem(found)
 
 
 def _may(one: t.Any, use: str, ca: bool = False) -> bool:

@@ -57,17 +57,9 @@ class Server:
     def names(self) -> list[str]:
         return names_of(self.chain[0])
 
-    @property
-    def not_after(self) -> str:
-        return moment(self.chain[0].not_valid_after_utc)
-
-    @property
-    def fingerprint(self) -> str:
-        return str(self.chain[0].fingerprint(hashes.SHA256()).hex())
-
 
 def read_server(
-    certificate: bytes, private_key: bytes, names: t.Sequence[str], now: datetime.datetime, required_days: int = 0
+    certificate: bytes, private_key: bytes, names: t.Sequence[str], now: datetime.datetime
 ) -> tuple[Server | None, list[str], list[str]]:
     """What the gateway serves, the problems, and warnings. It is None if there are problems."""
     found, problems = read_certificates(certificate, CERTIFICATE)
@@ -98,7 +90,7 @@ def read_server(
         problems.append(text % (SERVER_NAMES, ", ".join(missing), ", ".join(names_of(leaf))))
     if problems:
         return None, problems, warnings
-    return Server(key, tuple(chain)), [], warnings + _soon(chain, now, max(SOON, required_days))
+    return Server(key, tuple(chain)), [], warnings + _soon(chain, now)
 
 
 def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], list[str], list[str]]:
@@ -129,11 +121,11 @@ def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], li
     return chain, problems, warnings
 
 
-def _soon(chain: t.Iterable[t.Any], now: datetime.datetime, days: int) -> list[str]:
+def _soon(chain: t.Iterable[t.Any], now: datetime.datetime) -> list[str]:
     warnings = []
     for one in chain:
         left = one.not_valid_after_utc - now
-        if left < datetime.timedelta(days=days):
+        if left < datetime.timedelta(days=SOON):
             end = moment(one.not_valid_after_utc)
             warnings.append(f"{CERTIFICATE}: {describe(one)} expires on {end}, in {left.days} days")
     return warnings
