@@ -8,7 +8,11 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import HostFileError, SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
+    HostFileError,
+    Problems,
+    SecretStoreError,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, require_cryptography
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction
@@ -38,14 +42,13 @@ class ActionModule(HostFileAction):
         if there is not None and len(there) > _LONGEST:
             there = b""
         now = datetime.datetime.now(datetime.timezone.utc)
-        ca = _content(arguments["ca_file"])
+        ca = _ca(arguments["ca_file"])
         reason = why_due(there, ca, arguments["names"], arguments["days"], now)
-        has_ca = ca is not None and not read_certificates(ca, "ca.pem")[1]
-        result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": has_ca}
-        if has_ca:
+        result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": ca is not None}
+        if ca is not None:
             folder = os.path.dirname(arguments["ca_file"])
             key_is_there = os.path.exists(os.path.join(folder, "ca.key"))
-            problem, warning = judge_ca(ca or b"", reason is not None, key_is_there, arguments["life"], now)
+            problem, warning = judge_ca(ca, reason is not None, key_is_there, arguments["life"], now)
             if problem:
                 raise SecretStoreError(_CA % (folder, problem))
             if warning:
@@ -56,11 +59,14 @@ class ActionModule(HostFileAction):
         return result
 
 
-def _content(path: str) -> bytes | None:
+def _ca(path: str) -> t.Any:
+    """The certificate of the CA, None if there is none that can be read."""
+    problems = Problems()
     try:
         with open(path, "rb") as f:
-            return f.read()
+            found = read_certificates(f.read(), path, problems)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise HostFileError("%s on the controller cannot be read: %s" % (path, error.strerror)) from None
+        raise HostFileError(f"{path} on the controller cannot be read: {error.strerror}") from None
+    return None if problems else found[0]

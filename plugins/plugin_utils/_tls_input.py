@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleError, AnsibleFileNotFound
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
     CLIENT_CA,
     CLIENT_CRL,
@@ -52,20 +52,16 @@ def read_certificates(loader: DataLoader, given: t.Mapping[str, str], names: lis
     """Read what is given by the names of `VARIABLES`. Raises BadInput with all that is wrong, MissingLibrary."""
     require_cryptography()
     now = datetime.datetime.now(datetime.timezone.utc)
-    found, problems = _contents(loader, given)
-    server, warnings = None, []
+    problems, warnings = Problems(), Problems()
+    found = _contents(loader, given, problems)
+    server, authorities, lists = None, [], []
     if "certificate" in found and "private_key" in found:
-        server, more, warnings = read_server(found["certificate"], found["private_key"], names, now)
-        problems += more
-    authorities, lists = [], []
+        server = read_server(found["certificate"], found["private_key"], names, now, problems, warnings)
     if "client_ca" in found:
-        authorities, more = read_client_ca(found["client_ca"], now)
-        problems += more
+        authorities = read_client_ca(found["client_ca"], now, problems)
     if "client_crl" in found and authorities:
-        lists, more = read_client_crl(found["client_crl"], authorities, now)
-        problems += more
-    if problems:
-        raise BadInput(problems)
+        lists = read_client_crl(found["client_crl"], authorities, now, problems)
+    problems.raise_any()
     result: Dict = {
         "names": names or (server.names if server else []),
         "client_ca": pem(authorities),
@@ -74,10 +70,9 @@ def read_certificates(loader: DataLoader, given: t.Mapping[str, str], names: lis
     return Certificates(result, server.pem if server else "", warnings)
 
 
-def _contents(loader: DataLoader, given: t.Mapping[str, str]) -> tuple[dict[str, bytes], list[str]]:
-    """What was given as PEM or in a file, by the option, and the problems."""
+def _contents(loader: DataLoader, given: t.Mapping[str, str], problems: Problems) -> dict[str, bytes]:
+    """What was given as PEM or in a file, by the option."""
     found = {}
-    problems = []
     for option, variable in VARIABLES.items():
         value = given[option]
         if not value:
@@ -85,12 +80,12 @@ def _contents(loader: DataLoader, given: t.Mapping[str, str]) -> tuple[dict[str,
         try:
             found[option] = value.encode("utf-8", "replace") if BEGIN in value else _file(loader, value)
         except (AnsibleFileNotFound, ValueError):
-            text = "%s: %s; it must be PEM or a path on the controller, and a relative one begins at the playbook's"
-            problems.append((text + " folder") % (variable, _missing(loader, value)))
+            text = "it must be PEM or a path on the controller, and a relative one begins at the playbook's folder"
+            problems.add(variable, f"{_missing(loader, value)}; {text}")
         except (AnsibleError, OSError):
-            text = "%s: %s cannot be read, or not be decrypted with the vault passwords of this run"
-            problems.append(text % (variable, loader.path_dwim(value)))
-    return found, problems
+            text = "cannot be read, or not be decrypted with the vault passwords of this run"
+            problems.add(variable, f"{loader.path_dwim(value)} {text}")
+    return found
 
 
 def _file(loader: DataLoader, value: str) -> bytes:

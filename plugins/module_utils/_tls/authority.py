@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
     describe,
     extension,
@@ -26,47 +27,50 @@ CLIENT_CA = "ollama_gateway_client_ca"
 CLIENT_CRL = "ollama_gateway_client_crl"
 
 
-def read_client_ca(data: bytes, now: datetime.datetime) -> tuple[list[t.Any], list[str]]:
-    """The CAs of client certificates, and the problems."""
-    found, problems = read_certificates(data, CLIENT_CA)
-    texts = []
+def read_client_ca(data: bytes, now: datetime.datetime, problems: Problems) -> list[t.Any]:
+    """The CAs of client certificates."""
+    found = read_certificates(data, CLIENT_CA, problems)
     for one in found:
         if not _may(one, "key_cert_sign", ca=True):
-            texts.append(f"{describe(one)} is not that of a CA")
+            problems.add(CLIENT_CA, f"{describe(one)} is not that of a CA")
         elif not any(issued_by(one, other) for other in found):
             # By default OpenSSL trusts no chain that ends before a root.
-            texts.append(f"the issuer of {describe(one)}, {one.issuer.rfc4514_string()}, is missing; add it")
-        texts += time_problems(one, now)
-    return found, problems + [f"{CLIENT_CA}: {text}" for text in texts]
+            text = f"the issuer of {describe(one)}, {one.issuer.rfc4514_string()}, is missing; add it"
+            problems.add(CLIENT_CA, text)
+        for text in time_problems(one, now):
+            problems.add(CLIENT_CA, text)
+    return found
 
 
 def read_client_crl(
-    data: bytes, authorities: t.Sequence[t.Any], now: datetime.datetime
-) -> tuple[list[t.Any], list[str]]:
-    """The revocation lists, and the problems."""
-    found, problems = read_crls(data, CLIENT_CRL)
-    if not found:
-        return [], problems
-    texts = []
+    data: bytes, authorities: t.Sequence[t.Any], now: datetime.datetime, problems: Problems
+) -> list[t.Any]:
+    """The revocation lists."""
+    found = read_crls(data, CLIENT_CRL, problems)
+    for text in _crl_problems(found, authorities, now):
+        problems.add(CLIENT_CRL, text)
+    return found
+
+
+def _crl_problems(found: t.Sequence[t.Any], authorities: t.Sequence[t.Any], now: datetime.datetime) -> t.Iterator[str]:
     for one in found:
         if not any(_signed(one, authority) for authority in authorities):
-            texts.append(f"the list of {_issuer(one)} is not signed by any CA of {CLIENT_CA}")
+            yield f"the list of {_issuer(one)} is not signed by any CA of {CLIENT_CA}"
         elif one.last_update_utc > now:
-            texts.append(f"the list of {_issuer(one)} is not valid before {moment(one.last_update_utc)}")
+            yield f"the list of {_issuer(one)} is not valid before {moment(one.last_update_utc)}"
         elif one.next_update_utc is not None and one.next_update_utc < now:
-            texts.append(
+            yield (
                 f"the list of {_issuer(one)} had to be renewed by {moment(one.next_update_utc)}, and with it nginx "
                 "would refuse every client certificate"
             )
-    for authority in authorities:
+    for authority in authorities if found else ():
         if not any(_signed(one, authority) for one in found):
-            texts.append(
+            yield (
                 f"there is no list of the CA of {describe(authority)}, and without one nginx would refuse every client "
                 "certificate below it"
             )
         elif not _may(authority, "crl_sign"):
-            texts.append(f"{describe(authority)} may not sign revocation lists, by its key usage")
-    return found, problems + [f"{CLIENT_CRL}: {text}" for text in texts]
+            yield f"{describe(authority)} may not sign revocation lists, by its key usage"
 
 
 def _may(one: t.Any, use: str, ca: bool = False) -> bool:

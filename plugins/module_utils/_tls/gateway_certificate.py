@@ -12,6 +12,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
     describe,
     issued_by,
@@ -59,42 +60,46 @@ class Server:
 
 
 def read_server(
-    certificate: bytes, private_key: bytes, names: t.Sequence[str], now: datetime.datetime
-) -> tuple[Server | None, list[str], list[str]]:
-    """What the gateway serves, the problems, and warnings. It is None if there are problems."""
-    found, problems = read_certificates(certificate, CERTIFICATE)
-    key, more = read_private_key(private_key, PRIVATE_KEY)
-    problems += more
+    certificate: bytes,
+    private_key: bytes,
+    names: t.Sequence[str],
+    now: datetime.datetime,
+    problems: Problems,
+    warnings: Problems,
+) -> Server | None:
+    """What the gateway serves; None if there are problems."""
+    found = read_certificates(certificate, CERTIFICATE, problems)
+    key = read_private_key(private_key, PRIVATE_KEY, problems)
     if not found:
-        return None, problems, []
+        return None
     leaf = found[0]
     chain = [leaf]
-    warnings: list[str] = []
     if key is not None:
         fitting = [one for one in found if public_bytes(one.public_key()) == public_bytes(key.public_key())]
         if fitting:
             # Of several for one key, the one that was renewed last.
             leaf = max(fitting, key=lambda one: one.not_valid_after_utc)
-            chain, more, warnings = put_in_order(leaf, found)
-            problems += more
+            chain = put_in_order(leaf, found, problems, warnings)
         else:
             which = "the certificate" if len(found) == 1 else f"any of the {len(found)} certificates"
-            problems.append(f"{PRIVATE_KEY}: it does not belong to {which} of {CERTIFICATE}")
+            problems.add(PRIVATE_KEY, f"it does not belong to {which} of {CERTIFICATE}")
     texts = leaf_problems(leaf)
     for one in chain:
         texts += [*time_problems(one, now), *weak_problems(one)]
-    problems += [f"{CERTIFICATE}: {text}" for text in texts]
+    for text in texts:
+        problems.add(CERTIFICATE, text)
     missing = uncovered(names, leaf)
     if missing and names_of(leaf):
-        text = "%s: the certificate is not for %s, but for %s; leave out the name or get a certificate for it"
-        problems.append(text % (SERVER_NAMES, ", ".join(missing), ", ".join(names_of(leaf))))
+        text = "the certificate is not for %s, but for %s; leave out the name or get a certificate for it"
+        problems.add(SERVER_NAMES, text % (", ".join(missing), ", ".join(names_of(leaf))))
     if problems:
-        return None, problems, warnings
-    return Server(key, tuple(chain)), [], warnings + _soon(chain, now)
+        return None
+    _warn_soon(chain, now, warnings)
+    return Server(key, tuple(chain))
 
 
-def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], list[str], list[str]]:
-    """The chain from the leaf on without its root, problems with what is not of it, warnings of what was put right."""
+def put_in_order(leaf: t.Any, given: t.Sequence[t.Any], problems: Problems, warnings: Problems) -> list[t.Any]:
+    """The chain from the leaf on without its root; what is not of it is a problem, what was put right a warning."""
     rest = [one for one in dict.fromkeys(given) if one != leaf]
     chain, roots = [leaf], []
     while True:
@@ -108,24 +113,20 @@ def put_in_order(leaf: t.Any, given: t.Sequence[t.Any]) -> tuple[list[t.Any], li
         if not others:
             break
         chain.append(others[0])
-    problems = [
-        f"{CERTIFICATE}: {describe(one)} is not part of the chain that begins at the private key's own; remove it"
-        for one in rest
-    ]
-    warnings = []
-    if [one for one in given if one not in roots] != chain and not problems:
-        warnings.append(f"{CERTIFICATE}: the order of its certificates was repaired: the server's own comes first")
+    for one in rest:
+        text = f"{describe(one)} is not part of the chain that begins at the private key's own; remove it"
+        problems.add(CERTIFICATE, text)
+    if [one for one in given if one not in roots] != chain and not rest:
+        warnings.add(CERTIFICATE, "the order of its certificates was repaired: the server's own comes first")
     for root in roots:
         text = f"{describe(root)} is a root, which clients have themselves, and is left out"
-        warnings.append(f"{CERTIFICATE}: the chain was repaired: {text}")
-    return chain, problems, warnings
+        warnings.add(CERTIFICATE, f"the chain was repaired: {text}")
+    return chain
 
 
-def _soon(chain: t.Iterable[t.Any], now: datetime.datetime) -> list[str]:
-    warnings = []
+def _warn_soon(chain: t.Iterable[t.Any], now: datetime.datetime, warnings: Problems) -> None:
     for one in chain:
         left = one.not_valid_after_utc - now
         if left < datetime.timedelta(days=SOON):
             end = moment(one.not_valid_after_utc)
-            warnings.append(f"{CERTIFICATE}: {describe(one)} expires on {end}, in {left.days} days")
-    return warnings
+            warnings.add(CERTIFICATE, f"{describe(one)} expires on {end}, in {left.days} days")

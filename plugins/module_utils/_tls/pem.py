@@ -12,7 +12,7 @@ import base64
 import re
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, Problems
 
 try:
     from cryptography import x509
@@ -53,13 +53,13 @@ def _decode(body: bytes) -> bytes:
     return base64.b64decode(b"".join(body.split()), validate=True)
 
 
-def read_certificates(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
+def read_certificates(data: bytes, variable: str, problems: Problems) -> list[t.Any]:
     """The certificates, in the order of the text; a private key beside them is left alone."""
-    return _read(data, variable, b"CERTIFICATE", _load_certificate)
+    return _read(data, variable, b"CERTIFICATE", _load_certificate, problems)
 
 
-def read_crls(data: bytes, variable: str) -> tuple[list[t.Any], list[str]]:
-    return _read(data, variable, b"X509 CRL", lambda content: x509.load_der_x509_crl(content))
+def read_crls(data: bytes, variable: str, problems: Problems) -> list[t.Any]:
+    return _read(data, variable, b"X509 CRL", lambda content: x509.load_der_x509_crl(content), problems)
 
 
 def _load_certificate(content: bytes) -> t.Any:
@@ -68,16 +68,17 @@ def _load_certificate(content: bytes) -> t.Any:
     return certificate
 
 
-def _read(data: bytes, variable: str, label: bytes, load: t.Callable[[bytes], t.Any]) -> tuple[list[t.Any], list[str]]:
+def _read(
+    data: bytes, variable: str, label: bytes, load: t.Callable[[bytes], t.Any], problems: Problems
+) -> list[t.Any]:
     require_cryptography()
     blocks: Blocks = _BLOCK.findall(data)
     wanted = [body for kind, body in blocks if kind == label]
     problem = _no_pem(data, blocks)
     if problem or not wanted:
-        problem = problem or f"it holds {_NAMES.get(blocks[0][0], _OTHER)}, and not {_NAMES[label]}"
-        return [], [f"{variable}: {problem}"]
+        problems.add(variable, problem or f"it holds {_NAMES.get(blocks[0][0], _OTHER)}, and not {_NAMES[label]}")
+        return []
     found = []
-    problems = []
     for number, body in enumerate(wanted, 1):
         try:
             item = load(_decode(body))
@@ -86,12 +87,12 @@ def _read(data: bytes, variable: str, label: bytes, load: t.Callable[[bytes], t.
             found.append(item)
         except Exception:  # cryptography has many kinds of it
             place = "" if len(wanted) == 1 else f" number {number}"
-            problems.append(f"{variable}: {_NAMES[label]}{place} is damaged and cannot be read")
-    return found, problems
+            problems.add(variable, f"{_NAMES[label]}{place} is damaged and cannot be read")
+    return found
 
 
-def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
-    """The only private key of the text; certificates beside it are left alone."""
+def read_private_key(data: bytes, variable: str, problems: Problems) -> t.Any:
+    """The only private key of the text, None with a problem; certificates beside it are left alone."""
     require_cryptography()
     blocks: Blocks = _BLOCK.findall(data)
     keys = [(label, body) for label, body in blocks if label in KEY_LABELS]
@@ -107,10 +108,11 @@ def read_private_key(data: bytes, variable: str) -> tuple[t.Any, list[str]]:
         problem += "with openssl pkey, and protect the file with ansible-vault instead"
     else:
         try:
-            return load_der_private_key(_decode(keys[0][1]), None), []
+            return load_der_private_key(_decode(keys[0][1]), None)
         except Exception:  # cryptography has many kinds of it
             problem = "the private key is damaged, or of a kind that is unknown here"
-    return None, [f"{variable}: {problem}"]
+    problems.add(variable, problem)
+    return None
 
 
 def _no_pem(data: bytes, blocks: Blocks) -> str | None:

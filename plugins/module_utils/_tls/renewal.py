@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
     issued_by,
     leaf_problems,
@@ -24,26 +25,23 @@ _ENDS = "ends on %s, before what it signs now would; in time, " + _ANOTHER
 _NO_KEY = "has no ca.key beside its ca.pem any more, and a certificate has to be signed; put it back, or " + _ANOTHER
 
 
-def why_due(
-    there: bytes | None, ca: bytes | None, names: t.Sequence[str], days: int, now: datetime.datetime
-) -> str | None:
+def why_due(there: bytes | None, ca: t.Any, names: t.Sequence[str], days: int, now: datetime.datetime) -> str | None:
     """Why the host needs another certificate than is there; None if it does not.
 
-    `there` is its private key with the certificate, `ca` the certificate of the CA: PEM, None where there is no file.
+    `there` is its private key with the certificate in PEM, `ca` the certificate of the CA; None where there is none.
     """
     if ca is None:
         return "there is no CA yet"
     if there is None:
         return "there is no certificate yet"
-    key, no_key = read_private_key(there, "key")
-    found, no_certificate = read_certificates(there, "certificate")
-    issuers, no_issuer = read_certificates(ca, "ca.pem")
-    if no_key or no_certificate or no_issuer:
+    problems = Problems()
+    key, found = read_private_key(there, "", problems), read_certificates(there, "", problems)
+    if problems:
         return "what is there cannot be read"
     leaf = found[0]
     if len(found) > 1 or public_bytes(key.public_key()) != public_bytes(leaf.public_key()):
         return "the certificate there is not that of its key alone"
-    if not issued_by(leaf, issuers[0]):
+    if not issued_by(leaf, ca):
         return "another CA signed the certificate there"
     if leaf_problems(leaf) or not same_names(names, leaf):
         return f"the certificate there is for {', '.join(names_of(leaf)) or 'nobody'}"
@@ -53,14 +51,13 @@ def why_due(
     return None
 
 
-def judge_ca(ca: bytes, is_due: bool, key_is_there: bool, life: int, now: datetime.datetime) -> tuple[str, str]:
-    """What is wrong with a CA that can be read, and what will be soon. Each is empty if nothing is.
+def judge_ca(ca: t.Any, is_due: bool, key_is_there: bool, life: int, now: datetime.datetime) -> tuple[str, str]:
+    """What is wrong with a CA, and what will be soon. Each is empty if nothing is.
 
     `life` is for how many days it signs a certificate.
     Another CA is never made by itself: all clients would have to be told to trust it.
     """
-    issuer = read_certificates(ca, "ca.pem")[0][0]
-    end = issuer.not_valid_after_utc
+    end = ca.not_valid_after_utc
     if end < now:
         return _ENDED % moment(end), ""
     if is_due and not key_is_there:

@@ -31,7 +31,10 @@ def test_it_says_whether_one_is_due_keeps_the_file_from_others_and_prints_no_key
     path.write_bytes(LEAF.key_pem + LEAF.pem)
     path.chmod(0o644)
     tasks = [look(path, ca), look(path, ca), look(tmp_path / "none", ca), look(path, half), look(path, tmp_path / "no")]
-    (lost,) = playbook.run([look(tmp_path / "none", half)]).only
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "ca.pem").write_bytes(CA.pem[:-40])
+    lost, bad = playbook.run([look(tmp_path / "none", half), look(tmp_path / "none", tmp_path / "bad")]).only
+    assert (bad["has_ca"], bad["due"]) == (False, True)
     assert lost["msg"].startswith(f"ollama_gateway_ca_dir: the CA in {half} on the controller has no ca.key beside")
     run = playbook.run([{**tasks[0], "check_mode": True}, *tasks, look(path, ca, days="400")], "-vvv", "--diff")
     results = run.only

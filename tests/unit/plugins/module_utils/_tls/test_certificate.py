@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import pem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
     read_client_ca,
@@ -51,7 +51,8 @@ def secrets_of(pair: Pair) -> list[str]:
 
 
 def judge(certificate: bytes, key: bytes = LEAF.key_pem, names: Any = ()) -> tuple[Any, list[str], list[str]]:
-    server, problems, warnings = read_server(certificate, key, names, NOW)
+    problems, warnings = Problems(), Problems()
+    server = read_server(certificate, key, names, NOW, problems, warnings)
     assert (server is None) == bool(problems)
     for secret in secrets_of(LEAF):
         assert secret not in "\n".join([*problems, *warnings, repr(server)])
@@ -245,7 +246,9 @@ def test_a_signature_that_clients_refuse_is_refused(tmp_path: Path, digest: str)
     config = tmp_path / "config"
     config.write_text("[req]\ndistinguished_name=dn\n[dn]\n")
     certificate = subprocess.run([*command, "-config", str(config)], check=True, stdout=subprocess.PIPE).stdout
-    (problem,) = read_server(certificate, key.read_bytes(), [], NOW + DAY)[1]
+    problems = Problems()
+    read_server(certificate, key.read_bytes(), [], NOW + DAY, problems, Problems())
+    (problem,) = problems
     assert f"is signed with { ({'sha1': 'SHA-1', 'md5': 'MD5'}[digest]) }" in problem
 
 
@@ -307,9 +310,10 @@ def test_without_the_library_the_message_says_what_to_do(monkeypatch: pytest.Mon
 
 
 def judge_ca(data: bytes, lists: bytes | None = None) -> list[str]:
-    found, problems = read_client_ca(data, NOW)
+    problems = Problems()
+    found = read_client_ca(data, NOW, problems)
     if lists is not None:
-        problems += read_client_crl(lists, found, NOW)[1]
+        read_client_crl(lists, found, NOW, problems)
     return problems
 
 
@@ -318,9 +322,10 @@ def test_several_authorities_with_a_list_each_are_taken() -> None:
     text = MIDDLE.pem + ROOT.pem + other.pem
     lists = crl(MIDDLE) + crl(other) + crl(ROOT, revoked=(LEAF,))
     assert judge_ca(text, lists) == []
-    found, _problems = read_client_ca(b"# a comment\n" + text, NOW)
+    problems = Problems()
+    found = read_client_ca(b"# a comment\n" + text, NOW, problems)
     assert as_pem(found).encode() == text
-    assert as_pem(read_client_crl(lists, found, NOW)[0]).encode() == lists
+    assert as_pem(read_client_crl(lists, found, NOW, problems)).encode() == lists
 
 
 @pytest.mark.parametrize(
