@@ -71,8 +71,12 @@ function _M.decode_base64(text)
         return nil, "failed to decode: not padded base64"
     end
     local bytes = ffi.new("unsigned char[?]", #text)
-    local padding = find(text, "==$") and 2 or find(text, "=$") and 1 or 0
-    return ffi_string(bytes, crypto.EVP_DecodeBlock(bytes, text, #text) - padding)
+    -- It counts the bytes that the padding stands for.
+    local size = crypto.EVP_DecodeBlock(bytes, text, #text) - (find(text, "==$") and 2 or find(text, "=$") and 1 or 0)
+    if size < 0 then
+        return nil, "failed to decode: libcrypto refuses it"
+    end
+    return ffi_string(bytes, size)
 end
 
 -- The first `count` bytes at a place in memory, in hexadecimal digits.
