@@ -15,7 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, require_cryptography
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction, unlogged
 
 # No key with its certificate is longer; a host may send anything.
 _LONGEST = 1 << 16
@@ -37,7 +37,7 @@ class ActionModule(HostFileAction):
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
         require_cryptography()
         # What is read holds the private key.
-        with self._unlogged():
+        with unlogged(self._connection):
             there = self._read(arguments, task_vars)
         if there is not None and len(there) > _LONGEST:
             there = b""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, unlogged
 
 
 class ActionModule(ActionBase):
@@ -27,9 +27,12 @@ class ActionModule(ActionBase):
                 arguments["folders"] = {**folders, **read}
         except ValueError as error:
             return {**result, "failed": True, "msg": str(error)}
-        answer: Dict = self._execute_module(
-            module_name="gatehouse.ollama.folder_files", module_args=arguments, task_vars=task_vars
-        )
+        with unlogged(self._connection):
+            answer: Dict = self._execute_module(
+                module_name="gatehouse.ollama.folder_files", module_args=arguments, task_vars=task_vars
+            )
+        # The texts of files may be secret, as the environment of a server is.
+        answer.pop("invocation", None)
         return {**result, **answer}
 
     def _taken(self, source: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.clients imp
     make_up,
     rights_files,
 )
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, unlogged
 
 # After which the keys expire, should nobody be left to remove them.
 LIFE = datetime.timedelta(minutes=15)
@@ -67,7 +67,7 @@ class ActionModule(CredentialsAction):
     def _write(self, files: dict[str, str], arguments: Dict, task_vars: Dict) -> None:
         options = {"path": arguments["clients"], "files": files, "mode": "u=rwX,g=rX,o="}
         group = {"group": arguments["group"]} if arguments["group"] else {}
-        with self._unlogged():
+        with unlogged(self._connection):
             answer = self._call("folder_files", {**options, **group}, task_vars)
         if answer.get("failed"):
             raise HostFileError("clients: %s" % answer.get("msg"))

@@ -366,7 +366,8 @@ def bring(module: AnsibleModule, path: str) -> dict[str, t.Any]:
         validate(module, path, as_text(merged))
     if changed and not module.check_mode:
         change(module, path, as_text(merged))
-    restarted = module.params["restart"] and (changed or unfinished or restart_unchanged(module, path))
+    # Also after an unfinished run: Docker may not have run with either file.
+    restarted = module.params["restart"] and (changed or restart_unchanged(module, path) or unfinished)
     said = missing_runtime(module) if restarted and not module.check_mode else ""
     if said:
         raise DaemonJsonError(said)

@@ -21,8 +21,8 @@ extends_documentation_fragment:
 options:
   path:
     description:
-      - Absolute path of the folder on the host, no link and not right below the root. It is made where it is missing,
-        with its parents.
+      - Absolute path of the folder on the host, not right below the root, and no link unless O(purge) is V(false). It
+        is made where it is missing, with its parents.
     type: path
     required: true
   files:
@@ -154,6 +154,16 @@ def there_below(path: str, wanted: t.Container[str]) -> tuple[dict[str, bytes | 
     return files, folders
 
 
+def there_of(path: str, wanted: t.Iterable[str]) -> dict[str, bytes | None]:
+    """Those of the wanted files that are there, whatever else is; None for what is no regular file."""
+    files = {name: Path(path, name) for name in wanted}
+    return {
+        name: file.read_bytes() if file.is_file() and not file.is_symlink() else None
+        for name, file in files.items()
+        if os.path.lexists(file)
+    }
+
+
 def _walk(path: str) -> t.Iterator[tuple[str, list[str], list[str]]]:
     """As os.walk, but a folder that cannot be read is an error, and none at all is empty."""
 
@@ -246,10 +256,7 @@ def change(module: AnsibleModule, path: str, files: dict[str, str], recurse: boo
     """Make the folder hold these files and no others. Raises OSError."""
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
     folders = folders_of(wanted)
-    there, folders_there = there_below(path, wanted)
-    if not module.params["purge"]:
-        there = {name: content for name, content in there.items() if name in wanted}
-        folders_there &= folders
+    there, folders_there = there_below(path, wanted) if module.params["purge"] else (there_of(path, wanted), set())
     removed = sorted(name for name in there if name not in wanted)
     gone = sorted(folders_there - folders, reverse=True)
     differ = {name: content for name, content in sorted(wanted.items()) if there.get(name) != content}
@@ -284,6 +291,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     path, files = module.params["path"], module.params["files"]
+    if not module.params["purge"]:
+        # Nothing is removed behind a link.
+        path = os.path.realpath(path)
     several: dict[str, t.Any] = {"": files} if files is not None else module.params["folders"]
     below = {name: os.path.join(path, name) if name else path for name in several}
     for name, one in several.items():

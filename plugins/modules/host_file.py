@@ -73,6 +73,7 @@ differs:
 
 import base64
 import os
+import stat
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -82,7 +83,10 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace im
 def read(module: AnsibleModule, path: str) -> t.Dict[str, t.Any]:
     """What the file holds, and whether it is another's. Raises OSError."""
     try:
-        with open(path, "rb") as file:
+        # What nobody writes to, such as a named pipe, is not waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                module.fail_json(msg="it is no regular file")
             content = base64.b64encode(file.read()).decode("ascii")
     except FileNotFoundError:
         return {"content": None, "differs": False}

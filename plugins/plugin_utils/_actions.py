@@ -45,6 +45,18 @@ def plain(value: t.Any) -> t.Any:
     return value
 
 
+@contextlib.contextmanager
+def unlogged(connection: t.Any) -> t.Iterator[None]:
+    """Keep what modules return on the host out of the log: at -vvv a connection may print it, hashes included."""
+    context = connection._play_context
+    before = context.no_log
+    context.no_log = True
+    try:
+        yield
+    finally:
+        context.no_log = before
+
+
 class CredentialsAction(ActionBase):
     """An action that turns a GatehouseError into the failure of its task, in this one place."""
 
@@ -78,17 +90,6 @@ class CredentialsAction(ActionBase):
         """A path on the controller; a relative one begins at the playbook's folder."""
         return str(self._loader.path_dwim(path))
 
-    @contextlib.contextmanager
-    def _unlogged(self) -> t.Iterator[None]:
-        """Keep what modules return on the host out of the log: at -vvv a connection may print it, hashes included."""
-        context = self._connection._play_context
-        before = context.no_log
-        context.no_log = True
-        try:
-            yield
-        finally:
-            context.no_log = before
-
 
 class HostFileAction(CredentialsAction):
     """An action that makes one file on the host from the clients."""
@@ -99,7 +100,7 @@ class HostFileAction(CredentialsAction):
         path = arguments["path"]
         if not path.startswith("/"):
             raise HostFileError(f"path: it must be absolute, and is {path}")
-        with self._unlogged():
+        with unlogged(self._connection):
             try:
                 outcome, extra = self.update(arguments, task_vars, lambda: self._read(arguments, task_vars))
             except DamagedFile as error:

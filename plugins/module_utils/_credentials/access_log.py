@@ -5,21 +5,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import json
 import os
 import signal
-import subprocess
-import threading
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
-# Nothing that the gateway logs is longer: it refuses larger requests. The rest of a longer line is passed over.
+# Nothing that the gateway logs is longer: it refuses larger requests. The rest of a longer line is not JSON.
 _LONGEST = 65536
+
+T = t.TypeVar("T")
 
 # The name of a client and the id of a key; the id is empty for a password.
 Credential = t.Tuple[str, str]
@@ -33,8 +34,8 @@ class LogError(GatehouseError):
 class Uses:
     """When credentials were used last, and when the log begins; None for a log without requests."""
 
-    since: datetime.datetime | None = None
-    last: dict[Credential, datetime.datetime] = field(default_factory=dict)
+    since: t.Optional[datetime.datetime] = None
+    last: t.Dict[Credential, datetime.datetime] = field(default_factory=dict)
 
 
 def read(lines: t.Iterable[bytes], created: t.Mapping[Credential, datetime.datetime]) -> Uses:
@@ -59,39 +60,46 @@ def lines_of(command: t.Sequence[str], timeout: float) -> t.Iterator[bytes]:
 
     What it prints as errors is not told: it may be what the gateway wrote of a request.
     """
-    null = subprocess.DEVNULL
+    loop = asyncio.new_event_loop()
+    rest = b""
     try:
-        process = subprocess.Popen(
-            command, stdin=null, stdout=subprocess.PIPE, stderr=null, start_new_session=True, bufsize=_LONGEST
+        for piece in _pieces(loop, command, timeout):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+            rest = rest[:_LONGEST]
+    finally:
+        loop.close()
+    if rest:
+        yield rest
+
+
+def _pieces(loop: asyncio.AbstractEventLoop, command: t.Sequence[str], timeout: float) -> t.Iterator[bytes]:
+    deadline = loop.time() + timeout
+    null, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    try:
+        process = loop.run_until_complete(
+            asyncio.create_subprocess_exec(
+                *command, stdin=null, stdout=pipe, stderr=null, start_new_session=True, limit=_LONGEST
+            )
         )
     except OSError as error:
         raise LogError(f"cannot be run: {error.strerror or 'OSError'}") from None
-    is_late = threading.Event()
+    stdout = t.cast(asyncio.StreamReader, process.stdout)
 
-    def end() -> None:
-        is_late.set()
-        # The whole group: a child of it would hold the pipe open.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    def wait_for(what: t.Coroutine[t.Any, t.Any, T]) -> T:
+        return loop.run_until_complete(asyncio.wait_for(what, max(0.0, deadline - loop.time())))
 
-    timer = threading.Timer(timeout, end)
-    timer.start()
-    stdout = t.cast(t.BinaryIO, process.stdout)
     try:
-        is_begin = True
-        for piece in iter(lambda: stdout.readline(_LONGEST), b""):
-            if is_begin:
-                yield piece.rstrip(b"\n")
-            is_begin = piece.endswith(b"\n")
-        code = process.wait()
+        yield from iter(lambda: wait_for(stdout.read(_LONGEST)), b"")
+        code = wait_for(process.wait())
+    except asyncio.TimeoutError:
+        raise LogError(f"took longer than {timeout:g} seconds") from None
     finally:
-        timer.cancel()
-        if process.poll() is None:
-            end()
-            process.wait()
-        stdout.close()
-    if is_late.is_set():
-        raise LogError(f"took longer than {timeout:g} seconds")
+        if process.returncode is None:
+            # The whole group: a child of it would hold the pipe open.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            loop.run_until_complete(process.wait())
     if code != 0:
         raise LogError(f"ended with {code}")
 

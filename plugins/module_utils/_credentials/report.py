@@ -132,7 +132,9 @@ def read_rights(content: bytes, damage: Damage) -> dict[str, Rights]:
     damaged = []
     for name, entry in entries.items():
         if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
-            scopes, models, certificates = ([printable(text) for text in entry.get(one, [])] for one, _ in _LISTS)
+            scopes, models, certificates = (
+                [printable(text) for text in entry.get(one, [])] for one, _default in _LISTS
+            )
             owner, comment = _text(entry.get("owner")), _text(entry.get("comment"))
             rights[printable(name)] = Rights(
                 scopes, models, owner, comment, _key_comments(entry.get("keys")), certificates

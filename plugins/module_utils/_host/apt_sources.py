@@ -8,7 +8,6 @@ apt refuses all repositories where two entries name the same one with different 
 
 from __future__ import annotations
 
-import email
 import re
 import typing as t
 
@@ -58,22 +57,32 @@ def _lines(path: str, text: str) -> list[Entry]:
 def _stanzas(path: str, text: str) -> list[Entry]:
     entries = []
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    for stanza in re.split(r"\n\s*\n", "\n".join(lines).strip()):
-        # A stanza has the form of the headers of a mail.
-        fields = email.message_from_string(stanza)
-        if fields.get("Enabled", "yes").strip().lower() in ("no", "false", "0", "off", "without", "disable"):
+    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
+        fields = _fields(stanza)
+        if fields.get("enabled", "yes").lower() in ("no", "false", "0", "off", "without", "disable"):
             continue
-        types, uris, suites, components = [
-            fields.get(name, "").split() for name in ("Types", "URIs", "Suites", "Components")
-        ]
-        signed = fields.get("Signed-By", "").strip()
+        components = tuple(fields.get("components", "").split())
+        signed = fields.get("signed-by", "")
         entries += [
-            Entry(path, kind, uri, suite, tuple(components), signed)
-            for kind in types
-            for uri in uris
-            for suite in suites
+            Entry(path, kind, uri, suite, components, signed)
+            for kind in fields.get("types", "").split()
+            for uri in fields.get("uris", "").split()
+            for suite in fields.get("suites", "").split()
         ]
     return entries
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    name = ""
+    for line in stanza.splitlines():
+        if line[:1].isspace():
+            fields[name] = (fields.get(name, "") + "\n" + line.strip()).strip()
+            continue
+        name, _colon, value = line.partition(":")
+        name = name.strip().lower()
+        fields[name] = value.strip()
+    return fields
 
 
 def choose(entries: t.Iterable[Entry], components: t.Sequence[str], key: str) -> tuple[str, str]:

@@ -30,9 +30,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import r
 
 # _tls/pem says what is missing.
 try:
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
 except ImportError:
-    hashes = None  # type: ignore[assignment]
+    serialization = None  # type: ignore[assignment]
 
 CERTIFICATE = "ollama_gateway_tls_certificate"
 PRIVATE_KEY = "ollama_gateway_tls_private_key"

@@ -59,7 +59,11 @@ def read_certificates(data: bytes, variable: str, problems: Problems) -> list[t.
 
 
 def read_crls(data: bytes, variable: str, problems: Problems) -> list[t.Any]:
-    return _read(data, variable, b"X509 CRL", lambda content: x509.load_der_x509_crl(content), problems)
+    return _read(data, variable, b"X509 CRL", _load_crl, problems)
+
+
+def _load_crl(content: bytes) -> t.Any:
+    return x509.load_der_x509_crl(content)
 
 
 def _load_certificate(content: bytes) -> t.Any:

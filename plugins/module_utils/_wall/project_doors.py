@@ -55,15 +55,17 @@ def look(docker: Docker, project: str) -> Doors:
 
 
 def own_addresses(folder: str = "/proc/net") -> set[str]:
-    """All addresses of this host, as the kernel lists them (proc_net(5)): no program is needed."""
+    """All addresses of this host, as the kernel lists them (proc_net(5)). Raises GatehouseError if it lists none."""
     found = set(re.findall(r"([0-9.]+)\s+/32 host LOCAL", _text(f"{folder}/fib_trie")))
+    if not found:
+        raise GatehouseError(f"The addresses of this host cannot be told: {folder}/fib_trie lists none")
     numbers = re.findall(r"^[0-9a-f]{32}", _text(f"{folder}/if_inet6"), re.MULTILINE)
     return found | {str(ipaddress.IPv6Address(int(number, 16))) for number in numbers}
 
 
 def _text(path: str) -> str:
-    """Nothing where the kernel has no such protocol."""
-    with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
+    """Nothing where the kernel has no such protocol, or does not tell."""
+    with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
         return file.read()
     return ""
 

@@ -267,11 +267,18 @@ def test_vaulted_strings_and_unquoted_moments_are_taken(playbook: Playbook, host
 
 
 def test_what_cannot_be_written_is_an_error_that_names_the_file(direct: Direct, host: Path) -> None:
+    os.mkfifo(host / "pipe")
     run = direct.run(
-        [htpasswd(host / "missing" / "htpasswd"), htpasswd(host), task("htpasswd", path="relative", clients=[])],
+        [
+            htpasswd(host / "missing" / "htpasswd"),
+            htpasswd(host),
+            task("htpasswd", path="relative", clients=[]),
+            htpasswd(host / "pipe"),
+        ],
         clients=CLIENTS,
     )
-    missing, folder, relative = run.only
+    missing, folder, relative, pipe = run.only
+    assert pipe["msg"] == f"{host / 'pipe'}: it is no regular file"
     assert missing["msg"].startswith(f"{host / 'missing' / 'htpasswd'}: ")
     assert folder["msg"].startswith(f"{host}: ")
     assert relative["msg"].startswith("path: it must be absolute")

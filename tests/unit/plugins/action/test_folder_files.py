@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,23 @@ def test_a_mode_that_drifted_is_a_change(direct: Direct, tmp_path: Path) -> None
     run = direct.run([folder_files(folder, {"below/file": "x"})] * 2)
     assert [task["changed"] for task in run.only] == [True, False], run.output
     assert (folder / "below" / "file").stat().st_mode & 0o7777 == 0o640
+
+
+def test_no_text_of_a_file_is_printed_or_kept_by_whoever_keeps_results(playbook: Playbook, tmp_path: Path) -> None:
+    """Whatever the verbosity: the environment of a server may hold a password."""
+    task = {"gatehouse.ollama.folder_files": {"path": str(tmp_path / "folder"), "files": {"a": "{{ text }}"}}}
+    run = playbook.run([{**task, "diff": False}], "-vvv", text="planted-secret")
+    assert (tmp_path / "folder" / "a").read_text() == "planted-secret"
+    assert "planted-secret" not in run.output
+    assert "planted-secret" not in json.dumps(run.only)
+
+
+def test_without_purge_the_folder_may_be_reached_by_a_link(direct: Direct, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "gateway").mkdir(parents=True)
+    (tmp_path / "gateway").symlink_to(tmp_path / "disk" / "gateway")
+    options = {"path": str(tmp_path / "gateway"), "purge": False, "files": {"compose.yaml": "ours"}}
+    assert direct.run([{"gatehouse.ollama.folder_files": options}]).only[0]["changed"]
+    assert (tmp_path / "disk" / "gateway" / "compose.yaml").read_text() == "ours"
 
 
 def test_without_purge_all_else_stays_and_gets_no_mode_unless_asked_for(direct: Direct, tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ OTHERS = {
     "without_key.list": f"deb {MIRROR}/ / # tools\n",
     "as_the_vendor_says.list": "deb [signed-by=/usr/share/keyrings/tools.gpg] http://mirror/deb/$(ARCH) /\n",
     "another.sources": f"Types: deb deb-src\nURIs: {MIRROR}\nSuites: /\nSigned-By:\n -----BEGIN\n .\n -----END\n",
+    "with_spaces.sources": f"Größe: x\nTypes : deb\nURIs : {MIRROR}\nSuites: /\n",
     # The name that this module would take, with a line that it would not write.
     "tools.sources": f"Types: deb\nURIs: {MIRROR}\nSuites: /\nArchitectures: amd64\nSigned-By: /x.asc\n",
 }

@@ -399,6 +399,15 @@ class TestRestart:
         assert not run(path, wanted, restart=True)["changed"]
         assert list(path.parent.glob(path.name + "*")) == [path]
 
+    def test_after_a_killed_run_a_docker_that_runs_with_neither_file_is_an_error(
+        self, run: Any, path: Path, starts: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path.write_bytes(self.FORMER)
+        self.kill(run, path, {"debug": False})
+        monkeypatch.setattr(module.docker_start, "restart", lambda _module, _path: "no room")
+        monkeypatch.setattr(module.docker_start, "is_active", lambda _module: False)
+        assert "Docker does not start: no room" in run(path, {}, restart=True)["msg"]
+
     def test_what_a_killed_run_broke_is_taken_back_before_the_next_one_goes_on(
         self, run: Any, path: Path, starts: list[bytes], former: bytes | None, warnings: list[str]
     ) -> None:
