@@ -78,7 +78,7 @@ def test_a_sound_gateway_withstands_every_attack(auth: str, server: Standin, tmp
         results = one.attack()
         assert hole(results) == ""
         assert [line.split(":")[0] for line in summary(results)][:3] == ["✓ TLS", "✓ HTTP/3", "✓ plain port"]
-        assert len(results) > 1000
+        assert len(results) > 600
         assert time.monotonic() - begun < 60
         # By an address, for which there is no SNI, and by a name that a wildcard covers.
         for name in ("127.0.0.1", "any.wild.example"):
