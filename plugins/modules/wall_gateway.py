@@ -166,7 +166,8 @@ class ThrowAway:
             raise GatehouseError(
                 f"The running gateway does not run what is on disk: a file in {' or '.join(folders)} was changed after "
                 "its workers began. What is on disk would be attacked. Unless somebody changed it on purpose, the "
-                f"playbook gatehouse.ollama.deploy puts it back; `{command}` makes it count"
+                f"playbook gatehouse.ollama.deploy puts it back; `{command}` makes it count, as it should where the "
+                "reload of a deploy failed"
             )
         return found
 
