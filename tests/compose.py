@@ -19,12 +19,14 @@ ROLE = COLLECTIONS / "ansible_collections/gatehouse/ollama/roles/ollama_server"
 
 def describe(nodes: list[str], groups: list[int], **variables: Any) -> str:
     """The description; `nodes` and `groups` are what the host has for the servers, `variables` replace defaults."""
+    from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
     from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import server
 
     loader = DataLoader()
     defaults = loader.load_from_file(str(ROLE / "defaults/main.yml"), trusted_as_template=True) | variables
     prefix = len(server.PREFIX)
-    servers, problems = server.read({name[prefix:]: value for name, value in defaults.items()})
+    problems = Problems()
+    servers = server.read({name[prefix:]: value for name, value in defaults.items()}, problems)
     assert problems == []
     known = defaults | loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
     known["ansible_managed"] = "Ansible managed"
