@@ -176,7 +176,7 @@ def test_containers_that_somebody_cut_off_are_mended_by_the_next_deploy_and_chec
     gate.run_expect([0], f"docker network disconnect gatehouse-gateway_default {gateway}")
     looked = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify", "--check", "--diff")
     assert looked.returncode == 0, told(looked)
-    assert {f"-{server}", f"-{gateway}"} <= set(looked.stdout.splitlines())
+    assert {f"-container: {server}", f"-container: {gateway}"} <= set(looked.stdout.splitlines())
     # By hand, and without the name by which the gateway finds it.
     gate.run_expect([0], f"docker network connect ollama {server}")
     done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
