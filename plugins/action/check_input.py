@@ -39,11 +39,13 @@ class ActionModule(CredentialsAction):
             options = known_options(yaml_load(f)["argument_specs"])
         variables = Variables(options, task_vars, self._templar.template)
         values = {name[len(role) + 1 :]: value for name, value in variables.values.items()}
-        controller = Controller(
-            read=self._read,
-            private_folder=lambda kind, path: checked(kind, path, task_vars),
-            run=self.run_id(),
-        )
+        folders: dict[str, str] = {}
+
+        def private_folder(kind: str, path: str) -> str:
+            folders[kind] = checked(kind, path, task_vars)
+            return folders[kind]
+
+        controller = Controller(read=self._read, private_folder=private_folder, run=self.run_id())
         found = RULES[role](values, controller)
         for warning in found.warnings:
             self._display.warning(warning)
@@ -56,17 +58,10 @@ class ActionModule(CredentialsAction):
             raise BadInput(problems)
         result = dict(found.result)
         if role == "ollama_gateway" and values["state"] == "present":
-            result.update(self._look_around(values, task_vars))
+            result.update(self._certificates(values), revoked=revoked(folders["secrets"]))
+            result.update({f"{kind}_dir": path for kind, path in folders.items()})
         # It may hold secrets, such as a proxy's password in the environment of a server.
         return {"changed": False, **result, "_ansible_no_log": bool(result)}
-
-    def _look_around(self, values: Dict, task_vars: Dict) -> Dict:
-        """What is in the certificates and folders that the variables name."""
-        secrets = checked("secrets", values["secrets_dir"], task_vars)
-        folders = {"secrets_dir": secrets, "revoked": revoked(secrets)}
-        if values["tls"] == "self_signed":
-            folders["ca_dir"] = checked("ca", values["ca_dir"], task_vars)
-        return {**self._certificates(values), **folders}
 
     def _certificates(self, values: Dict) -> Dict:
         """What the certificates that are given come to; those of the gateway itself with tls provided."""

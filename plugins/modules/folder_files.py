@@ -149,19 +149,22 @@ def there_below(path: str, wanted: t.Container[str]) -> tuple[dict[str, bytes | 
         for name in names + links:
             file = os.path.join(above, name)
             below = os.path.relpath(file, path)
-            regular = os.path.isfile(file) and not os.path.islink(file)
-            files[below] = Path(file).read_bytes() if regular and below in wanted else None
+            files[below] = _content(file) if below in wanted else None
     return files, folders
 
 
 def there_of(path: str, wanted: t.Iterable[str]) -> dict[str, bytes | None]:
     """Those of the wanted files that are there, whatever else is; None for what is no regular file."""
-    files = {name: Path(path, name) for name in wanted}
-    return {
-        name: file.read_bytes() if file.is_file() and not file.is_symlink() else None
-        for name, file in files.items()
-        if os.path.lexists(file)
-    }
+    files = {name: os.path.join(path, name) for name in wanted}
+    return {name: _content(file) for name, file in files.items() if os.path.lexists(file)}
+
+
+def _content(file: str) -> bytes | None:
+    return Path(file).read_bytes() if _is_regular(file) else None
+
+
+def _is_regular(file: str) -> bool:
+    return os.path.isfile(file) and not os.path.islink(file)
 
 
 def _walk(path: str) -> t.Iterator[tuple[str, list[str], list[str]]]:
@@ -214,7 +217,7 @@ def _listed(names: list[str], whole: bool) -> str:
 
 def regular_files(path: str) -> list[str]:
     found = [os.path.join(above, name) for above, _folders, names in _walk(path) for name in names]
-    return sorted(file for file in found if os.path.isfile(file) and not os.path.islink(file))
+    return sorted(filter(_is_regular, found))
 
 
 def write(module: AnsibleModule, path: str, files: dict[str, bytes]) -> None:

@@ -14,6 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import names as model_names
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Key, Name
 
@@ -75,12 +76,12 @@ def read_models(value: object, variable: str) -> tuple[list[Wanted], list[str]]:
     """The models in `value`, and all problems, each beginning with its place below `variable`."""
     if not isinstance(value, (list, tuple)):
         return [], [f"{variable}: it must be a list of models, each a name or a dictionary with one"]
-    problems: list[str] = []
+    problems = Problems()
     models = []
     for number, entry in enumerate(value):
         place = f"{variable}[{number}]"
         if not isinstance(entry, (str, dict)):
-            problems.append(f"{place}: it must be the name of a model, or a dictionary with a name")
+            problems.add(place, "it must be the name of a model, or a dictionary with a name")
             continue
         one = _Entry({"name": entry} if isinstance(entry, str) else entry, place, problems).read()
         if one is not None:
@@ -91,7 +92,7 @@ def read_models(value: object, variable: str) -> tuple[list[Wanted], list[str]]:
 
 def read_model(value: t.Mapping[str, t.Any]) -> tuple[Wanted | None, list[str]]:
     """The one model that the options of a module describe; those that are None were not given."""
-    problems: list[str] = []
+    problems = Problems()
     # False is what an option has that nobody gave.
     given = {key: item for key, item in value.items() if key in KEYS and item is not None and item is not False}
     found = _Entry(given, "", problems).read()
@@ -119,25 +120,25 @@ def ordered(models: t.Sequence[Wanted]) -> list[Wanted]:
     return result
 
 
-def _judge_together(models: t.Sequence[Wanted], problems: list[str]) -> None:
+def _judge_together(models: t.Sequence[Wanted], problems: Problems) -> None:
     """What is wrong between models whose entries are sound."""
     seen: dict[Key, Wanted] = {}
     for one in models:
         other = seen.setdefault(one.name.key, one)
         if other is not one:
-            _complain(problems, one.place, "name", f"{one.name.short} is the model of {other.place} already")
+            problems.add(_where(one.place, "name"), f"{one.name.short} is the model of {other.place} already")
     for one in models:
         if one.state == "absent" or one.base is None:
             continue
         option = "source" if one.source else "from"
         base = seen.get(one.base.key)
         if base is not None and base.state == "absent":
-            _complain(problems, one.place, option, f"{one.base.short} is to be absent ({base.place})")
+            problems.add(_where(one.place, option), f"{one.base.short} is to be absent ({base.place})")
         walked = {one.name.key}
         above: Wanted | None = one
         while above is not None and above.base is not None:
             if above.base.key in walked:
-                _complain(problems, one.place, option, f"{one.name.short} is made from itself")
+                problems.add(_where(one.place, option), f"{one.name.short} is made from itself")
                 break
             walked.add(above.base.key)
             above = seen.get(above.base.key)
@@ -146,7 +147,7 @@ def _judge_together(models: t.Sequence[Wanted], problems: list[str]) -> None:
 class _Entry:
     """A model as a user writes it, and what is wrong with it."""
 
-    def __init__(self, entry: Dict, place: str, problems: list[str]) -> None:
+    def __init__(self, entry: Dict, place: str, problems: Problems) -> None:
         self._entry = entry
         self._place = place
         self._problems = problems
@@ -286,12 +287,11 @@ class _Entry:
                 self._problem(str(key), f"it is unknown; {hint}")
 
     def _problem(self, option: str, text: str) -> None:
-        _complain(self._problems, self._place, option, text)
+        self._problems.add(_where(self._place, option), text)
 
 
-def _complain(problems: list[str], place: str, option: str, text: str) -> None:
-    where = f"{place}.{option}" if place and option else place or option
-    problems.append(f"{where}: {text}")
+def _where(place: str, option: str) -> str:
+    return f"{place}.{option}" if place and option else place or option
 
 
 def _are_texts(value: object) -> bool:
