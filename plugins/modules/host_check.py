@@ -89,6 +89,11 @@ images:
   type: list
   elements: str
   returned: success
+healthy:
+  description: Services of O(project) of which each container that runs is healthy.
+  type: list
+  elements: str
+  returned: success
 ports:
   description: As O(ports), to tell later what was looked at.
   type: list
@@ -131,6 +136,8 @@ class Container(t.NamedTuple):
     project: str
     published: list[tuple[str, int, int]]
     image: str
+    service: str
+    is_healthy: bool
 
     def publishes(self, address: str, port: int) -> bool:
         return any(
@@ -140,12 +147,12 @@ class Container(t.NamedTuple):
 
 
 def parse_containers(text: str) -> list[Container]:
-    """Read lines of name, Compose project, published ports and image, parted by tabs."""
+    """Read lines of name, Compose project, published ports, image, Compose service and status, parted by tabs."""
     containers = []
     for line in text.splitlines():
-        name, project, ports, image = [*line.split("\t"), "", "", ""][:4]
+        name, project, ports, image, service, status = [*line.split("\t"), *[""] * 5][:6]
         published = [(host, int(first), int(last or first)) for host, first, last in PUBLISHED.findall(ports)]
-        containers.append(Container(name, project, published, image))
+        containers.append(Container(name, project, published, image, service, status.endswith("(healthy)")))
     return containers
 
 
@@ -205,8 +212,8 @@ class HostCheck:
         self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
-        labels = ['{{.Label "com.docker.compose.%s"}}' % name for name in ("project", "image")]
-        columns = "\t".join(["{{.Names}}", labels[0], "{{.Ports}}", labels[1]])
+        project, image, service = ['{{.Label "com.docker.compose.%s"}}' % name for name in ("project", "image", "service")]
+        columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}"])
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
     def port(self, address: str, port: int, variable: str, containers: list[Container]) -> None:
@@ -259,11 +266,13 @@ def main() -> None:
             check.port(entry["address"], entry["port"], entry["variable"], containers)
     except GatehouseError as e:
         module.fail_json(msg=str(e))
+    own = [c for c in containers if c.project and c.project == module.params["project"]]
     module.exit_json(
         changed=False,
         engine=engine,
         engine_version=engine_version,
-        images=[c.image for c in containers if c.image and c.project == module.params["project"]],
+        images=[c.image for c in own if c.image],
+        healthy=sorted({c.service for c in own} - {c.service for c in own if not c.is_healthy}),
         ports=module.params["ports"],
         paths=[path for path in module.params["paths"] if os.path.exists(path)],
     )

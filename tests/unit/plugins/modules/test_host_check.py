@@ -84,8 +84,23 @@ class TestEngine:
 
 
 def test_the_image_of_a_container_is_known_by_its_label() -> None:
-    found = module.parse_containers("gate-1\tours\t127.0.0.1:8880->8080/tcp\tsha256:abc\nplain\t\t\t")
-    assert [(one.project, one.image) for one in found] == [("ours", "sha256:abc"), ("", "")]
+    found = module.parse_containers("gate-1\tours\t127.0.0.1:8880->8080/tcp\tsha256:abc\tgateway\tUp 1 s\nplain\t\t\t")
+    assert [(one.project, one.image, one.service) for one in found] == [("ours", "sha256:abc", "gateway"), ("", "", "")]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_healthy"),
+    [
+        ("Up 3 hours (healthy)", True),
+        ("Up 3 seconds (health: starting)", False),
+        ("Up 3 hours (unhealthy)", False),
+        ("Up 3 hours (Paused)", False),
+        ("Up 3 hours", False),
+        ("", False),
+    ],
+)
+def test_a_container_is_healthy_where_docker_says_so(status: str, is_healthy: bool) -> None:
+    assert module.parse_containers(f"a\tours\t\t\tollama\t{status}")[0].is_healthy is is_healthy
 
 
 @pytest.mark.parametrize(
