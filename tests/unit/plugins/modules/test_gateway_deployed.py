@@ -112,24 +112,19 @@ def test_plain_nginx_reads_no_keys(folder: Path) -> None:
 
 def task(folder: Path, **variables: Any) -> dict[str, Any]:
     """The task of the role, with the variables that it needs."""
+    variables_of_role = yaml.safe_load((ROLE / "vars" / "main" / "main.yml").read_text(encoding="utf-8"))
     names = {
+        "__ollama_gateway_accepts": variables_of_role["__ollama_gateway_accepts"],
         "__ollama_gateway_engine": "openresty",
-        "__ollama_gateway_client_certificates": {},
-        "__ollama_gateway_served_routes": [],
-        "__ollama_gateway_path_parameters": {},
-        "ollama_gateway_auth_failures": 10,
         "ollama_gateway_auth": "both",
         "ollama_gateway_dir": str(folder),
-        "ollama_gateway_max_body_size": "32m",
-        "ollama_gateway_password_cache_ttl": 60,
     }
     (one,) = yaml.safe_load((ROLE / "tasks" / "credentials" / "deployed.yml").read_text(encoding="utf-8"))
     return {**one, "vars": {**one["vars"], **names, **variables}}
 
 
 def test_the_role_asks_for_what_it_would_write_and_by_what_it_would_read(playbook: Playbook, folder: Path) -> None:
-    for name in ("files", "templates"):
-        (playbook.folder / name).symlink_to(ROLE / name)
+    (playbook.folder / "files").symlink_to(ROLE / "files")
     without_reader = {"ollama_gateway_auth": "basic", "__ollama_gateway_engine": "nginx"}
     run = playbook.run([task(folder), task(folder, **without_reader)], "--check")
     taken, refused = run.only
