@@ -32,7 +32,7 @@ options:
     type: dict
   folders:
     description:
-      - Several folders right below O(path) by their names, where the rest of O(path) is somebody else's. Each is a
+      - Several folders below O(path) by their paths, where the rest of O(path) is somebody else's. Each is a
         dictionary as O(files) is, or the path of a folder on the controller, all files of which are to be there, as
         text in UTF-8. A relative path is looked for as M(ansible.builtin.copy) looks for it, in C(files) of the role.
     type: dict
@@ -43,6 +43,11 @@ options:
   recurse:
     description:
       - Those of O(folders) in which the files that stay get owner, group and mode as well. Links are left alone.
+    type: list
+    elements: str
+    default: []
+  writable:
+    description: Those of O(folders) that O(group) may write to as well, though not the files in them.
     type: list
     elements: str
     default: []
@@ -228,12 +233,14 @@ def write(module: AnsibleModule, path: str, files: dict[str, bytes]) -> None:
         replace(module, file, content)
 
 
-def set_attributes(module: AnsibleModule, path: str, names: t.Iterable[str]) -> bool:
+def set_attributes(module: AnsibleModule, path: str, names: t.Iterable[str], is_writable: bool) -> bool:
     """Give folders and files their owner, group and mode; tell whether that changed something."""
     changed = False
     for item in [path, *(os.path.join(path, name) for name in names)]:
         if os.path.exists(item):
             arguments = module.load_file_common_arguments(module.params, path=item)
+            if is_writable and item == path:
+                arguments["mode"] = "%s,g+w" % arguments["mode"]
             changed = module.set_fs_attributes_if_different(arguments, changed)
     return changed
 
@@ -255,7 +262,7 @@ class Change(t.NamedTuple):
     diff: list[dict[str, str]]
 
 
-def change(module: AnsibleModule, path: str, files: dict[str, str], recurse: bool) -> Change:
+def change(module: AnsibleModule, path: str, files: dict[str, str], recurse: bool, is_writable: bool) -> Change:
     """Make the folder hold these files and no others. Raises OSError."""
     wanted = {name: content.encode("utf-8") for name, content in files.items()}
     folders = folders_of(wanted)
@@ -270,7 +277,8 @@ def change(module: AnsibleModule, path: str, files: dict[str, str], recurse: boo
         for name in gone:
             os.rmdir(os.path.join(path, name))
         write(module, path, differ)
-    changed |= set_attributes(module, path, [*sorted(folders), *(regular_files(path) if recurse else sorted(wanted))])
+    names = [*sorted(folders), *(regular_files(path) if recurse else sorted(wanted))]
+    changed |= set_attributes(module, path, names, is_writable)
     added = [name for name in differ if name not in there]
     updated = [name for name in differ if name in there]
     diff = diffs(path, there, wanted, whole=module._verbosity > 0) if module._diff else []
@@ -285,6 +293,7 @@ def main() -> None:
         "folders": {"type": "dict"},
         "purge": {"type": "bool", "default": True},
         "recurse": {"type": "list", "elements": "str", "default": []},
+        "writable": {"type": "list", "elements": "str", "default": []},
     }
     module = UnloggedModule(
         argument_spec=options,
@@ -300,14 +309,16 @@ def main() -> None:
     several: dict[str, t.Any] = {"": files} if files is not None else module.params["folders"]
     below = {name: os.path.join(path, name) if name else path for name in several}
     for name, one in several.items():
-        if files is None and not re.match(_PART + r"\Z", str(name), re.ASCII):
-            module.fail_json(msg="folders: %s is no name of a folder" % name)
+        if files is None and not _PATH.match(str(name)):
+            module.fail_json(msg="folders: %s is no path of a folder" % name)
         wrong = problem(below[name], one)
         if wrong:
             module.fail_json(msg=wrong)
     try:
-        recurse = module.params["recurse"]
-        changes = {name: change(module, below[name], one, name in recurse) for name, one in several.items()}
+        recurse, writable = module.params["recurse"], module.params["writable"]
+        changes = {
+            name: change(module, below[name], one, name in recurse, name in writable) for name, one in several.items()
+        }
     except OSError as error:
         module.fail_json(msg="path: %s cannot be read or written: %s" % (error.filename or path, error.strerror))
 

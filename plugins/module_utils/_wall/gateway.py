@@ -43,8 +43,10 @@ def create_command(live: Container, clients: str, name: str, network: str, secon
     options += [f"--ulimit={one['Name']}={one['Soft']}:{one['Hard']}" for one in host.get("Ulimits") or []]
     options += ["--sysctl=%s=%s" % one for one in (host.get("Sysctls") or {}).items()]
     options += [f"--env={one}" for one in config.get("Env") or []]
-    # A volume of the image's own is made anew.
-    for mount in (one for one in live["Mounts"] if one["Type"] == "bind"):
+    # A volume of the image's own is made anew. Where the live one may write, nothing that an attack leaves is to be.
+    bound = [one for one in live["Mounts"] if one["Type"] == "bind"]
+    options += [f"--tmpfs={mount['Destination']}:mode=1777" for mount in bound if mount["RW"]]
+    for mount in (one for one in bound if not one["RW"]):
         source = clients if mount["Destination"] == CLIENTS else mount["Source"]
         options.append(f"--volume={source}:{mount['Destination']}:ro")
     program = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, NamedTuple
 
-from . import speech
+from . import reqlog, speech
 from .errors import ApiError
 from .exchange import App
 from .runtime import CONTEXTS_PER_ANSWER, Loaded, context_length
@@ -120,6 +120,7 @@ class Completion:
             raise runner_refusal(f"{message}, try increasing it", "exceed_context_size_error", **sizes)
         # The beginning stays, and half of what fits beside it.
         self.prompt_count = 5 + (context - 4) // 2 if count > context else count
+        reqlog.count(prompt=self.prompt_count)
 
     def _limit(self, context: int) -> int:
         # The option counts in the server's own context, which a request may ask to be longer than the trained one.
@@ -138,6 +139,7 @@ class Completion:
             if entry.killed:
                 raise RunnerError(500, "an error was encountered while running the model: unexpected EOF")
             self.count += 1
+            reqlog.count(completion=1)
             if not token:
                 self.done_reason = "stop"
                 break

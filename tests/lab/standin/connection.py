@@ -92,6 +92,7 @@ class Connection(asyncio.StreamReaderProtocol):
         body = wire.Body(head, reader, writer)
         response = wire.Response(head, body, writer)
         disconnected = True
+        self._log.begin()
         try:
             await self._handler(self, head, body, response)
             disconnected = False

@@ -8,15 +8,31 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from . import wire
 
 
+# The tokens of the request that is served, whatever its answer says of them.
+_TOKENS: ContextVar[dict[str, int]] = ContextVar("tokens")
+
+
+def count(prompt: int = 0, completion: int = 0) -> None:
+    """Add to what the request took that is served."""
+    tokens = _TOKENS.get()
+    tokens["prompt"] += prompt
+    tokens["completion"] += completion
+
+
 class RequestLog:
     def __init__(self, path: Path | None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if path else None
+
+    @staticmethod
+    def begin() -> None:
+        _TOKENS.set({"prompt": 0, "completion": 0})
 
     def write(self, head: wire.Head, body: wire.Body, response: wire.Response, peer: str, disconnected: bool) -> None:
         if self._descriptor is None:
@@ -32,5 +48,6 @@ class RequestLog:
             "peer": peer,
             "status": response.status,
             "disconnected": disconnected,
+            "tokens": _TOKENS.get(),
         }
         os.write(self._descriptor, json.dumps(entry).encode() + b"\n")

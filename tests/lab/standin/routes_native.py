@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any, Callable
 
-from . import speech
+from . import reqlog, speech
 from .bind import ANY, BOOL, INT, OPTIONAL_BOOL, STRING, list_of, map_of, struct
 from .completion import Completion, Piece, RunnerError, check_options, keep_alive_seconds, refuse_missing, thinks
 from .errors import ApiError
@@ -223,7 +223,9 @@ async def load_to_embed(
     counts = [len(model.tokenizer.encode(text)) + 1 for text in inputs]
     if request.get("truncate") is False and any(count > most for count in counts):
         raise ApiError(400, "the input length exceeds the context length")
-    return sum(min(count, most) for count in counts)
+    total = sum(min(count, most) for count in counts)
+    reqlog.count(prompt=total)
+    return total
 
 
 async def embed(exchange: Exchange) -> None:

@@ -17,11 +17,14 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import 
 KIND = "files"
 
 EXPECTED = "a file or folder of %s and group %s, writable by its owner alone, closed to others, such as mode 0640"
+EXPECTED_LEDGER = "a file or folder of %s and group %s, closed to others, such as mode 0640"
 EXPECTED_ABOVE = "a folder of root's that only root may write"
 
 # What the gateway reads, and what is judged by itself.
 _READ = ("conf", "lua", "clients")
-_THEMSELVES = ("compose.yaml", *_READ, "tls", "acme")
+_THEMSELVES = ("compose.yaml", *_READ, "tls", "acme", "state")
+# What the gateway writes.
+_LEDGER = "state/usage"
 
 # What is neither a file nor a folder, by the first letter that `ls -l` shows.
 _OTHERS = {"l": "a link", "p": "a pipe", "s": "a socket", "b": "a device", "c": "a device"}
@@ -36,6 +39,8 @@ def attack(folder: str, user_id: int | None, tls: bool, acme: bool) -> t.Iterato
         for name in _READ:
             yield from _judged(below(os.path.join(folder, name)), [0], users)
         yield from _judged([os.path.join(folder, name) for name in themselves], [0], users)
+        ledger = os.path.join(folder, _LEDGER)
+        yield from _judged([ledger, *below(ledger)], users, users, EXPECTED_LEDGER, stat.S_IWGRP)
         for path in above(folder):
             wrong = faults_above(os.lstat(path))
             yield Result(KIND, _shown(path), not wrong, "", "; ".join(wrong), EXPECTED_ABOVE)
@@ -57,23 +62,26 @@ def below(folder: str) -> list[str]:
     return [os.path.join(place, name) for place, folders, files in walked for name in files + folders]
 
 
-def _judged(paths: t.Iterable[str], owners: t.Sequence[int], groups: t.Sequence[int]) -> t.Iterator[Result]:
+def _judged(
+    paths: t.Iterable[str], owners: t.Sequence[int], groups: t.Sequence[int], expected: str = EXPECTED, right: int = 0
+) -> t.Iterator[Result]:
+    """Judge what is there of the paths. What `right` holds of a mode is all right there."""
     for path in paths:
         try:
             status = os.lstat(path)
         except FileNotFoundError:
             continue
-        wrong = faults(status, owners, groups)
+        wrong = faults(status, owners, groups, right)
         came_back = "; ".join([f"mode {stat.S_IMODE(status.st_mode):04o}", *wrong])
-        yield Result(KIND, _shown(path), not wrong, "", came_back, EXPECTED % (owners, groups))
+        yield Result(KIND, _shown(path), not wrong, "", came_back, expected % (owners, groups))
 
 
-def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container[int]) -> list[str]:
-    """What is wrong with one; empty if nothing is.
+def faults(status: os.stat_result, owners: t.Container[int], groups: t.Container[int], right: int = 0) -> list[str]:
+    """What is wrong with one, but for what `right` holds of its mode; empty if nothing is.
 
     The gateway has no links: whoever made one decides what is read there.
     """
-    mode = status.st_mode
+    mode = status.st_mode & ~right
     other = _OTHERS.get(stat.filemode(mode)[0])
     if other:
         return [other]

@@ -2,7 +2,7 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the other modules: the only one that touches ngx.
+-- Between nginx and the other modules: beside usage/requests.lua the only one that touches ngx.
 
 local authenticator = require "gatehouse.authenticator"
 local bodies = require "gatehouse.bodies"
@@ -21,6 +21,7 @@ local password = require "gatehouse.password"
 local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
+local usage = require "gatehouse.usage.requests"
 
 local open, stderr = io.open, io.stderr
 local find, lower, match = string.find, string.lower, string.match
@@ -169,6 +170,7 @@ local function begin(folder)
         error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
+    usage.init(folder, settings, log)
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.
@@ -196,10 +198,15 @@ function _M.init_worker()
     if ok then
         ok, err = ngx.timer.every(BODY_LOOK, function() bodies_in_flight:look(runs) end)
     end
+    if ok then
+        ok, err = usage.init_worker()
+    end
     if not ok then
         log("failed to start the timer: " .. err)
     end
 end
+
+_M.exit_worker, _M.count = usage.exit_worker, usage.filter
 
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
@@ -304,8 +311,8 @@ local function is_plain(coding)
     return not coding or lower(coding) == "identity"
 end
 
--- The names of the models that a body is about, and whether it says more than the route allows a client that may use
--- some models only; or nil and what is wrong with it.
+-- The names of the models that a body is about, whether it says more than the route allows a client that may use some
+-- models only, and what else was found in it; or nil and what is wrong with it.
 local function models_of_body(route)
     if route.model == "form" then
         local var = ngx.var
@@ -313,7 +320,7 @@ local function models_of_body(route)
         local query = match(var.request_uri, "%?(.*)")
         return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
     end
-    return body_model.read(pieces_of_body(route), route.fields, route.only)
+    return body_model.read(pieces_of_body(route), route.fields, route.only, usage.watched(route))
 end
 
 -- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
@@ -329,13 +336,14 @@ local function log_model(name)
     end
 end
 
--- Ends the request if it is about another model than the client may use, or if that cannot be told.
-local function check_body(may, route)
+-- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else was
+-- found in its body.
+local function check_body(route, may)
     local var = ngx.var
     if not is_plain(var.http_content_encoding) then
         return ngx.exit(415)
     end
-    local names, more = models_of_body(route)
+    local names, more, found = models_of_body(route)
     if not names then
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
@@ -349,13 +357,16 @@ local function check_body(may, route)
             return forbid(NOT_LISTED)
         end
     end
+    return found
 end
 
 -- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
+-- Returns what else was found in it; nil if it cannot be read.
 local function note_body(route)
     if is_plain(ngx.var.http_content_encoding) then
-        local names = models_of_body(route)
+        local names, _, found = models_of_body(route)
         log_model(names and names[1])
+        return names and found
     end
 end
 
@@ -382,10 +393,7 @@ function _M.access()
             return forbid(NOT_LISTED)
         end
     elseif route.model == "body" or route.model == "form" then
-        if may then
-            return check_body(may, route)
-        end
-        return note_body(route)
+        usage.begin(route, (may and check_body or note_body)(route, may))
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS)
     elseif route.model == "list" and may then
@@ -400,6 +408,7 @@ function _M.log()
     if cost then
         bodies_in_flight:give_back(var.gatehouse_client, cost)
     end
+    usage.log()
 end
 
 -- The length of a list changes with what is taken out of it.
