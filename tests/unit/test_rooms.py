@@ -26,7 +26,8 @@ ARROWS = {
     "_credentials": ["_errors", "_files", "_text", "_tls"],
     "_models": ["_docker", "_errors", "_text"],
     "_gpu": ["_errors", "_models"],
-    "_rules": ["_credentials", "_errors", "_models", "_text"],
+    "_usage": ["_errors", "_text"],
+    "_rules": ["_credentials", "_errors", "_models", "_text", "_usage"],
     "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],
 }
 

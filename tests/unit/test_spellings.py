@@ -74,7 +74,8 @@ def uses(node: Any, place: str, key: str = "", target: str = "") -> Iterator[Use
     if isinstance(node, dict):
         for name, value in node.items():
             for option, one in value.items() if options_of(str(name)) and isinstance(value, dict) else ():
-                yield from uses(one, place, option, options_of(name)[option]["type"])
+                # An option `until` is no condition.
+                yield from uses(one, place, target=options_of(name)[option]["type"])
             if not options_of(str(name)):
                 yield from uses(value, place, str(name))
     elif isinstance(node, list):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import re
 import typing as t
@@ -25,6 +26,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.pass
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, upstreams
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import read_days
+from ansible_collections.gatehouse.ollama.plugins.module_utils._usage import days, report
 
 PREFIX = "ollama_gateway_"
 NAMES = Names(
@@ -52,6 +55,7 @@ _EMAIL = re.compile(r"([^@\s]+@[^@\s]+)?\Z")
 # Ollama may take so long to load a model.
 _LOAD_TIMEOUT = 300
 _LAST_PORT = 65535
+_LONGEST_KEPT = 10000
 
 
 def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> common.Checked:
@@ -73,6 +77,7 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
             controller.private_folder("ca", values["ca_dir"])
     judge_bind(values["bind"], values["allow_plaintext"], values["tls"], problems)
     judge_body(values["max_body_size"], values["memory_limit"], engine, problems)
+    judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
     return common.Checked(problems)
 
@@ -121,6 +126,10 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
         "cpu_limit": common.cpus(values["cpu_limit"]),
         "user_id": common.unless(
             1000 <= values["user_id"] <= common.MOST, "1000 or more, and no user or group of the host"
+        ),
+        "usage_keep": common.unless(
+            1 <= (read_days(values["usage_keep"]) or 0) <= _LONGEST_KEPT,
+            "a number of days from 1d to %dd, such as 400d" % _LONGEST_KEPT,
         ),
         "acme_directory": common.unless(_URL.match(values["acme_directory"]), directory),
         "acme_email": common.unless(_EMAIL.match(values["acme_email"]), "an email address, or empty"),
@@ -223,6 +232,15 @@ def judge_body(max_body_size: str, memory_limit: str, engine: str, problems: Pro
 def _size(text: str) -> int | None:
     found = _SIZE.match(text)
     return int(found.group(1)) * _UNITS[found.group(2).lower()] if found else None
+
+
+def judge_usage(values: t.Mapping[str, t.Any], problems: Problems) -> None:
+    """What the entry point usage is to show."""
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    days.read(values["usage_since"], values["usage_until"], today, problems, PREFIX + "usage_")
+    problems.add(PREFIX + "usage_by", report.columns_problem(values["usage_by"]))
+    names = [name for name in values["usage_clients"] if not isinstance(name, str)]
+    problems.add(PREFIX + "usage_clients", "it must be a list of names of clients" if names else None)
 
 
 def judge_tls(options: t.Mapping[str, t.Any], problems: Problems) -> None:

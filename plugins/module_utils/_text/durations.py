@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Durations such as 90s, 30m, 24h and 7d."""
+"""Durations such as 90s, 30m, 24h and 7d. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ DEFAULT_GRACE = "24h"
 _DURATION = re.compile(r"(\d{1,8})([smhd])\Z", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 90 * _SECONDS["d"]
+_DAYS = re.compile(r"([1-9]\d{0,4})d\Z", re.ASCII)
 
 
 def read_grace(value: object) -> tuple[int, str | None]:
@@ -21,3 +22,9 @@ def read_grace(value: object) -> tuple[int, str | None]:
     if seconds > _LONGEST:
         return 0, 'the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most'
     return seconds, None
+
+
+def read_days(value: object) -> int | None:
+    """The number of a duration in whole days, one or more; None if it is none."""
+    found = _DAYS.match(value) if isinstance(value, str) else None
+    return int(found.group(1)) if found else None
