@@ -96,6 +96,7 @@ class Gateway:
         for path in (folder / "lua").rglob("*"):
             self._own(path, 0o750 if path.is_dir() else 0o640)
         self._own(folder / "lua", 0o750)
+        self._own(self.ledger, 0o770, lambda: self.ledger.mkdir(parents=True))
         self.configure()
         self.write(
             "htpasswd", [f"{name}:{sha512_crypt.using(rounds=5000).hash(word)}" for name, word in PASSWORDS.items()]
@@ -161,6 +162,11 @@ class Gateway:
         self.tls = ssl.create_default_context(cadata=authority.pem)
 
     @property
+    def ledger(self) -> Path:
+        """The folder of the files that tell who used how much."""
+        return self.folder / "state" / "usage"
+
+    @property
     def image(self) -> str:
         return str(rendering.value("__ollama_gateway_engine", **self.variables))
 
@@ -179,8 +185,11 @@ class Gateway:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             volumes={
-                str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
-                for name in ("conf", "lua", "clients", "tls")
+                str(self.ledger): {"bind": "/etc/gatehouse/state", "mode": "rw"},
+                **{
+                    str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
+                    for name in ("conf", "lua", "clients", "tls")
+                },
             },
             labels={LABEL: "component"},
             detach=True,
@@ -237,6 +246,21 @@ class Gateway:
 
         assert until(look), self.logs()
         return found[0]
+
+    def used(self, request_id: str | None) -> dict[str, Any]:
+        """The line of the ledger about a request."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found.extend(line for line in self.ledger_lines() if line["request_id"] == request_id)
+            return bool(found)
+
+        assert until(look), self.logs()
+        assert len(found) == 1
+        return found[0]
+
+    def ledger_lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for day in sorted(self.ledger.glob("*.jsonl")) for line in day.open(encoding="utf-8")]
 
     def ask(
         self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None
