@@ -96,7 +96,7 @@ describe("the model of a body", function()
         assert.is_false(select(2, body_model.read(pieces('{"x":1}', 9), { "model" })))
     end)
 
-    it("is found in the same pass as the values of members that are watched, in any spelling, to the last one", function()
+    it("is found with the values of members that are watched, in any spelling, to the last one", function()
         local function values(text, size)
             local _, _, found = body_model.read(pieces(text, size), { "model" }, nil, { "stream", "stream_options" })
             return found.values
