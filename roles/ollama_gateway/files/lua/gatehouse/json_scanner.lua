@@ -17,6 +17,8 @@ local concat = table.concat
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
 
+local SPACE = { [byte(" ")] = true, [byte("\t")] = true, [byte("\n")] = true, [byte("\r")] = true }
+
 -- No key and no name that anybody looks for is longer. There may be many keys, and an escape in one costs as much as a
 -- hundred bytes that are skipped.
 local LONGEST_KEY, LONGEST_NAME = 1024, 65536
@@ -159,6 +161,14 @@ local function read_string(self, longest, is_key)
     end
 end
 
+local function without_space(text)
+    local last = #text
+    while SPACE[byte(text, last)] do
+        last = last - 1
+    end
+    return sub(text, 1, last)
+end
+
 -- Skips any value.
 function methods:skip()
     local skipper = self.skipper
@@ -173,6 +183,27 @@ function methods:skip()
             refill(self)
         end
     until position
+end
+
+-- Reads any value. Returns its text; nil if that is longer, with the space behind it.
+function methods:raw(longest)
+    peek_token(self)
+    local skipper, parts, length = self.skipper, {}, 0
+    skipper:begin(self.depth)
+    repeat
+        local from = self.position
+        local stop, err = skipper:skip(self.text, from)
+        if err then
+            fail(err)
+        end
+        self.position = stop or #self.text + 1
+        length = length + self.position - from
+        parts[#parts + 1] = length <= longest and sub(self.text, from, self.position - 1) or nil
+        if not stop then
+            refill(self)
+        end
+    until stop
+    return length <= longest and without_space(concat(parts)) or nil
 end
 
 -- Reads a string, or null as nil; anything else is an error.
@@ -238,16 +269,22 @@ local function run(self, member, context)
         if find(text, "[^ \t\n\r]", position) then
             fail("something follows the JSON of the body")
         end
-        text, position = self.next_piece(), 1
+        self.size = self.base + #text
+        self.base, text, position = self.size, self.next_piece(), 1
     end
 end
 
 -- Walks through a JSON object, as `object` does, that `next_piece` returns piece by piece, and nil at the end.
--- Returns true; or nil and what is wrong, without a word of the text.
+-- Returns true, nil, how many bytes it has, and how many of them are of images; or nil and what is wrong, without a
+-- word of the text.
 function _M.scan(next_piece, member, context)
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
         skipper = json_skipper.new() }, { __index = methods })
-    return catch(run, self, member, context)
+    local ok, err = catch(run, self, member, context)
+    if not ok then
+        return nil, err
+    end
+    return true, nil, self.size, self.skipper.encoded
 end
 
 return _M
