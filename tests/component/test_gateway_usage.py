@@ -462,7 +462,7 @@ def test_a_full_disk_costs_no_request_and_lines_go_on_when_there_is_room(small_d
     ballast = small_disk.ledger / "ballast"
     ballast.write_bytes(b"x" * 8192)
     assert ask_many(small_disk, 40, 18) == {200: 40}
-    assert until(lambda: "ledger" in small_disk.logs()), small_disk.logs()
+    assert until(lambda: "failed to write to" in small_disk.logs()), small_disk.logs()
     ballast.unlink()
     post(small_disk, "/api/generate", body_of("tiny", {"prompt": "hi"}))
     # What waited is written now. No line is glued to another.
@@ -484,9 +484,9 @@ def test_a_folder_that_cannot_be_written_costs_no_request_and_is_said(
         if damage == "gone":
             one.ledger.rmdir()
         assert ask_many(one, 30, 19) == {200: 30}
-        assert until(lambda: "ledger" in one.logs()), one.logs()
+        assert until(lambda: "failed to write to" in one.logs()), one.logs()
         # Said, but not for each line.
-        assert one.logs().count("[crit]") <= 2 * os.cpu_count()
+        assert one.logs().count("[crit]") <= 2 * (os.cpu_count() or 1)
     finally:
         one.stop()
 

@@ -10,10 +10,11 @@ local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
+local model_names = require "gatehouse.model_names"
 
 local open, remove, rename = io.open, os.remove, os.rename
-local gsub, match = string.gsub, string.match
-local ceil, max, min = math.ceil, math.max, math.min
+local match = string.match
+local ceil, max = math.ceil, math.max
 
 -- In seconds: how often lines are written, and how often files that are too old are looked for.
 local WRITE, EXPIRE = 0.05, 3600
@@ -53,6 +54,7 @@ function _M.init(folder, settings, log)
         append = function(path, text)
             return (ngx.worker.exiting() and append.append or append_in_thread)(path, text)
         end,
+        remove = remove,
         log = log,
     })
 end
@@ -64,7 +66,7 @@ function _M.init_worker()
     end
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
     if ok and ngx.worker.id() == 0 then
-        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days, remove) end)
+        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days) end)
     end
     return ok, err
 end
@@ -75,8 +77,8 @@ function _M.exit_worker()
     end
 end
 
--- Adds what asks for the tokens to a body that waits in a file. In place: it may be large. Under another name, for nginx
--- removes the one that it knows.
+-- Adds what asks for the tokens to a body that waits in a file: in place, for it may be large, and under another name,
+-- for nginx removes the one that it knows.
 local function ask_in_file(path)
     local asking = path .. ".asking"
     if not rename(path, asking) then
@@ -86,25 +88,22 @@ local function ask_in_file(path)
     local size = file:seek("end")
     local from = max(size - TAIL, 0)
     file:seek("set", from)
-    local offset, text = include_usage.splice_tail(file:read("*a"))
-    if offset then
-        file:seek("set", from + offset)
-        file:write(text)
+    local kept, added = include_usage.ending(file:read("*a"))
+    if kept then
+        file:seek("set", from + kept)
+        file:write(added)
     end
     file:close()
     ngx.req.set_body_file(asking, true)
-    return offset ~= nil
+    return kept ~= nil
 end
 
 -- Has the server say in a stream how many tokens it took. Returns whether it will.
 local function ask()
     local text = ngx.req.get_body_data()
     if text then
-        text = include_usage.splice(text)
-        if text then
-            ngx.req.set_body_data(text)
-        end
-        return text ~= nil
+        ngx.req.set_body_data(include_usage.splice(text))
+        return true
     end
     local path = ngx.req.get_body_file()
     return path ~= nil and ask_in_file(path)
@@ -161,9 +160,8 @@ function _M.log()
     book:add({
         request_id = var.request_id,
         client = var.gatehouse_client,
-        -- One that was superseded counts as the key that took its place.
-        key = (gsub(var.gatehouse_key, "~old$", "")),
-        model = var.gatehouse_model,
+        key = var.gatehouse_key,
+        model = model_names.listed(var.gatehouse_model) or "",
         route = var.gatehouse_route,
         status = status,
         prompt_tokens = tokens.prompt,
