@@ -23,6 +23,9 @@ local TAIL = 4096
 -- So many bytes of a text make a token, as a rule.
 local BYTES_OF_TOKEN = 4
 
+-- It has no name in ngx.
+local CLIENT_GONE = 499
+
 local _M = {}
 -- Nothing is counted where it is nil.
 local book
@@ -155,7 +158,9 @@ function _M.log()
         return
     end
     local counted, status = ngx.ctx.usage, ngx.status
-    local tokens = counted and counted.answer:finish(counted.whole, status, counted.prompt) or NOTHING
+    -- Whoever went away before the first byte had an answer on its way.
+    local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
+    local tokens = counted and counted.answer:finish(counted.whole, answered, counted.prompt) or NOTHING
     local begun = ngx.req.start_time()
     book:add({
         request_id = var.request_id,
