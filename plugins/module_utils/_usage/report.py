@@ -30,7 +30,7 @@ FORMATS = ("table", "csv", "json")
 # A password has no key, and who was refused early no model.
 _NOTHING = "-"
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@")
 # Each request adds up to MOST, so the sums of many are larger.
 _MOST_SUM = MOST**2
 # So many files are named; who repairs these finds the others.
