@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible.plugins.loader import fragment_loader
@@ -82,6 +83,16 @@ def test_a_task_is_told_all_that_is_wrong(ledger: Path, direct: Direct) -> None:
     result = direct.run([task]).only[0]
     assert result["failed"] is True
     assert [text.partition(":")[0] for text in result["msg"].splitlines()] == ["since", "until", "by", "path"]
+
+
+@pytest.mark.parametrize(("name", "told"), [("2026-11-30.jsonl", "/2026-11-30.jsonl"), (None, "/"), ("/x", "")])
+def test_what_cannot_be_read_is_told_with_its_path(
+    name: str | None, told: str, ledger: Path, direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.ledger, "read", Mock(side_effect=OSError(5, "Input/output error", name)))
+    result = direct.run([{"gatehouse.ollama.usage_info": {"path": str(ledger)}}]).only[0]
+    path = f"{ledger}{told}" if told else name
+    assert (result["failed"], result["msg"]) == (True, f"{path} cannot be read: Input/output error")
 
 
 def test_a_run_changes_nothing_and_quotes_no_damaged_line_not_even_verbosely(ledger: Path, playbook: Playbook) -> None:
