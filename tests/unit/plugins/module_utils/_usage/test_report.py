@@ -50,7 +50,7 @@ def test_the_table_has_numbers_to_the_right_and_a_line_for_all() -> None:
 
 
 def test_a_ledger_without_requests_says_so() -> None:
-    assert report.table({}, BY, []) == ["no request in these days"]
+    assert report.table({}, BY, []) == report.table({}, BY, ["2026-11-30"]) == ["no request in these days"]
     assert (report.rows({}, BY), report.total({})["requests"], report.first_and_last([])) == ([], 0, None)
     assert report.as_csv({}, BY) == "client,model," + ",".join(report.FIGURES) + "\n"
 
@@ -64,7 +64,7 @@ def test_damage_is_told_by_its_lines_and_never_without_end() -> None:
     ]
     assert report.damaged(usage)["count"] == 13
     usage = Usage(damage={str(number): Damage(1, [1]) for number in range(1000)})
-    assert report.warnings(usage)[10:] == ["990 more files like these"]
+    assert report.warnings(usage)[10:] == ["more files like these: 990"]
     assert (report.damaged(usage)["count"], len(report.damaged(usage)["files"])) == (1000, 100)
 
 
