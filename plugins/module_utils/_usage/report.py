@@ -30,7 +30,7 @@ FORMATS = ("table", "csv", "json")
 # A password has no key, and who was refused early no model.
 _NOTHING = "-"
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@")
 # Each request adds up to MOST, so the sums of many are larger.
 _MOST_SUM = MOST**2
 # So many files are named; who repairs these finds the others.
@@ -103,7 +103,7 @@ def warnings(usage: Usage) -> list[str]:
         rest = "; what is behind that was not read" if damage.is_cut else ""
         texts.append(f"{name}, {noun} {numbers}{more}: damaged, and left out{rest}")
     texts += [f"{name}: it is no regular file, and left out" for name in usage.no_files]
-    return texts[:_TOLD] + ([f"{len(texts) - _TOLD} more files like these"] if len(texts) > _TOLD else [])
+    return texts[:_TOLD] + ([f"more files like these: {len(texts) - _TOLD}"] if len(texts) > _TOLD else [])
 
 
 def answer(result: t.Mapping[str, t.Any], by: t.Sequence[str]) -> Answer:
@@ -129,7 +129,7 @@ def table(sums: Sums, by: t.Sequence[str], named: t.Sequence[str], count: int = 
         cells.append([*["total", *[_NOTHING] * len(by)][: len(by)], *_numbers(_sum(sums))])
         lines += aligned(_to_the_right([header, *cells], len(by)))
     ends = first_and_last(named)
-    lines.append(f"{ends['first']} to {ends['last']}, days of UTC" if ends else "no request in these days")
+    lines.append(f"{ends['first']} to {ends['last']}, days of UTC" if sums and ends else "no request in these days")
     return [*lines, *left_out(count)]
 
 
