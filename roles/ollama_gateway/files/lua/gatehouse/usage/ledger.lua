@@ -131,18 +131,19 @@ local function note_success(self)
     end
 end
 
--- How many of the lines are whole within so many bytes of them, and whether one of them is cut.
+-- How many of the lines are whole within so many bytes of them, and whether the last of those bytes is within a line.
 local function count_written(lines, bytes)
     for count, line in ipairs(lines) do
         if bytes < #line then
-            return count - 1, bytes > 0
+            -- One that lacks nothing but its end is read as whole: written anew it would be there twice.
+            return bytes == #line - 1 and count or count - 1, bytes > 0
         end
         bytes = bytes - #line
     end
     return #lines, false
 end
 
--- Appends lines to the file of their day. Returns how many were written.
+-- Appends lines to the file of their day. Returns how many were written, and whether all went well.
 local function write(self, day, lines)
     local path = path_of(self, day)
     -- The line that was cut before stays so, and this one is not glued to it.
@@ -151,17 +152,17 @@ local function write(self, day, lines)
     local ok, written, err = pcall(self.append, path, text)
     if not ok or not written then
         note_failure(self, path, ok and err or written)
-        return 0
+        return 0, false
     elseif written < #start then
         note_failure(self, path, "nothing was written")
-        return 0
+        return 0, false
     end
     local count, is_cut = count_written(lines, written - #start)
     self.cut[day] = is_cut or nil
     if written < #text then
         note_failure(self, path, format("only %d of %d bytes were written", written, #text))
     end
-    return count
+    return count, written == #text
 end
 
 -- Takes all lines that wait. Returns the days among them in order, and of each the lines and their places.
@@ -177,14 +178,13 @@ local function take_all(self)
         batch.lines[#batch.lines + 1], batch.places[#batch.places + 1] = self.lines[i], i
     end
     local taken = { lines = self.lines, days = self.days, first = self.first, last = self.last }
-    self.in_flight = taken.last - taken.first + 1
+    self.in_flight = self.in_flight + taken.last - taken.first + 1
     self.lines, self.days, self.first, self.last = {}, {}, 1, 0
     return taken, order, batches
 end
 
 -- Puts what was taken and not written before what was added meanwhile.
 local function put_back(self, taken)
-    self.in_flight = 0
     local lines, days = {}, {}
     for _, queue in ipairs({ taken, self }) do
         for i = queue.first, queue.last do
@@ -198,33 +198,34 @@ end
 
 local function write_all(self)
     local taken, order, batches = take_all(self)
-    local left = self.in_flight
+    local left = taken.last - taken.first + 1
     local has_failed = false
     for _, day in ipairs(order) do
         local batch = batches[day]
-        local count = write(self, day, batch.lines)
-        has_failed = has_failed or count < #batch.lines
+        local count, is_well = write(self, day, batch.lines)
+        has_failed = has_failed or not is_well
         for i = 1, count do
             taken.lines[batch.places[i]] = nil
         end
         left = left - count
-        self.in_flight = left
+        self.in_flight = self.in_flight - count
     end
     if has_failed then
+        self.in_flight = self.in_flight - left
         put_back(self, taken)
     else
         note_success(self)
     end
 end
 
--- Writes all lines that wait, with one append for each day. After a failure it tries again after a second; `at_once`:
--- also before that. While one flush waits for `append`, another does nothing: what it would have written is for the
--- next. Returns whether nothing waits any more.
+-- Writes all lines that wait, with one append for each day. While another flush waits for `append`, it does nothing:
+-- the lines that came meanwhile are for the next one. After a failure it tries again after a second. `at_once`: neither
+-- is waited for, since there will be no next one. Returns whether nothing waits any more.
 function methods:flush(at_once)
-    if not self.is_flushing and self.last >= self.first and (at_once or is_due(self, self.failed_at, RETRY)) then
-        self.is_flushing = true
+    if self.last >= self.first and (at_once or self.flushes == 0 and is_due(self, self.failed_at, RETRY)) then
+        self.flushes = self.flushes + 1
         write_all(self)
-        self.is_flushing = false
+        self.flushes = self.flushes - 1
     end
     return self:pending() == 0
 end
@@ -260,7 +261,8 @@ function _M.new(options)
         dropped = 0,
         -- Of which days the last line is cut that was written here.
         cut = {},
-        is_flushing = false,
+        -- How many are under way.
+        flushes = 0,
     }, { __index = methods })
 end
 
