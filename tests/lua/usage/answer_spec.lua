@@ -313,3 +313,13 @@ describe("the tokens of an answer", function()
         end
     end)
 end)
+
+describe("a transcription", function()
+    it("is counted by its length, whatever its format", function()
+        local one = answer.new("transcriptions")
+        one:take("1\n00:00:00,000 --> 00:00:02,000\n")
+        one:take("Hello there.\n")
+        assert.are.same({ prompt = 0, completion = 12, source = "counted", end_ = "complete" },
+            one:finish(true, 200, 0))
+    end)
+end)

@@ -67,7 +67,7 @@ end
 -- How many tokens were delivered, as well as that can be told by what passed.
 local function delivered(self, silent, whole)
     if not self.mark then
-        return 0
+        return answer_forms.is_text(self.form) and ceil(self.size / BYTES_OF_TOKEN) or 0
     end
     local is_object = self.first == byte("{")
     local is_native = self.form == "generate" or self.form == "chat"
@@ -109,7 +109,8 @@ function methods:finish(whole, status, estimated_prompt)
     return result(prompt and prompt > 0 and prompt or estimated_prompt or 0, completion, "counted", end_)
 end
 
--- `form`: generate, chat, chat_completions, completions, responses, messages, embed, embeddings_v1, embeddings_legacy.
+-- `form`: generate, chat, chat_completions, completions, responses, messages, embed, embeddings_v1, embeddings_legacy,
+-- transcriptions.
 function _M.new(form)
     return setmetatable({
         form = form,

@@ -191,6 +191,11 @@ local function embeddings_legacy(said, text, stop)
     said.loaded = last_members(text, stop, {}).embedding == "[]"
 end
 
+-- It has no counts either, and may be in any format.
+local function transcriptions(said, _, _, _, whole)
+    said.ended = whole
+end
+
 -- `mark`: with what each piece of a stream ends, at the end of a line, where no text can stand: each line of a native
 -- stream, the data of each event, or the name of an event of type delta.
 local FORMS = {
@@ -203,12 +208,18 @@ local FORMS = {
     embed = { read = embed },
     embeddings_v1 = { read = embeddings_v1 },
     embeddings_legacy = { read = embeddings_legacy },
+    transcriptions = { read = transcriptions, is_text = true },
 }
 
 local _M = {}
 
 function _M.mark(form)
     return FORMS[form].mark
+end
+
+-- Whether an answer is what a model said, and nothing else.
+function _M.is_text(form)
+    return FORMS[form].is_text
 end
 
 -- `text`: the last bytes of the answer; `answer`: what was seen of it as it passed. Returns what it says: `prompt` and

@@ -76,7 +76,7 @@ end
 
 function _M.exit_worker()
     if book then
-        book:flush()
+        book:flush(true)
     end
 end
 
@@ -122,7 +122,9 @@ function _M.begin(route, found)
     if not book or not route.usage then
         return
     end
-    local bytes = found and found.text_bytes or tonumber(ngx.var.http_content_length) or 0
+    -- A form holds a sound.
+    local length = route.model == "body" and tonumber(ngx.var.http_content_length)
+    local bytes = found and found.text_bytes or length or 0
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
     ngx.ctx.usage = {
         answer = answer.new(route.usage),
@@ -178,8 +180,9 @@ function _M.log()
         -- The last one if several were tried.
         server = match(var.upstream_addr, "[^%s,]*$"),
     })
+    -- Its timers have ended.
     if ngx.worker.exiting() then
-        book:flush()
+        book:flush(true)
     end
 end
 
