@@ -353,6 +353,18 @@ describe("the ledger", function()
             "/usage/notes" }, left)
     end)
 
+    it("says which files it cannot remove, but not which are not there", function()
+        one.remove = function(path)
+            if path:find("2026%-10%-2[12]") then
+                return nil, path .. ": Permission denied", 13
+            end
+            return os.remove("/nonexistent" .. path)
+        end
+        one:expire(30)
+        assert.are.equal(2, #messages)
+        assert.is_truthy(messages[1]:find("2026-10-22.jsonl: Permission denied", 1, true))
+    end)
+
     it("looks at 1,000 days the first time and at 60 then, and at none by a clock that is not set", function()
         local removed = {}
         one.remove = function(path) removed[#removed + 1] = path end

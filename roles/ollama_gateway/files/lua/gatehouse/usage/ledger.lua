@@ -21,6 +21,7 @@ local LONGEST = 512
 -- A clock before 2026 is not set: by it nothing is removed. So many days before those that are kept are looked for, the
 -- first time and then.
 local EARLIEST, FIRST_DAYS, DAYS = 1767225600, 1000, 60
+local ENOENT = 2
 
 local _M = {}
 local methods = {}
@@ -238,14 +239,18 @@ function methods:expire(keep_days)
     end
     local last = floor(now / DAY) - keep_days - 1
     for day = last, last - (self.has_expired and DAYS or FIRST_DAYS) + 1, -1 do
-        self.remove(path_of(self, sub(timestamp(day * DAY), 1, 10)))
+        local path = path_of(self, sub(timestamp(day * DAY), 1, 10))
+        local ok, err, code = self.remove(path)
+        if not ok and code and code ~= ENOENT then
+            self.log(format("failed to remove %s: %s", path, err))
+        end
     end
     self.has_expired = true
 end
 
 -- `folder`: where the files are; `now`: tells the time in seconds; `append`: writes a text to the end of the file at a
--- path and returns how many bytes it wrote, or nil and an error; `remove`: removes the file at a path, if it is there;
--- `log`: takes a message.
+-- path and returns how many bytes it wrote, or nil and an error; `remove`: removes the file at a path, as os.remove
+-- does; `log`: takes a message.
 function _M.new(options)
     return setmetatable({
         folder = options.folder,
