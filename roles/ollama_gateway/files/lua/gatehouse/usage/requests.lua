@@ -128,7 +128,8 @@ function _M.begin(route, found)
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
     ngx.ctx.usage = {
         answer = answer.new(route.usage),
-        added = asks and added_event.new() or nil,
+        -- Where that is too long to tell, the client may have asked for it, too.
+        added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
         prompt = ceil(bytes / BYTES_OF_TOKEN),
         whole = false,
     }
