@@ -35,7 +35,9 @@ def _lines(server: Gateway, body: Path) -> Callable[[], float]:
 def _answers_per_cpu_second(server: Gateway, body: Path) -> tuple[float, float]:
     """How many answers without a stream the worker gives in a second of its time, and in one of the clock."""
     begun = load.cpu_seconds(server.processes("worker"))
-    rate = load.requests_per_second(f"http://{server.address}/v1/chat/completions", servers.BOB, body=body, seconds=SECONDS)
+    rate = load.requests_per_second(
+        f"http://{server.address}/v1/chat/completions", servers.BOB, body=body, seconds=SECONDS
+    )
     return rate * SECONDS / (load.cpu_seconds(server.processes("worker")) - begun), rate
 
 
@@ -85,24 +87,30 @@ def _ask_until(gateway: Gateway, ended: dict[str, float]) -> None:
         return
 
 
+def _lost_by_kill(gateway: Gateway) -> float:
+    """Seconds before a kill at which the oldest request had ended that is lost by it."""
+    ended: dict[str, float] = {}
+    threads = [threading.Thread(target=_ask_until, args=(gateway, ended)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert until(lambda: len(ended) > 500, 20)
+    processes = gateway.processes()
+    killed = time.monotonic()
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    text = "".join(path.read_text(encoding="utf-8") for path in gateway.ledger.iterdir())
+    kept = {json.loads(line)["request_id"] for line in text.splitlines() if line.endswith("}")}
+    return max([0.0, *(killed - when for name, when in ended.items() if name not in kept)])
+
+
 def ledger_loss(folder: Path, upstream: servers.Upstream) -> list[Figure]:
-    meaning = "how long before a kill -9 the oldest request had ended that is not in the ledger; 0 where none is missing"
+    meaning = (
+        "how long before a kill -9 the oldest request had ended that is not in the ledger; 0 where none is missing"
+    )
     figure = Figure("ledger_loss_ms", "ms", 100, meaning)
     for number in range(5):
         with running(servers.gateway(folder / str(number), "bearer", upstream)) as gateway:
-            ended: dict[str, float] = {}
-            threads = [threading.Thread(target=_ask_until, args=(gateway, ended)) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            assert until(lambda ended=ended: len(ended) > 500, 20)
-            processes = gateway.processes()
-            killed = time.monotonic()
-            for process in processes:
-                os.kill(process, signal.SIGKILL)
-            for thread in threads:
-                thread.join()
-            text = "".join(path.read_text(encoding="utf-8") for path in gateway.ledger.iterdir())
-            kept = {json.loads(line)["request_id"] for line in text.splitlines() if line.endswith("}")}
-            lost = [killed - when for name, when in ended.items() if name not in kept]
-            figure.add(0, max([0.0, *lost]) * 1000)
+            figure.add(0, _lost_by_kill(gateway) * 1000)
     return [figure]

@@ -425,7 +425,8 @@ def test_a_stream_that_outlives_a_reload_is_written_when_it_ends(server: Gateway
     request = server.wire("/api/generate", ALICE, method="POST", body=body)
     before = request_ids(server)
     reply, whole = replay.send_and_act(server.address, request, 10, server.reload)
-    assert whole and b'"done":true' in reply.body
+    assert whole
+    assert b'"done":true' in reply.body
     line = server.used(next_request(server, before))
     assert (tokens(line), line["end"]) == (truth(ollama, line["request_id"]), "complete")
 
