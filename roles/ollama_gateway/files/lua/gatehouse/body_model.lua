@@ -16,17 +16,32 @@ local LONGEST_VALUE = 4096
 
 local _M = {}
 
+-- How short keys are of which it is remembered how they are folded, and how many.
+local SHORT, REMEMBERED = 32, 1000
+local folded, count = {}, 0
+
 -- As Go folds the keys that are looked for: two signs beyond ASCII are letters in disguise.
 local function fold(key)
-    if not find(key, "[%u\128-\255]") then
-        return key
+    local known = folded[key]
+    if known then
+        return known
     end
-    return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+    local field = key
+    if find(key, "[%u\128-\255]") then
+        field = lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+    end
+    if #key <= SHORT then
+        if count == REMEMBERED then
+            folded, count = {}, 0
+        end
+        folded[key], count = field, count + 1
+    end
+    return field
 end
 
 local function is_one_of(fields, field)
-    for _, one in ipairs(fields) do
-        if one == field then
+    for i = 1, #fields do
+        if fields[i] == field then
             return true
         end
     end

@@ -12,7 +12,7 @@ local refusal = require "gatehouse.refusal"
 local plain_until = json_skipper.plain_until
 local catch, fail = refusal.catch, refusal.fail
 local byte, char, find, sub = string.byte, string.char, string.find, string.sub
-local concat = table.concat
+local concat, remove = table.concat, table.remove
 
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
@@ -31,6 +31,9 @@ local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"',
 
 local _M = {}
 local methods = {}
+local METATABLE = { __index = methods }
+-- Of scans that have ended: each has a stack, which costs as much as a short body.
+local free_skippers = {}
 
 local function refill(self)
     repeat
@@ -51,15 +54,21 @@ local function take(self)
     return sub(self.text, self.position - 1, self.position - 1)
 end
 
--- The next byte that is no space, which stays.
+-- The next byte that is no space, which stays. Byte by byte: LuaJIT compiles no search for a pattern.
 local function peek_token(self)
-    local position = find(self.text, "[^ \t\n\r]", self.position)
-    while not position do
-        refill(self)
-        position = find(self.text, "[^ \t\n\r]")
+    local position = self.position
+    local sign = byte(self.text, position)
+    while not sign or SPACE[sign] do
+        if sign then
+            position = position + 1
+        else
+            refill(self)
+            position = 1
+        end
+        sign = byte(self.text, position)
     end
     self.position = position
-    return byte(self.text, position)
+    return sign
 end
 
 -- Takes what follows if it is this byte.
@@ -266,7 +275,10 @@ local function run(self, member, context)
     self:object(member, context)
     local text, position = self.text, self.position
     while text do
-        if find(text, "[^ \t\n\r]", position) then
+        while SPACE[byte(text, position)] do
+            position = position + 1
+        end
+        if position <= #text then
             fail("something follows the JSON of the body")
         end
         self.size = self.base + #text
@@ -278,13 +290,16 @@ end
 -- Returns true, nil, how many bytes it has, and how many of them are of images; or nil and what is wrong, without a
 -- word of the text.
 function _M.scan(next_piece, member, context)
+    local skipper = remove(free_skippers) or json_skipper.new()
+    skipper:reset()
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
-        skipper = json_skipper.new() }, { __index = methods })
+        skipper = skipper }, METATABLE)
     local ok, err = catch(run, self, member, context)
+    free_skippers[#free_skippers + 1] = skipper
     if not ok then
         return nil, err
     end
-    return true, nil, self.size, self.skipper.encoded
+    return true, nil, self.size, skipper.encoded
 end
 
 return _M

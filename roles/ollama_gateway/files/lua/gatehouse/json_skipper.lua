@@ -226,7 +226,12 @@ function methods:skip(text, position)
     return nil
 end
 
--- Its `encoded`: how many bytes were of images, in all that it skipped.
+-- Before another text. The one before may be gone, and its memory another one's.
+function methods:reset()
+    self.text, self.bytes, self.encoded = nil, nil, 0
+end
+
+-- Its `encoded`: how many bytes were of images, in all that it skipped since.
 function _M.new()
     return setmetatable({ stack = STACK(), encoded = 0 }, { __index = methods })
 end
