@@ -19,6 +19,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._usage.ledger imp
     MOST,
     Figures,
     Usage,
+    is_count,
+    is_duration,
     is_name,
 )
 
@@ -178,15 +180,14 @@ def _read_row(row: t.Mapping[str, t.Any], by: t.Sequence[str]) -> tuple[tuple[st
     names = tuple(row[name] for name in by)
     figures = Figures(**{name: row[name] for name in FIGURES})
     counts = [getattr(figures, name) for name in FIGURES if name != "seconds"]
-    seconds = figures.seconds
-    are_right = all(map(is_name, names)) and all(map(_is_sum, counts)) and type(seconds) in (int, float)
-    if not are_right or not 0 <= seconds <= _MOST_SUM:
+    are_right = all(map(is_name, names)) and all(map(_is_sum, counts))
+    if not are_right or not is_duration(figures.seconds, _MOST_SUM):
         raise GatehouseError("its answer has names or numbers that cannot be")
     return names, figures
 
 
 def _is_sum(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST_SUM
+    return is_count(value, _MOST_SUM)
 
 
 def _cell(name: str) -> str:
