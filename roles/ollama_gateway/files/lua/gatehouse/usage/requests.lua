@@ -27,11 +27,12 @@ local BYTES_OF_TOKEN = 4
 local CLIENT_GONE = 499
 
 local _M = {}
+-- What is known of requests that go on, by their ids: the context of one ends where the gateway itself answers in the
+-- place of a server.
+local in_flight = {}
 -- Nothing is counted where it is nil.
 local book
 local keep_days
--- The form of the answer, by the path of a route.
-local forms = {}
 
 -- In a thread, for a disk may be slow. Without one to be had, here: a line that waits too long could be lost.
 local function append_in_thread(path, text)
@@ -48,9 +49,6 @@ function _M.init(folder, settings, log)
         return
     end
     keep_days = settings.usage.keep_days
-    for _, route in ipairs(settings.routes) do
-        forms[route.path] = route.usage
-    end
     book = ledger.new({
         folder = folder .. "/state",
         now = ngx.now,
@@ -126,13 +124,24 @@ function _M.begin(route, found)
     local length = route.model == "body" and tonumber(ngx.var.http_content_length)
     local bytes = found and found.text_bytes or length or 0
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    ngx.ctx.usage = {
+    local counted = {
         answer = answer.new(route.usage),
         -- Where that is too long to tell, the client may have asked for it, too.
         added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
         prompt = ceil(bytes / BYTES_OF_TOKEN),
         whole = false,
     }
+    ngx.ctx.usage, in_flight[ngx.var.request_id] = counted, counted
+end
+
+-- Once, as early as can be: before the last bytes go to a client that may ask again at once.
+local function settle(counted, status)
+    if not counted.tokens then
+        -- Whoever went away before the first byte had an answer on its way.
+        local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
+        counted.tokens = counted.answer:finish(counted.whole, answered, counted.prompt)
+    end
+    return counted.tokens
 end
 
 -- Each piece of an answer, as it passes.
@@ -146,27 +155,28 @@ function _M.filter()
         counted.first = ngx.now()
     end
     counted.answer:take(piece)
-    counted.whole = counted.whole or is_last
+    if is_last then
+        counted.whole = true
+        settle(counted, ngx.status)
+    end
     if counted.added then
         ngx.arg[1] = counted.added:take(piece, is_last)
     end
 end
 
-local NOTHING = { prompt = 0, completion = 0, source = "none", end_ = "complete" }
-
--- When a request has ended. It has another context then if the answer is the gateway's own, as where no server answers.
+-- When a request has ended, however it did.
 function _M.log()
     local var = ngx.var
-    if not book or not forms[var.gatehouse_route] or not var.upstream_addr then
+    local id = var.request_id
+    local counted = in_flight[id]
+    if not counted then
         return
     end
-    local counted, status = ngx.ctx.usage, ngx.status
-    -- Whoever went away before the first byte had an answer on its way.
-    local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
-    local tokens = counted and counted.answer:finish(counted.whole, answered, counted.prompt) or NOTHING
-    local begun = ngx.req.start_time()
+    in_flight[id] = nil
+    local status = ngx.status
+    local tokens, begun = settle(counted, status), ngx.req.start_time()
     book:add({
-        request_id = var.request_id,
+        request_id = id,
         client = var.gatehouse_client,
         key = var.gatehouse_key,
         model = model_names.listed(var.gatehouse_model) or "",
@@ -177,9 +187,9 @@ function _M.log()
         source = tokens.source,
         end_ = tokens.end_,
         seconds = max(ngx.now() - begun, 0),
-        first_chunk_seconds = counted and counted.first and max(counted.first - begun, 0),
+        first_chunk_seconds = counted.first and max(counted.first - begun, 0),
         -- The last one if several were tried.
-        server = match(var.upstream_addr, "[^%s,]*$"),
+        server = match(var.upstream_addr or "", "[^%s,]*$"),
     })
     -- Its timers have ended.
     if ngx.worker.exiting() then
