@@ -214,3 +214,11 @@ describe("the model of a body", function()
         assert.is_true(collectgarbage("count") - before < 1024)
     end)
 end)
+
+describe("a body with several names", function()
+    it("is about the model that the server goes by, wherever that stands", function()
+        local parts = { '{"name":"other","model":"tiny"}' }
+        local names = body_model.read(function() return table.remove(parts) end, { "model", "name" })
+        assert.are.same({ "tiny", "other" }, names)
+    end)
+end)

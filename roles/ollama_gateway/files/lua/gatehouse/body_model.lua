@@ -10,6 +10,7 @@ local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
 local find, gsub, lower = string.find, string.gsub, string.lower
+local insert = table.insert
 
 -- How much is kept of what a member that is watched says, all its values together.
 local LONGEST_VALUE = 4096
@@ -72,7 +73,8 @@ local function member(scanner, key, found)
     found.seen[field] = true
     local name = scanner:string()
     if name and name ~= "" then
-        found.names[#found.names + 1] = name
+        -- The first of the fields is the one that the server goes by.
+        insert(found.names, field == found.fields[1] and 1 or #found.names + 1, name)
     end
 end
 
@@ -85,8 +87,8 @@ local function empty_values(watched)
 end
 
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
--- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, whether there are members
--- beyond these, and what else was found; or nil and what is wrong, a sentence that quotes nothing. Found are `values`:
+-- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, that of the first field
+-- before others, whether there are members beyond these, and what else was found; or nil and what is wrong, a sentence that quotes nothing. Found are `values`:
 -- of each member that is watched the texts of its values, in their order, with `is_cut` if there were more or longer
 -- ones than are kept; and `text_bytes`: how many bytes the body has without images.
 function _M.read(next_piece, fields, only, watched)

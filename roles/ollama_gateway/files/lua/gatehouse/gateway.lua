@@ -171,6 +171,7 @@ local function begin(folder)
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log)
+    usage.remember(folder, rights_of_clients())
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.
@@ -199,14 +200,14 @@ function _M.init_worker()
         ok, err = ngx.timer.every(BODY_LOOK, function() bodies_in_flight:look(runs) end)
     end
     if ok then
-        ok, err = usage.init_worker()
+        ok, err = usage.init_worker(runs)
     end
     if not ok then
         log("failed to start the timer: " .. err)
     end
 end
 
-_M.exit_worker, _M.count = usage.exit_worker, usage.filter
+_M.exit_worker, _M.count, _M.say_limits = usage.exit_worker, usage.filter, usage.header_filter
 
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
@@ -313,19 +314,23 @@ end
 
 -- The names of the models that a body is about, whether it says more than the route allows a client that may use some
 -- models only, and what else was found in it; or nil and what is wrong with it.
-local function models_of_body(route)
+local function models_of_body(route, limits)
     if route.model == "form" then
         local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
         return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
     end
-    return body_model.read(pieces_of_body(route), route.fields, route.only, usage.watched(route))
+    return body_model.read(pieces_of_body(route), route.fields, route.only, usage.watched(route, limits))
 end
 
 -- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
 local function allows(may, route, name)
     return may(model_names.meant(name)) and (route.scope ~= "models_write" or may(name))
+end
+
+local function any_model()
+    return true
 end
 
 -- Only what is a name: whatever else stands there may be a secret.
@@ -338,12 +343,12 @@ end
 
 -- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else
 -- was found in its body.
-local function check_body(route, may)
+local function check_body(route, limits, may)
     local var = ngx.var
     if not is_plain(var.http_content_encoding) then
         return ngx.exit(415)
     end
-    local names, more, found = models_of_body(route)
+    local names, more, found = models_of_body(route, limits)
     if not names then
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
@@ -362,9 +367,9 @@ end
 
 -- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
 -- Returns what else was found in it; nil if it cannot be read.
-local function note_body(route)
+local function note_body(route, limits)
     if is_plain(ngx.var.http_content_encoding) then
-        local names, _, found = models_of_body(route)
+        local names, _, found = models_of_body(route, limits)
         log_model(names and names[1])
         return names and found
     end
@@ -393,7 +398,10 @@ function _M.access()
             return forbid(NOT_LISTED)
         end
     elseif route.model == "body" or route.model == "form" then
-        usage.begin(route, (may and check_body or note_body)(route, may))
+        local limits = route.usage and file:limits(identity.client)
+        -- Limits hold only where it is certain what a body says.
+        local judge = (may or limits) and check_body or note_body
+        usage.begin(route, judge(route, limits, may or any_model), limits)
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS)
     elseif route.model == "list" and may then

@@ -2,22 +2,29 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the modules that count: beside gatehouse.gateway the only one that touches ngx. Each request to a
--- model has a line in the ledger, whatever became of it once it was allowed.
+-- Between nginx and the modules that count and limit: beside gatehouse.gateway the only one that touches ngx. Each
+-- request to a model that is let through has a line in the ledger, whatever became of it.
 
+local admission = require "gatehouse.limits.admission"
 local added_event = require "gatehouse.usage.added_event"
 local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
+local body_limits = require "gatehouse.limits.body"
+local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
+local replay = require "gatehouse.limits.replay"
 
 local open, remove, rename = io.open, os.remove, os.rename
-local match = string.match
+local match, sub = string.match, string.sub
 local ceil, max = math.ceil, math.max
 
--- In seconds: how often lines are written, and how often files that are too old are looked for.
-local WRITE, EXPIRE = 0.05, 3600
+-- In seconds: how often lines are written, and how often files that are too old and slots of dead workers are looked
+-- for.
+local WRITE, EXPIRE, LOOK = 0.05, 3600, 1
+-- How often and after how many seconds a slot is looked for that is just becoming free.
+local SLOT_TRIES, SLOT_TURN = 2, 0.02
 -- How much of the end of a body that waits in a file is read for where it ends: more white space nobody sends.
 local TAIL = 4096
 -- So many bytes of a text make a token, as a rule.
@@ -30,9 +37,9 @@ local _M = {}
 -- What is known of requests that go on, by their ids: the context of one ends where the gateway itself answers in the
 -- place of a server.
 local in_flight = {}
--- Nothing is counted where it is nil.
+-- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days
+local keep_days, gate, tell
 
 -- In a thread, for a disk may be slow. Without one to be had, here: a line that waits too long could be lost.
 local function append_in_thread(path, text)
@@ -58,14 +65,35 @@ function _M.init(folder, settings, log)
         remove = remove,
         log = log,
     })
+    gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
 end
 
--- Returns true; or nil and an error.
-function _M.init_worker()
+-- What was used before this start, by the ledger, which is the truth: nothing is left in memory then, but after a reload
+-- all is. `rights`: of the clients, nil if they cannot be read.
+function _M.remember(folder, rights)
+    if not book or not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
+        return
+    end
+    for _, day in ipairs(replay.days(ngx.now())) do
+        local file = open(folder .. "/state/" .. day .. ".jsonl", "rb")
+        if file then
+            replay.replay(file:lines(), rights, gate, ngx.now())
+            file:close()
+        end
+    end
+end
+
+-- `runs`: tells of a process id whether it lives. Returns true; or nil and an error.
+function _M.init_worker(runs)
     if not book then
         return true
     end
+    -- One that had this process id before is dead.
+    gate:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
+    if ok then
+        ok, err = ngx.timer.every(LOOK, function() gate:look(runs) end)
+    end
     if ok and ngx.worker.id() == 0 then
         ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days) end)
     end
@@ -111,14 +139,63 @@ local function ask()
 end
 
 -- The members of a body that have to be known, beside the names of models; nil if there are none.
-function _M.watched(route)
-    return book and route.usage == "chat_completions" and include_usage.WATCHED or nil
+function _M.watched(route, limits)
+    if not book or not route.usage then
+        return nil
+    elseif limits and (limits.max_context or limits.keep_alive) and route.stream ~= "sse" then
+        return body_limits.WATCHED
+    end
+    return route.usage == "chat_completions" and include_usage.WATCHED or nil
 end
 
--- Before a request goes on. `found`: what was found in its body; nil if that cannot be read here.
-function _M.begin(route, found)
+-- Ends the request of a client that has used up what it may.
+local function refuse(refusal, headers)
+    local var = ngx.var
+    var.gatehouse_limited = sub(cjson.encode(refusal.message), 2, -2)
+    var.gatehouse_retry_after = refusal.retry_after
+    if refusal.is_spent_for_day then
+        headers["x-should-retry"] = "false"
+    end
+    in_flight[var.request_id] = { headers = headers, is_refused = true }
+    return ngx.exit(ngx.HTTP_TOO_MANY_REQUESTS)
+end
+
+-- Ends the request if it is beyond the limits of its client. Returns a ticket and the headers that tell of the limits.
+local function admit(limits, found)
+    local var = ngx.var
+    local problem = found and body_limits.problem(limits, found.values)
+    if problem then
+        var.gatehouse_reason = sub(cjson.encode(problem), 2, -2)
+        return ngx.exit(ngx.HTTP_BAD_REQUEST)
+    end
+    local client, model = var.gatehouse_client, var.gatehouse_model
+    local ticket, refusal, err = gate:admit(client, limits, model)
+    for _ = 2, SLOT_TRIES do
+        if ticket or not refusal.is_worth_waiting then
+            break
+        end
+        ngx.sleep(SLOT_TURN)
+        ticket, refusal, err = gate:admit(client, limits, model)
+    end
+    if err then
+        tell(err)
+    end
+    local headers = gate:headers(client, limits, model)
+    if not ticket then
+        return refuse(refusal, headers)
+    end
+    return ticket, headers
+end
+
+-- Before a request goes on: ends it if it must not. `found`: what was found in its body; nil if that cannot be read
+-- here; `limits`: those of its client, or nil.
+function _M.begin(route, found, limits)
     if not book or not route.usage then
         return
+    end
+    local ticket, headers
+    if limits then
+        ticket, headers = admit(limits, found)
     end
     -- A form holds a sound.
     local length = route.model == "body" and tonumber(ngx.var.http_content_length)
@@ -130,6 +207,8 @@ function _M.begin(route, found)
         added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
         prompt = ceil(bytes / BYTES_OF_TOKEN),
         whole = false,
+        ticket = ticket,
+        headers = headers,
     }
     ngx.ctx.usage, in_flight[ngx.var.request_id] = counted, counted
 end
@@ -140,8 +219,24 @@ local function settle(counted, status)
         -- Whoever went away before the first byte had an answer on its way.
         local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
         counted.tokens = counted.answer:finish(counted.whole, answered, counted.prompt)
+        local ticket = counted.ticket
+        if ticket then
+            local ok, err = gate:charge(ticket, counted.tokens.prompt + counted.tokens.completion)
+            gate:release(ticket)
+            if not ok then
+                tell(err)
+            end
+        end
     end
     return counted.tokens
+end
+
+-- Tells of the limits, and of what is left of them.
+function _M.header_filter()
+    local counted = in_flight[ngx.var.request_id]
+    for name, value in pairs(counted and counted.headers or {}) do
+        ngx.header[name] = value
+    end
 end
 
 -- Each piece of an answer, as it passes.
@@ -173,6 +268,9 @@ function _M.log()
         return
     end
     in_flight[id] = nil
+    if counted.is_refused then
+        return
+    end
     local status = ngx.status
     local tokens, begun = settle(counted, status), ngx.req.start_time()
     book:add({
