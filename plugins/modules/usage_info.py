@@ -202,7 +202,8 @@ def main() -> None:
     except BadInput as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{module.params['path']}, {error.filename}: it cannot be read: {error.strerror}")
+        path = os.path.join(module.params["path"], error.filename or "")
+        module.fail_json(msg=f"{path} cannot be read: {error.strerror}")
     for warning in warnings:
         module.warn(warning)
     module.exit_json(**returned)

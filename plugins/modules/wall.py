@@ -103,6 +103,9 @@ options:
         description: Ignored.
         type: list
         elements: str
+      usage:
+        description: Ignored.
+        type: str
   allow_account_routes:
     description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
     type: bool
@@ -408,6 +411,7 @@ ROUTE_OPTIONS = dict(
     model=dict(type="str", default=""),
     fields=dict(type="list", elements="str", default=[]),
     only=dict(type="list", elements="str"),
+    usage=dict(type="str"),
     **{"class": dict(type="str", default="read")},
 )
 CREDENTIAL_OPTIONS = dict(

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bodies, credentials, deploys, load, modules, servers, streams
+from tests.bench import bodies, credentials, deploys, load, modules, servers, streams, usage
 from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
@@ -37,6 +37,9 @@ ANEW = (
     credentials.reload_pause,
     bodies.small_tokens_stall,
     bodies.long_name,
+    usage.streamed,
+    usage.chat_cpu,
+    usage.ledger_loss,
 )
 RESULT = ROOT / "build" / "bench.json"
 

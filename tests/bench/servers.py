@@ -89,6 +89,17 @@ class SameLogProxy(OpenProxy):
     same_log = True
 
 
+class BareProxy(OpenProxy):
+    """A proxy that does nothing but pass on: it logs nothing either."""
+
+    def configure(self, **variables: Any) -> None:
+        super().configure(**variables)
+        path = self.folder / "conf" / "nginx.conf"
+        text = path.read_text(encoding="utf-8")
+        assert OWN_LOG in text
+        self.put(path, text.replace(OWN_LOG, "    access_log off;"))
+
+
 class Guide(Upstream):
     """The guide's way to check keys."""
 

@@ -174,7 +174,7 @@ BODIES = {
     + b" \r\n\t" * 500,
     "with the key in capitals": b'{"MESSAGES":[{"role":"user","content":"hi"}],"Stream":true,"model":"tiny"}',
     "with the key twice": b'{"messages":[{"role":"user","content":"hi"}],"stream":false,"model":"tiny","stream":true}',
-    "without a message": b'{ "model" : "tiny", "stream":true, "messages" :[ ] }',
+    "with space": b'{ "model" : "tiny", "stream" : true, "messages" : [ {"role":"user","content":"hi"} ] }',
     "with null": b'{"model":"tiny","stream":true,"stream_options":null,"messages":[{"role":"user","content":"hi"}]}\n',
 }
 
@@ -196,7 +196,7 @@ def test_the_server_is_asked_for_tokens_however_the_body_comes(
     direct = replay.send(ollama.address, server.wire(path, method="POST", body=body))
     assert plain(reply.body) == plain(direct.body)
     assert tokens(line) == truth(ollama, line["request_id"])
-    assert (line["source"] == "server") is (line["completion_tokens"] > 0)
+    assert line["source"] == "server"
 
 
 def request_ids(server: Gateway) -> set[str]:
@@ -425,7 +425,8 @@ def test_a_stream_that_outlives_a_reload_is_written_when_it_ends(server: Gateway
     request = server.wire("/api/generate", ALICE, method="POST", body=body)
     before = request_ids(server)
     reply, whole = replay.send_and_act(server.address, request, 10, server.reload)
-    assert whole and b'"done":true' in reply.body
+    assert whole
+    assert b'"done":true' in reply.body
     line = server.used(next_request(server, before))
     assert (tokens(line), line["end"]) == (truth(ollama, line["request_id"]), "complete")
 
@@ -462,14 +463,17 @@ def test_a_full_disk_costs_no_request_and_lines_go_on_when_there_is_room(small_d
     ballast = small_disk.ledger / "ballast"
     ballast.write_bytes(b"x" * 8192)
     assert ask_many(small_disk, 40, 18) == {200: 40}
-    assert until(lambda: "ledger" in small_disk.logs()), small_disk.logs()
+    assert until(lambda: "failed to write to" in small_disk.logs()), small_disk.logs()
     ballast.unlink()
     post(small_disk, "/api/generate", body_of("tiny", {"prompt": "hi"}))
     # What waited is written now. No line is glued to another.
-    assert until(lambda: len(list(small_disk.ledger.glob("*.jsonl"))) > 0)
-    time.sleep(1)
-    lines = small_disk.ledger_lines()
-    assert len(lines) == len({line["request_id"] for line in lines}) > 20
+    assert until(lambda: "the ledger is written again; 0 lines were lost" in small_disk.logs())
+    (day,) = small_disk.ledger.glob("*.jsonl")
+    lines = day.read_text().splitlines()
+    whole = [json.loads(line) for line in lines if line.endswith("}")]
+    assert len({line["request_id"] for line in whole}) == len(whole) == 41
+    # One that the full disk cut stands alone.
+    assert [line for line in lines if line.count("request_id") > 1] == []
 
 
 @pytest.mark.parametrize("damage", ["gone", "read-only"])
@@ -484,9 +488,9 @@ def test_a_folder_that_cannot_be_written_costs_no_request_and_is_said(
         if damage == "gone":
             one.ledger.rmdir()
         assert ask_many(one, 30, 19) == {200: 30}
-        assert until(lambda: "ledger" in one.logs()), one.logs()
+        assert until(lambda: "failed to write to" in one.logs()), one.logs()
         # Said, but not for each line.
-        assert one.logs().count("[crit]") <= 2 * os.cpu_count()
+        assert one.logs().count("[crit]") <= 2 * (os.cpu_count() or 1)
     finally:
         one.stop()
 

@@ -96,6 +96,56 @@ describe("the model of a body", function()
         assert.is_false(select(2, body_model.read(pieces('{"x":1}', 9), { "model" })))
     end)
 
+    it("is found with the values of members that are watched, in any spelling, to the last one", function()
+        local function values(text, size)
+            local _, _, found = body_model.read(pieces(text, size), { "model" }, nil, { "stream", "stream_options" })
+            return found.values
+        end
+        for size = 1, 40 do
+            local found = values('{"model":"m","stream" : true ,"x":{"stream":5},"Stream":null\t,'
+                .. '"\\u017ftream": false,"stream_options":{"a":[1, "}"] }\n, "STREAM_OPTIONS":"x\\""}  ', size)
+            assert.are.same({ "true", "null", "false", size = 13, is_cut = false }, found.stream)
+            assert.are.same({ '{"a":[1, "}"] }', '"x\\""', size = 20, is_cut = false }, found.stream_options)
+        end
+        assert.are.same({ size = 0, is_cut = false }, values('{"model":"m"}', 5).stream)
+    end)
+
+    it("is found beside values that are watched and too long to be kept, which are told", function()
+        for text, expected in pairs({
+            ['{"s":"' .. ("x"):rep(4094) .. '"}'] = 1,
+            ['{"s":"' .. ("x"):rep(4095) .. '"}'] = 0,
+            ['{"s":1' .. (" "):rep(5000) .. "}"] = 0,
+            ['{"s":1,"S":"' .. ("x"):rep(4094) .. '","s":2}'] = 2,
+        }) do
+            for _, size in ipairs({ 1, 1000, 10000 }) do
+                local names, _, found = body_model.read(pieces(text, size), { "model" }, nil, { "s" })
+                assert.are.same({}, names)
+                assert.are.equal(expected, #found.values.s)
+                assert.are.equal(expected ~= 1, found.values.s.is_cut)
+            end
+        end
+    end)
+
+    it("is found with how many bytes the body has beside its images", function()
+        local function text_bytes(text, size)
+            return select(3, body_model.read(pieces(text, size or 65536), { "model" })).text_bytes
+        end
+        local image = ("iVBORw0KGgoAAAANSUhEUg+/"):rep(10000)
+        local around = '{"model":"m","images":["data:image/png;base64,","x"],"prompt":"\u{4e2d}"} \n'
+        assert.are.equal(#around, text_bytes(around))
+        assert.are.equal(#around, text_bytes(around, 3))
+        local with_images = '{"images":["' .. image .. '","' .. image .. '"],"model":"m"}'
+        -- A string is not looked at as one before a block of the bytes around it has ended.
+        assert(text_bytes(with_images, #with_images) <= #with_images - 2 * #image + 2 * 64)
+        -- In pieces no more of them is taken for text than what a piece has before it is long enough.
+        assert(text_bytes(with_images, 65536) < 2 * 4096 + 100)
+        for _, text in ipairs({ ("a word "):rep(10000), ("\u{4e2d}\u{6587}"):rep(10000), ("x"):rep(4000) .. " "
+            .. ("x"):rep(4000), ("line\\n"):rep(10000) }) do
+            local body = '{"prompt":"' .. text .. '","model":"m"}'
+            assert.are.equal(#body, text_bytes(body))
+        end
+    end)
+
     it("is refused behind more members, deeper values and longer keys than a request has", function()
         assert.are.same({ "tiny" }, read('{"model":"tiny"' .. (',"":0'):rep(999) .. "}"))
         refused('{"model":"tiny"' .. (',"":0'):rep(1000) .. "}")

@@ -173,3 +173,24 @@ describe("a pattern", function()
         end
     end)
 end)
+
+describe("the one name of a model", function()
+    it("is as Ollama lists it", function()
+        for name, listed in pairs({
+            ["tiny"] = "tiny:latest",
+            ["TINY:Q4"] = "tiny:q4",
+            ["registry.ollama.ai/library/tiny"] = "tiny:latest",
+            ["https://registry.ollama.ai/someone/tiny"] = "someone/tiny:latest",
+            ["someone/tiny:1b"] = "someone/tiny:1b",
+            ["hf.co/someone/tiny-gguf:Q4_K_M"] = "hf.co/someone/tiny-gguf:q4_k_m",
+        }) do
+            assert.are.equal(listed, model_names.listed(name), name)
+        end
+    end)
+
+    it("is none where there can be no model", function()
+        for _, name in ipairs({ "", "a b", "tiny:", "/", ("x"):rep(2000) }) do
+            assert.is_false(model_names.listed(name), name)
+        end
+    end)
+end)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit import ledgers
 from tests.unit.conftest import Playbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,6 +227,81 @@ def test_verify_in_check_mode_says_that_nothing_was_verified(playbook: Playbook)
     assert said.count("Not verified: there is no gateway in") == 1
     assert "Not verified: check mode looks for no way around the gateway." in said
     assert "Not verified: check mode attacks no gateway." in said
+
+
+DAMAGED = b"planted-text-of-a-damaged-line"
+USAGE = """\
+client  model        requests  prompt-tokens  completion-tokens  counted-tokens  errors  seconds
+alice   tiny:latest         3             27                 66              31       1      3.8
+bob     {{ 1 + 1 }}         1              9                 22               0       0      1.2
+total   -                   4             36                 88              31       1      5.0
+2026-11-01 to 2026-11-02, days of UTC
+one: 1 damaged line left out
+gone is not in it: it could not be asked
+plain is not in it: it counts no tokens
+"""
+
+
+def use(playbook: Playbook, *options: str, **hosts: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Ask some gateways who used how many tokens in November."""
+    days = ("-e", "ollama_gateway_usage_since=2026-11-01", "-e", "ollama_gateway_usage_until=2026-11-30")
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    folders = {host: {"ollama_gateway_dir": str(playbook.folder / host)} for host in hosts}
+    write_inventory(playbook, {host: {**here, **folders[host], **variables} for host, variables in hosts.items()})
+    return subprocess.run(
+        [*PLAYBOOK, str(ROOT / "playbooks/usage.yml"), "-i", "hosts.yml", *days, *options],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def counted(playbook: Playbook) -> Playbook:
+    """Two gateways that have counted tokens."""
+    days = {"_2026_11_01": [ledgers.line(), ledgers.line(model="{{ 1 + 1 }}", client="bob"), DAMAGED + b"\n"]}
+    ledgers.folder(playbook.folder / "one/state/usage", _2026_10_31=[ledgers.line()], **days)
+    ledgers.folder(
+        playbook.folder / "two/state/usage", _2026_11_02=[ledgers.line(), ledgers.line(source="counted", end="broken")]
+    )
+    return playbook
+
+
+def test_usage_shows_one_table_for_all_gateways_and_says_which_are_not_in_it(counted: Playbook) -> None:
+    unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": "1"}
+    done = use(counted, gone=unreachable, one={}, plain={"ollama_gateway_auth": "basic"}, two={})
+    assert done.returncode == 4, done.stdout
+    assert set(USAGE.splitlines()) <= set(done.stdout.splitlines()), done.stdout
+    assert "\n".join(USAGE.splitlines()[:5]) in done.stdout
+    assert done.stdout.count("Plain nginx counts no tokens") == 1
+    assert DAMAGED.decode() not in done.stdout
+
+
+def test_usage_writes_a_file_of_what_the_command_line_asks_for(counted: Playbook) -> None:
+    options = {"by": "client,day", "clients": "alice", "format": "csv", "file": "usage.csv"}
+    given = [word for name, value in options.items() for word in ("-e", f"ollama_gateway_usage_{name}={value}")]
+    # What was counted before is shown, though no more is. Who looks at it need not know the vault.
+    secret = {"ollama_gateway_clients": [{"name": "alice", "keys": [{"id": "laptop", "secret": "{{ vault_alice }}"}]}]}
+    done = use(counted, *given, one=secret, two={"ollama_gateway_usage": "no"})
+    assert done.returncode == 0, done.stdout
+    file = counted.folder / "usage.csv"
+    assert file.read_text().splitlines() == [
+        "client,day,requests,prompt_tokens,completion_tokens,counted_tokens,errors,seconds",
+        "alice,2026-11-01,1,9,22,0,0,1.25",
+        "alice,2026-11-02,2,18,44,31,1,2.5",
+    ]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert done.stdout.count("No tokens are counted here, for ollama_gateway_usage is false.") == 1
+
+
+def test_usage_says_of_a_gateway_without_a_ledger_from_when_on_it_has_one(playbook: Playbook) -> None:
+    done = use(playbook, here={})
+    assert done.returncode == 2, done.stdout
+    (said,) = refused(done.stdout)["here"]
+    assert "has its ledger in state/usage below its own folder, from the first deployment on that counts tokens" in said
 
 
 def write_inventory(playbook: Playbook, hosts: dict[str, dict[str, Any]]) -> None:

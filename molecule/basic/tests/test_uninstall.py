@@ -35,6 +35,7 @@ def left() -> dict[str, bool]:
     }
 
 
+LEDGER = "/opt/gatehouse/gateway/state/usage/2026-11-30.jsonl"
 ALL = {"containers": True, "networks": True, "models": True, "files": True}
 NOTHING = {name: False for name in ALL}
 MODELS = {**NOTHING, "models": True}
@@ -52,6 +53,19 @@ def test_everything_goes_the_models_only_if_that_is_asked_for_and_a_deploy_bring
     assert run("uninstall", "-e", "ollama_server_purge_data=false") > 0
     assert left() == MODELS
     assert run("uninstall") == 0
+    assert left() == MODELS
+    assert run("deploy", "--skip-tags=verify") > 0
+    assert left() == ALL
+
+
+def test_what_was_counted_stays_unless_that_is_to_go_too() -> None:
+    assert left() == ALL
+    HOST.run_expect([0], f"mkdir -p {LEDGER.rpartition('/')[0]} && echo counted > {LEDGER}")
+    assert run("uninstall") > 0
+    assert HOST.check_output("find /opt/gatehouse/gateway -type f") == LEDGER
+    assert run("uninstall", "--check", "-e", "ollama_gateway_purge_data=true") > 0
+    assert HOST.file(LEDGER).content_string == "counted\n"
+    assert run("uninstall", "-e", "ollama_gateway_purge_data=true") > 0
     assert left() == MODELS
     assert run("deploy", "--skip-tags=verify") > 0
     assert left() == ALL

@@ -42,7 +42,10 @@ def read(since: str, until: str, today: datetime.date, problems: Problems, prefi
     problems.add(f"{prefix}since", f"it must be {_SINCE}" if since and first is None else None)
     problems.add(f"{prefix}until", f"it must be {_UNTIL}" if until and last is None else None)
     if first and last and first > last:
-        problems.add(f"{prefix}since", f"{first} is after {prefix}until, which is {last}; swap them, or leave one out")
+        text = (
+            f"{first} is after {prefix}until, which is {last}; name an earlier day, or make it empty for the first one"
+        )
+        problems.add(f"{prefix}since", text)
     return Days(first, last)
 
 

@@ -106,13 +106,13 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isprintable()
 
 
-def is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MOST
+def is_count(value: object, most: int = MOST) -> bool:
+    return isinstance(value, int) and 0 <= value <= most and not isinstance(value, bool)
 
 
-def is_duration(value: object) -> bool:
+def is_duration(value: object, most: int = MOST) -> bool:
     # Nothing that is compared with a NaN holds.
-    return type(value) in (int, float) and 0 <= t.cast(float, value) <= MOST
+    return isinstance(value, (int, float)) and 0 <= value <= most and not isinstance(value, bool)
 
 
 def read(folder: str, wanted: Wanted, today: datetime.date) -> Usage:
@@ -262,7 +262,6 @@ def _is_right(entry: t.Any) -> bool:
         and is_count(entry["prompt_tokens"])
         and is_count(entry["completion_tokens"])
         and is_duration(entry["seconds"])
-        and type(status) is int
-        and 0 <= status <= _LAST_STATUS
+        and is_count(status, _LAST_STATUS)
         and (first_chunk is None or is_duration(first_chunk))
     )

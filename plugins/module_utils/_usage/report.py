@@ -19,6 +19,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._usage.ledger imp
     MOST,
     Figures,
     Usage,
+    is_count,
+    is_duration,
     is_name,
 )
 
@@ -30,7 +32,7 @@ FORMATS = ("table", "csv", "json")
 # A password has no key, and who was refused early no model.
 _NOTHING = "-"
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@")
 # Each request adds up to MOST, so the sums of many are larger.
 _MOST_SUM = MOST**2
 # So many files are named; who repairs these finds the others.
@@ -103,7 +105,7 @@ def warnings(usage: Usage) -> list[str]:
         rest = "; what is behind that was not read" if damage.is_cut else ""
         texts.append(f"{name}, {noun} {numbers}{more}: damaged, and left out{rest}")
     texts += [f"{name}: it is no regular file, and left out" for name in usage.no_files]
-    return texts[:_TOLD] + ([f"{len(texts) - _TOLD} more files like these"] if len(texts) > _TOLD else [])
+    return texts[:_TOLD] + ([f"more files like these: {len(texts) - _TOLD}"] if len(texts) > _TOLD else [])
 
 
 def answer(result: t.Mapping[str, t.Any], by: t.Sequence[str]) -> Answer:
@@ -129,7 +131,7 @@ def table(sums: Sums, by: t.Sequence[str], named: t.Sequence[str], count: int = 
         cells.append([*["total", *[_NOTHING] * len(by)][: len(by)], *_numbers(_sum(sums))])
         lines += aligned(_to_the_right([header, *cells], len(by)))
     ends = first_and_last(named)
-    lines.append(f"{ends['first']} to {ends['last']}, days of UTC" if ends else "no request in these days")
+    lines.append(f"{ends['first']} to {ends['last']}, days of UTC" if sums and ends else "no request in these days")
     return [*lines, *left_out(count)]
 
 
@@ -178,15 +180,14 @@ def _read_row(row: t.Mapping[str, t.Any], by: t.Sequence[str]) -> tuple[tuple[st
     names = tuple(row[name] for name in by)
     figures = Figures(**{name: row[name] for name in FIGURES})
     counts = [getattr(figures, name) for name in FIGURES if name != "seconds"]
-    seconds = figures.seconds
-    are_right = all(map(is_name, names)) and all(map(_is_sum, counts)) and type(seconds) in (int, float)
-    if not are_right or not 0 <= seconds <= _MOST_SUM:
+    are_right = all(map(is_name, names)) and all(map(_is_sum, counts))
+    if not are_right or not is_duration(figures.seconds, _MOST_SUM):
         raise GatehouseError("its answer has names or numbers that cannot be")
     return names, figures
 
 
 def _is_sum(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST_SUM
+    return is_count(value, _MOST_SUM)
 
 
 def _cell(name: str) -> str:

@@ -124,9 +124,10 @@ def test_without_purge_all_else_stays_and_gets_no_mode_unless_asked_for(direct: 
     (tmp_path / "elsewhere").chmod(0o604)
     (folder / "clients" / "link").symlink_to(tmp_path / "elsewhere")
     options = {"path": str(folder), "purge": False, "mode": "u=rwX,g=rX,o="}
-    folders: dict[str, dict[str, str]] = {"clients": {}, "tls": {}, "new": {}}
+    folders: dict[str, dict[str, str]] = {"clients": {}, "tls": {}, "new": {}, "new/inner": {}}
+    which = {"folders": folders, "recurse": ["clients"], "writable": ["new/inner"]}
     tasks = [
-        {"gatehouse.ollama.folder_files": {**options, "folders": folders, "recurse": ["clients"]}},
+        {"gatehouse.ollama.folder_files": {**options, **which}},
         {"gatehouse.ollama.folder_files": {**options, "files": {"compose.yaml": "ours"}}},
     ]
     first = direct.run(tasks, "--check").only + direct.run(tasks).only
@@ -135,6 +136,7 @@ def test_without_purge_all_else_stays_and_gets_no_mode_unless_asked_for(direct: 
     modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
     assert {name: mode for name, mode in modes.items() if name.startswith(("gateway", "elsewhere"))} == {
         **dict.fromkeys(["gateway", "gateway/clients", "gateway/tls", "gateway/new"], 0o750),
+        "gateway/new/inner": 0o770,
         **dict.fromkeys(["gateway/clients/left.open", "gateway/compose.yaml"], 0o640),
         **dict.fromkeys(["gateway/tls/key", "gateway/clients/link", "elsewhere"], 0o604),
     }

@@ -2,38 +2,69 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Reads which models a JSON body names. Ollama takes keys in any case and the last one wins, so a second spelling of a
--- key is refused, and so is any but the one in small letters.
+-- Reads which models a JSON body names, and in the same pass what else is asked of it. Ollama takes keys in any case
+-- and the last one wins, so a second spelling of a key that names a model is refused, and so is any but the one in
+-- small letters.
 
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
 local find, gsub, lower = string.find, string.gsub, string.lower
 
+-- How much is kept of what a member that is watched says, all its values together.
+local LONGEST_VALUE = 4096
+
 local _M = {}
+
+-- How short keys are of which it is remembered how they are folded, and how many.
+local SHORT, REMEMBERED = 32, 1000
+local folded, count = {}, 0
 
 -- As Go folds the keys that are looked for: two signs beyond ASCII are letters in disguise.
 local function fold(key)
-    if not find(key, "[%u\128-\255]") then
-        return key
+    local known = folded[key]
+    if known then
+        return known
     end
-    return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+    local field = key
+    if find(key, "[%u\128-\255]") then
+        field = lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+    end
+    if #key <= SHORT then
+        if count == REMEMBERED then
+            folded, count = {}, 0
+        end
+        folded[key], count = field, count + 1
+    end
+    return field
 end
 
 local function is_one_of(fields, field)
-    for _, one in ipairs(fields) do
-        if one == field then
+    for i = 1, #fields do
+        if fields[i] == field then
             return true
         end
     end
     return false
 end
 
+local function read_other(scanner, key, values, found)
+    found.more = found.more or not is_one_of(found.only, key)
+    if not values then
+        return scanner:skip()
+    end
+    local text = scanner:raw(LONGEST_VALUE - values.size)
+    if text then
+        values[#values + 1], values.size = text, values.size + #text
+    else
+        values.is_cut = true
+    end
+end
+
 local function member(scanner, key, found)
     local field = fold(key)
     if not is_one_of(found.fields, field) then
-        found.more = found.more or not is_one_of(found.only, key)
-        return scanner:skip()
+        return read_other(scanner, key, found.values[field], found)
     end
     if key ~= field or found.seen[field] then
         refusal.fail("the body names the model twice, or in another spelling than small letters")
@@ -45,16 +76,27 @@ local function member(scanner, key, found)
     end
 end
 
+local function empty_values(watched)
+    local values = {}
+    for _, field in ipairs(watched or {}) do
+        values[field] = { size = 0, is_cut = false }
+    end
+    return values
+end
+
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
--- that may stand beside them, all if it is nil. Returns the names, and whether there are members beyond these; or nil
--- and what is wrong, a sentence that quotes nothing.
-function _M.read(next_piece, fields, only)
-    local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false }
-    local ok, err = json_scanner.scan(next_piece, member, found)
+-- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, whether there are members
+-- beyond these, and what else was found; or nil and what is wrong, a sentence that quotes nothing. Found are `values`:
+-- of each member that is watched the texts of its values, in their order, with `is_cut` if there were more or longer
+-- ones than are kept; and `text_bytes`: how many bytes the body has without images.
+function _M.read(next_piece, fields, only, watched)
+    local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false,
+        values = empty_values(watched) }
+    local ok, err, size, encoded = json_scanner.scan(next_piece, member, found)
     if not ok then
         return nil, err
     end
-    return found.names, only ~= nil and found.more
+    return found.names, only ~= nil and found.more, { values = found.values, text_bytes = size - encoded }
 end
 
 return _M

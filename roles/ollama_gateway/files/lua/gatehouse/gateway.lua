@@ -336,8 +336,8 @@ local function log_model(name)
     end
 end
 
--- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else was
--- found in its body.
+-- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else
+-- was found in its body.
 local function check_body(route, may)
     local var = ngx.var
     if not is_plain(var.http_content_encoding) then

@@ -12,10 +12,12 @@ local refusal = require "gatehouse.refusal"
 local plain_until = json_skipper.plain_until
 local catch, fail = refusal.catch, refusal.fail
 local byte, char, find, sub = string.byte, string.char, string.find, string.sub
-local concat = table.concat
+local concat, remove = table.concat, table.remove
 
 local QUOTE, BACKSLASH, COMMA, COLON = byte('"\\,:', 1, -1)
 local OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, -1)
+
+local SPACE = { [byte(" ")] = true, [byte("\t")] = true, [byte("\n")] = true, [byte("\r")] = true }
 
 -- No key and no name that anybody looks for is longer. There may be many keys, and an escape in one costs as much as a
 -- hundred bytes that are skipped.
@@ -29,6 +31,9 @@ local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"',
 
 local _M = {}
 local methods = {}
+local METATABLE = { __index = methods }
+-- Of scans that have ended: each has a stack, which costs as much as a short body.
+local free_skippers = {}
 
 local function refill(self)
     repeat
@@ -49,15 +54,21 @@ local function take(self)
     return sub(self.text, self.position - 1, self.position - 1)
 end
 
--- The next byte that is no space, which stays.
+-- The next byte that is no space, which stays. Byte by byte: LuaJIT compiles no search for a pattern.
 local function peek_token(self)
-    local position = find(self.text, "[^ \t\n\r]", self.position)
-    while not position do
-        refill(self)
-        position = find(self.text, "[^ \t\n\r]")
+    local position = self.position
+    local sign = byte(self.text, position)
+    while not sign or SPACE[sign] do
+        if sign then
+            position = position + 1
+        else
+            refill(self)
+            position = 1
+        end
+        sign = byte(self.text, position)
     end
     self.position = position
-    return byte(self.text, position)
+    return sign
 end
 
 -- Takes what follows if it is this byte.
@@ -159,6 +170,14 @@ local function read_string(self, longest, is_key)
     end
 end
 
+local function without_space(text)
+    local last = #text
+    while SPACE[byte(text, last)] do
+        last = last - 1
+    end
+    return sub(text, 1, last)
+end
+
 -- Skips any value.
 function methods:skip()
     local skipper = self.skipper
@@ -173,6 +192,27 @@ function methods:skip()
             refill(self)
         end
     until position
+end
+
+-- Reads any value. Returns its text; nil if that is longer, with the space behind it.
+function methods:raw(longest)
+    peek_token(self)
+    local skipper, parts, length = self.skipper, {}, 0
+    skipper:begin(self.depth)
+    repeat
+        local from = self.position
+        local stop, err = skipper:skip(self.text, from)
+        if err then
+            fail(err)
+        end
+        self.position = stop or #self.text + 1
+        length = length + self.position - from
+        parts[#parts + 1] = length <= longest and sub(self.text, from, self.position - 1) or nil
+        if not stop then
+            refill(self)
+        end
+    until stop
+    return length <= longest and without_space(concat(parts)) or nil
 end
 
 -- Reads a string, or null as nil; anything else is an error.
@@ -235,19 +275,31 @@ local function run(self, member, context)
     self:object(member, context)
     local text, position = self.text, self.position
     while text do
-        if find(text, "[^ \t\n\r]", position) then
+        while SPACE[byte(text, position)] do
+            position = position + 1
+        end
+        if position <= #text then
             fail("something follows the JSON of the body")
         end
-        text, position = self.next_piece(), 1
+        self.size = self.base + #text
+        self.base, text, position = self.size, self.next_piece(), 1
     end
 end
 
 -- Walks through a JSON object, as `object` does, that `next_piece` returns piece by piece, and nil at the end.
--- Returns true; or nil and what is wrong, without a word of the text.
+-- Returns true, nil, how many bytes it has, and how many of them are of images; or nil and what is wrong, without a
+-- word of the text.
 function _M.scan(next_piece, member, context)
+    local skipper = remove(free_skippers) or json_skipper.new()
+    skipper:reset()
     local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
-        skipper = json_skipper.new() }, { __index = methods })
-    return catch(run, self, member, context)
+        skipper = skipper }, METATABLE)
+    local ok, err = catch(run, self, member, context)
+    free_skippers[#free_skippers + 1] = skipper
+    if not ok then
+        return nil, err
+    end
+    return true, nil, self.size, skipper.encoded
 end
 
 return _M

@@ -132,6 +132,20 @@ _M.is_name = remembering(function(name)
     return _M.canonical(name) ~= nil
 end)
 
+-- One name for all that mean the same model: as Ollama lists it, in small letters, without its defaults but the tag;
+-- false for what can be no name.
+_M.listed = remembering(function(name)
+    local parts = _M.canonical(name)
+    if not parts then
+        return false
+    end
+    local text = parts.model .. ":" .. parts.tag
+    if parts.host ~= DEFAULTS.host then
+        return parts.host .. "/" .. parts.namespace .. "/" .. text
+    end
+    return parts.namespace ~= DEFAULTS.namespace and parts.namespace .. "/" .. text or text
+end)
+
 -- The first piece begins the text and the last ends it; each other one is taken where it comes first behind the one
 -- before, which leaves most to the next. So no more than one way has to be tried.
 local function fits(text, pieces)

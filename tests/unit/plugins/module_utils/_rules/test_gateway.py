@@ -338,6 +338,15 @@ def checked(folder: Path, **changes: Any) -> list[str]:
         ({"dir": "/opt"}, "dir: it must be an absolute path of its own"),
         ({"dir": "/opt/a:b"}, "dir: it must be an absolute path of its own"),
         ({"upstreams": []}, "upstreams: it is empty. It must be a list of at least one server"),
+        *(
+            ({"usage_keep": keep}, "usage_keep: it must be a number of days from 1d to 10000d, such as 400d")
+            for keep in ("0d", "10001d", "400", "400h", "1.5d", "-1d", "forever", "", "400d\n", "\u0664d")
+        ),
+        ({"usage_since": "tomorrow"}, "usage_since: it must be a day such as 2026-11-30, "),
+        ({"usage_until": "7d"}, "usage_until: it must be a day such as 2026-11-30, "),
+        ({"usage_until": "2026-01-01"}, "usage_since: "),
+        ({"usage_by": ["clients"]}, "usage_by: it must be one or more of client, key, model, day, each once"),
+        ({"usage_clients": [{"name": "alice"}]}, "usage_clients: it must be a list of names of clients"),
     ],
     ids=str,
 )
@@ -356,6 +365,8 @@ def test_a_value_that_cannot_be_is_refused_with_what_would_be_right(
         {"openresty_image": "docker.io/openresty/openresty@sha256:" + "0" * 64},
         {"max_body_size": "1048576", "memory_limit": "1.5g", "cpu_limit": "1.5", "acme_email": "a@example.com"},
         {"tls": "acme", "server_names": ["a.example.org"], "acme_terms_agreed": True},
+        {"usage_keep": "1d", "usage_since": "2026-01-01", "usage_until": "2026-01-31", "usage_by": ["day", "key"]},
+        {"usage_keep": "10000d", "usage_since": "", "usage_until": "2026-01-31", "usage_clients": ["alice"]},
     ],
     ids=str,
 )

@@ -20,6 +20,8 @@ def container(folder: Path) -> dict[str, Any]:
         {"Type": "bind", "Source": str(folder / name), "Destination": f"/etc/gatehouse/{name}", "RW": False}
         for name in ("conf", "lua", "clients", "tls")
     ]
+    ledger = {"Source": str(folder / "state" / "usage"), "Destination": "/etc/gatehouse/state"}
+    mounts.append({"Type": "bind", **ledger, "RW": True})
     mounts.append({"Type": "volume", "Source": "/var/lib/docker/1", "Destination": "/var/cache", "RW": True})
     return {
         "Image": "sha256:" + "1" * 64,
@@ -55,6 +57,8 @@ def test_a_throw_away_gateway_is_like_the_running_one_but_for_its_clients(tmp_pa
         "/run/wall:/etc/gatehouse/clients:ro",
         f"{folder}/tls:/etc/gatehouse/tls:ro",
     ]
+    # What it counts is nobody's use.
+    assert "--tmpfs=/etc/gatehouse/state:mode=1777" in command
     same = ["--user=64738:64738", "--read-only", "--memory=536870912", "--cpus=1.5", "--cap-drop=ALL"]
     same += ["--ulimit=nofile=1024:4096", "--sysctl=net.core.somaxconn=1024", "--env=PATH=/usr/local/bin:/usr/bin"]
     assert {*same, "--security-opt=no-new-privileges:true", "--tmpfs=/tmp:mode=1777,size=1g"} <= set(command)

@@ -10,10 +10,11 @@ local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
+local model_names = require "gatehouse.model_names"
 
 local open, remove, rename = io.open, os.remove, os.rename
-local gsub, match = string.gsub, string.match
-local ceil, max, min = math.ceil, math.max, math.min
+local match = string.match
+local ceil, max = math.ceil, math.max
 
 -- In seconds: how often lines are written, and how often files that are too old are looked for.
 local WRITE, EXPIRE = 0.05, 3600
@@ -22,12 +23,16 @@ local TAIL = 4096
 -- So many bytes of a text make a token, as a rule.
 local BYTES_OF_TOKEN = 4
 
+-- It has no name in ngx.
+local CLIENT_GONE = 499
+
 local _M = {}
+-- What is known of requests that go on, by their ids: the context of one ends where the gateway itself answers in the
+-- place of a server.
+local in_flight = {}
 -- Nothing is counted where it is nil.
 local book
 local keep_days
--- The form of the answer, by the path of a route.
-local forms = {}
 
 -- In a thread, for a disk may be slow. Without one to be had, here: a line that waits too long could be lost.
 local function append_in_thread(path, text)
@@ -44,15 +49,13 @@ function _M.init(folder, settings, log)
         return
     end
     keep_days = settings.usage.keep_days
-    for _, route in ipairs(settings.routes) do
-        forms[route.path] = route.usage
-    end
     book = ledger.new({
         folder = folder .. "/state",
         now = ngx.now,
         append = function(path, text)
             return (ngx.worker.exiting() and append.append or append_in_thread)(path, text)
         end,
+        remove = remove,
         log = log,
     })
 end
@@ -64,19 +67,19 @@ function _M.init_worker()
     end
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
     if ok and ngx.worker.id() == 0 then
-        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days, remove) end)
+        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days) end)
     end
     return ok, err
 end
 
 function _M.exit_worker()
     if book then
-        book:flush()
+        book:flush(true)
     end
 end
 
--- Adds what asks for the tokens to a body that waits in a file. In place: it may be large. Under another name, for nginx
--- removes the one that it knows.
+-- Adds what asks for the tokens to a body that waits in a file: in place, for it may be large, and under another name,
+-- for nginx removes the one that it knows.
 local function ask_in_file(path)
     local asking = path .. ".asking"
     if not rename(path, asking) then
@@ -86,25 +89,22 @@ local function ask_in_file(path)
     local size = file:seek("end")
     local from = max(size - TAIL, 0)
     file:seek("set", from)
-    local offset, text = include_usage.splice_tail(file:read("*a"))
-    if offset then
-        file:seek("set", from + offset)
-        file:write(text)
+    local kept, added = include_usage.ending(file:read("*a"))
+    if kept then
+        file:seek("set", from + kept)
+        file:write(added)
     end
     file:close()
     ngx.req.set_body_file(asking, true)
-    return offset ~= nil
+    return kept ~= nil
 end
 
 -- Has the server say in a stream how many tokens it took. Returns whether it will.
 local function ask()
     local text = ngx.req.get_body_data()
     if text then
-        text = include_usage.splice(text)
-        if text then
-            ngx.req.set_body_data(text)
-        end
-        return text ~= nil
+        ngx.req.set_body_data(include_usage.splice(text))
+        return true
     end
     local path = ngx.req.get_body_file()
     return path ~= nil and ask_in_file(path)
@@ -120,14 +120,28 @@ function _M.begin(route, found)
     if not book or not route.usage then
         return
     end
-    local bytes = found and found.text_bytes or tonumber(ngx.var.http_content_length) or 0
+    -- A form holds a sound.
+    local length = route.model == "body" and tonumber(ngx.var.http_content_length)
+    local bytes = found and found.text_bytes or length or 0
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    ngx.ctx.usage = {
+    local counted = {
         answer = answer.new(route.usage),
-        added = asks and added_event.new() or nil,
+        -- Where that is too long to tell, the client may have asked for it, too.
+        added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
         prompt = ceil(bytes / BYTES_OF_TOKEN),
         whole = false,
     }
+    ngx.ctx.usage, in_flight[ngx.var.request_id] = counted, counted
+end
+
+-- Once, as early as can be: before the last bytes go to a client that may ask again at once.
+local function settle(counted, status)
+    if not counted.tokens then
+        -- Whoever went away before the first byte had an answer on its way.
+        local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
+        counted.tokens = counted.answer:finish(counted.whole, answered, counted.prompt)
+    end
+    return counted.tokens
 end
 
 -- Each piece of an answer, as it passes.
@@ -141,29 +155,31 @@ function _M.filter()
         counted.first = ngx.now()
     end
     counted.answer:take(piece)
-    counted.whole = counted.whole or is_last
+    if is_last then
+        counted.whole = true
+        settle(counted, ngx.status)
+    end
     if counted.added then
         ngx.arg[1] = counted.added:take(piece, is_last)
     end
 end
 
-local NOTHING = { prompt = 0, completion = 0, source = "none", end_ = "complete" }
-
--- When a request has ended. It has another context then if the answer is the gateway's own, as where no server answers.
+-- When a request has ended, however it did.
 function _M.log()
     local var = ngx.var
-    if not book or not forms[var.gatehouse_route] or not var.upstream_addr then
+    local id = var.request_id
+    local counted = in_flight[id]
+    if not counted then
         return
     end
-    local counted, status = ngx.ctx.usage, ngx.status
-    local tokens = counted and counted.answer:finish(counted.whole, status, counted.prompt) or NOTHING
-    local begun = ngx.req.start_time()
+    in_flight[id] = nil
+    local status = ngx.status
+    local tokens, begun = settle(counted, status), ngx.req.start_time()
     book:add({
-        request_id = var.request_id,
+        request_id = id,
         client = var.gatehouse_client,
-        -- One that was superseded counts as the key that took its place.
-        key = (gsub(var.gatehouse_key, "~old$", "")),
-        model = var.gatehouse_model,
+        key = var.gatehouse_key,
+        model = model_names.listed(var.gatehouse_model) or "",
         route = var.gatehouse_route,
         status = status,
         prompt_tokens = tokens.prompt,
@@ -171,12 +187,13 @@ function _M.log()
         source = tokens.source,
         end_ = tokens.end_,
         seconds = max(ngx.now() - begun, 0),
-        first_chunk_seconds = counted and counted.first and max(counted.first - begun, 0),
+        first_chunk_seconds = counted.first and max(counted.first - begun, 0),
         -- The last one if several were tried.
-        server = match(var.upstream_addr, "[^%s,]*$"),
+        server = match(var.upstream_addr or "", "[^%s,]*$"),
     })
+    -- Its timers have ended.
     if ngx.worker.exiting() then
-        book:flush()
+        book:flush(true)
     end
 end
 

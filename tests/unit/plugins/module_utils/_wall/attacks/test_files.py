@@ -190,3 +190,36 @@ def test_all_folders_above_are_looked_at_and_where_links_lead(tmp_path: Path) ->
 )
 def test_who_may_write_a_folder_above_may_replace_all_below(one: os.stat_result, faults: list[str]) -> None:
     assert files.faults_above(one) == faults
+
+
+def ledger_in(folder: Path) -> Path:
+    """A line of a day, in a folder as the role makes it."""
+    (folder / "state" / "usage").mkdir(parents=True)
+    for path, mode in ((folder, 0o755), (folder / "state", 0o750), (folder / "state" / "usage", 0o770)):
+        os.chown(path, 0, GATEWAY)
+        path.chmod(mode)
+    day = folder / "state" / "usage" / "2026-11-30.jsonl"
+    day.write_text("{}\n")
+    day.chmod(0o640)
+    os.chown(day, GATEWAY, GATEWAY)
+    return day
+
+
+def holes(folder: Path) -> list[tuple[str, str]]:
+    found = files.attack(str(folder), GATEWAY, tls=False, acme=False)
+    return [(one.name, one.came_back) for one in found if not one.held and str(folder) in one.name]
+
+
+def test_the_gateway_may_write_its_ledger_and_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    day = ledger_in(folder)
+    assert holes(folder) == []
+    day.chmod(0o644)
+    (day.parent / "2026-12-01.jsonl").symlink_to("/etc/passwd")
+    (folder / "state").chmod(0o770)
+    assert sorted(holes(folder)) == [
+        (str(folder / "state"), "mode 0770; its group may write it"),
+        (str(day), "mode 0644; others may access it"),
+        (str(day.parent / "2026-12-01.jsonl"), "mode 0777; a link"),
+    ]
