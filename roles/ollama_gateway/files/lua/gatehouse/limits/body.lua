@@ -13,7 +13,7 @@
 local json_scanner = require "gatehouse.json_scanner"
 
 local floor, huge = math.floor, math.huge
-local find, format, match, sub = string.find, string.format, string.match, string.sub
+local find, format, match = string.find, string.format, string.match
 
 local NUMBER = "^%d+%.?%d*[eE]?[+-]?%d*$"
 -- In nanoseconds, which are whole ones for Go. The sign of the third and the fourth looks the same.
@@ -36,13 +36,10 @@ local _M = {
 local function read_options(text)
     local texts, pieces = {}, { text }
     local ok = json_scanner.scan(function() return table.remove(pieces) end, function(scanner, key)
-        -- What stands before the value is space, and skipped by this.
-        scanner:is("{")
-        local from = scanner:offset()
-        scanner:skip()
         if key == "num_ctx" then
-            -- The end of a number shows behind the space after it.
-            texts[#texts + 1] = match(sub(text, from + 1, scanner:offset()), "^(.-)[ \t\n\r]*$")
+            texts[#texts + 1] = scanner:raw(#text)
+        else
+            scanner:skip()
         end
     end)
     return ok and texts
