@@ -88,9 +88,10 @@ end
 
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
 -- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, that of the first field
--- before others, whether there are members beyond these, and what else was found; or nil and what is wrong, a sentence that quotes nothing. Found are `values`:
--- of each member that is watched the texts of its values, in their order, with `is_cut` if there were more or longer
--- ones than are kept; and `text_bytes`: how many bytes the body has without images.
+-- before others, whether there are members beyond these, and what else was found; or nil and what is wrong, a sentence
+-- that quotes nothing. Found are `values`: of each member that is watched the texts of its values, in their order, with
+-- `is_cut` if there were more or longer ones than are kept; and `text_bytes`: how many bytes the body has without
+-- images.
 function _M.read(next_piece, fields, only, watched)
     local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false,
         values = empty_values(watched) }

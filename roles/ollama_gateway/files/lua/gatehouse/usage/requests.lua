@@ -16,15 +16,18 @@ local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
 local replay = require "gatehouse.limits.replay"
 
-local open, remove, rename = io.open, os.remove, os.rename
-local match, sub = string.match, string.sub
+local open = io.open
+local date, remove, rename = os.date, os.remove, os.rename
+local find, match, sub = string.find, string.match, string.sub
 local ceil, max = math.ceil, math.max
 
 -- In seconds: how often lines are written, and how often files that are too old and slots of dead workers are looked
 -- for.
 local WRITE, EXPIRE, LOOK = 0.05, 3600, 1
+-- In seconds: a day, and what of the one before is recent.
+local DAY, RECENT = 86400, 120
 -- How often and after how many seconds a slot is looked for that is just becoming free.
-local SLOT_TRIES, SLOT_TURN = 2, 0.02
+local SLOT_TRIES, SLOT_TURN = 3, 0.02
 -- How much of the end of a body that waits in a file is read for where it ends: more white space nobody sends.
 local TAIL = 4096
 -- So many bytes of a text make a token, as a rule.
@@ -68,17 +71,24 @@ function _M.init(folder, settings, log)
     gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
 end
 
--- What was used before this start, by the ledger, which is the truth: nothing is left in memory then, but after a reload
--- all is. `rights`: of the clients, nil if they cannot be read.
+-- The lines of the ledger of this day; none if there is no such file.
+local function lines_of(folder, time)
+    local file = open(folder .. "/state/" .. date("!%Y-%m-%d", time) .. ".jsonl", "rb")
+    return file and file:lines() or function() end
+end
+
+-- What was used before this start, by the ledger: after a reload all is still in memory, and otherwise nothing.
+-- `rights`: of the clients, nil if they cannot be read.
 function _M.remember(folder, rights)
     if not book or not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
         return
     end
-    for _, day in ipairs(replay.days(ngx.now())) do
-        local file = open(folder .. "/state/" .. day .. ".jsonl", "rb")
-        if file then
-            replay.replay(file:lines(), rights, gate, ngx.now())
-            file:close()
+    local now = ngx.now()
+    -- A minute that slides may have begun yesterday.
+    for _, time in ipairs(now % DAY < RECENT and { now - DAY, now } or { now }) do
+        local _, _, err = replay.replay(lines_of(folder, time), rights, gate, now)
+        if err then
+            tell(err)
         end
     end
 end
@@ -142,13 +152,14 @@ end
 function _M.watched(route, limits)
     if not book or not route.usage then
         return nil
-    elseif limits and (limits.max_context or limits.keep_alive) and route.stream ~= "sse" then
+    elseif limits and (limits.max_context or limits.keep_alive) and find(route.path, "^/api/") then
+        -- The other dialects cannot say either.
         return body_limits.WATCHED
     end
     return route.usage == "chat_completions" and include_usage.WATCHED or nil
 end
 
--- Ends the request of a client that has used up what it may.
+-- Ends the request of a client that has used up what it may, or that cannot be counted.
 local function refuse(refusal, headers)
     local var = ngx.var
     var.gatehouse_limited = sub(cjson.encode(refusal.message), 2, -2)
@@ -157,7 +168,7 @@ local function refuse(refusal, headers)
         headers["x-should-retry"] = "false"
     end
     in_flight[var.request_id] = { headers = headers, is_refused = true }
-    return ngx.exit(ngx.HTTP_TOO_MANY_REQUESTS)
+    return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
 -- Ends the request if it is beyond the limits of its client. Returns a ticket and the headers that tell of the limits.
