@@ -207,7 +207,7 @@ function _M.init_worker()
     end
 end
 
-_M.exit_worker, _M.count, _M.say_limits = usage.exit_worker, usage.filter, usage.header_filter
+_M.exit_worker, _M.count = usage.exit_worker, usage.filter
 
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()

@@ -22,6 +22,7 @@ local TEXTS = { response = true, thinking = true, content = true, text = true, r
 
 local _M = {}
 local methods = {}
+local METATABLE = { __index = methods }
 
 local function count_pieces(self, piece)
     local mark, pieces = self.mark, self.pieces
@@ -86,13 +87,22 @@ local function result(prompt, completion, source, end_)
 end
 
 -- `whole`: whether the last byte of the answer was seen; `estimated_prompt`: tokens of the prompt, for answers that do
--- not say them. Returns `prompt`, `completion`, `source` and `end_`, as the ledger has them.
+-- not say them. To be called once. Returns `prompt`, `completion`, `source` and `end_`, as the ledger has them.
 function methods:finish(whole, status, estimated_prompt)
     if status < 200 or status > 299 then
         return result(0, 0, "none", whole and "complete" or "broken")
     end
-    local said = answer_forms.read(self.form, self.tail:text(), whole, self)
+    local text = self.tail:text()
+    if whole then
+        local prompt, completion = answer_forms.at_end(self.form, text)
+        if prompt then
+            self.tail:forget()
+            return result(prompt, completion, "server", "complete")
+        end
+    end
+    local said = answer_forms.read(self.form, text, whole, self)
     local pieces = delivered(self, said.silent, whole)
+    self.tail:forget()
     local prompt, completion = said.prompt, said.completion
     local has_zeros = prompt == 0 and completion == 0
     if said.loaded or has_zeros and self.mark and pieces == 0 then
@@ -119,7 +129,7 @@ function _M.new(form)
         pieces = 0,
         tail = last_bytes.new(),
         counts = form == "generate" and generate_counts.new() or nil,
-    }, { __index = methods })
+    }, METATABLE)
 end
 
 return _M

@@ -37,8 +37,8 @@ local BYTES_OF_TOKEN = 4
 local CLIENT_GONE = 499
 
 local _M = {}
--- What is known of requests that go on, by their ids: the context of one ends where the gateway itself answers in the
--- place of a server.
+-- What is known of requests that go on, by their ids: nginx ends the context of one where the gateway itself answers in
+-- the place of a server.
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
@@ -160,18 +160,18 @@ function _M.watched(route, limits)
 end
 
 -- Ends the request of a client that has used up what it may, or that cannot be counted.
-local function refuse(refusal, headers)
+local function refuse(refusal)
     local var = ngx.var
     var.gatehouse_limited = sub(cjson.encode(refusal.message), 2, -2)
     var.gatehouse_retry_after = refusal.retry_after
     if refusal.is_spent_for_day then
-        headers["x-should-retry"] = "false"
+        ngx.header["x-should-retry"] = "false"
     end
-    in_flight[var.request_id] = { headers = headers, is_refused = true }
     return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
--- Ends the request if it is beyond the limits of its client. Returns a ticket and the headers that tell of the limits.
+-- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
+-- Returns a ticket.
 local function admit(limits, found)
     local var = ngx.var
     local problem = found and body_limits.problem(limits, found.values)
@@ -191,11 +191,10 @@ local function admit(limits, found)
     if err then
         tell(err)
     end
-    local headers = gate:headers(client, limits, model)
-    if not ticket then
-        return refuse(refusal, headers)
+    for name, value in pairs(gate:headers(client, limits, model)) do
+        ngx.header[name] = value
     end
-    return ticket, headers
+    return ticket or refuse(refusal)
 end
 
 -- Before a request goes on: ends it if it must not. `found`: what was found in its body; nil if that cannot be read
@@ -204,10 +203,7 @@ function _M.begin(route, found, limits)
     if not book or not route.usage then
         return
     end
-    local ticket, headers
-    if limits then
-        ticket, headers = admit(limits, found)
-    end
+    local ticket = limits and admit(limits, found)
     -- A form holds a sound.
     local length = route.model == "body" and tonumber(ngx.var.http_content_length)
     local bytes = found and found.text_bytes or length or 0
@@ -219,9 +215,8 @@ function _M.begin(route, found, limits)
         prompt = ceil(bytes / BYTES_OF_TOKEN),
         whole = false,
         ticket = ticket,
-        headers = headers,
     }
-    ngx.ctx.usage, in_flight[ngx.var.request_id] = counted, counted
+    in_flight[ngx.var.request_id] = counted
 end
 
 -- Once, as early as can be: before the last bytes go to a client that may ask again at once.
@@ -242,17 +237,9 @@ local function settle(counted, status)
     return counted.tokens
 end
 
--- Tells of the limits, and of what is left of them.
-function _M.header_filter()
-    local counted = in_flight[ngx.var.request_id]
-    for name, value in pairs(counted and counted.headers or {}) do
-        ngx.header[name] = value
-    end
-end
-
 -- Each piece of an answer, as it passes.
 function _M.filter()
-    local counted = ngx.ctx.usage
+    local counted = in_flight[ngx.var.request_id]
     if not counted then
         return
     end
@@ -279,9 +266,6 @@ function _M.log()
         return
     end
     in_flight[id] = nil
-    if counted.is_refused then
-        return
-    end
     local status = ngx.status
     local tokens, begun = settle(counted, status), ngx.req.start_time()
     book:add({
