@@ -10,7 +10,6 @@ local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
 
 local find, gsub, lower = string.find, string.gsub, string.lower
-local insert = table.insert
 
 -- How much is kept of what a member that is watched says, all its values together.
 local LONGEST_VALUE = 4096
@@ -76,21 +75,27 @@ local function member(scanner, key, found)
     found.seen[field] = true
     local name = scanner:string()
     if name and name ~= "" then
+        local names = found.names
+        local place = #names + 1
         -- The first of the fields is the one that the server goes by.
-        insert(found.names, field == found.fields[1] and 1 or #found.names + 1, name)
+        if field == found.fields[1] and place > 1 then
+            names[place], place = names[1], 1
+        end
+        names[place] = name
     end
 end
 
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
--- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, that of the first field
+-- that may stand beside them, all if it is nil; `watched`: others to read; `first`: what comes before these pieces, if
+-- there is something. Returns the names, that of the first field
 -- before others, whether there are members beyond these, and what else was found; or nil and what is wrong, a sentence
 -- that quotes nothing. Found are `values`: of each member that is watched and there the texts of its values, in their
 -- order, with `is_cut` if there were more or longer ones than are kept; and `text_bytes`: how many bytes the body has
 -- without images.
-function _M.read(next_piece, fields, only, watched)
+function _M.read(next_piece, fields, only, watched, first)
     local found = { fields = fields, only = only or NONE, watched = watched or NONE, seen = {}, names = {},
         more = false, values = {} }
-    local ok, err, size, encoded = json_scanner.scan(next_piece, member, found)
+    local ok, err, size, encoded = json_scanner.scan(next_piece, member, found, first)
     if not ok then
         return nil, err
     end

@@ -25,7 +25,7 @@ local usage = require "gatehouse.usage.requests"
 
 local open, stderr = io.open, io.stderr
 local find, lower, match = string.find, string.lower, string.match
-local concat, remove = table.concat, table.remove
+local concat = table.concat
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -281,18 +281,8 @@ local function keep_room_for_body(size)
     var.gatehouse_body = cost
 end
 
--- Returns a function that returns the body of the request piece by piece. What is too large for memory waits in a file
--- below /tmp, which is memory of the container as well: no disk makes the event loop wait.
-local function pieces_of_body(route)
-    reserve_room_for_body(route)
-    ngx.req.read_body()
-    local text = ngx.req.get_body_data()
-    local path = not text and ngx.req.get_body_file()
-    if not path then
-        keep_room_for_body(text and #text or 0)
-        local pieces = { text }
-        return function() return remove(pieces) end
-    end
+-- As `pieces_of_body`, of a body that waits in a file.
+local function pieces_of_file(path)
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))
     file:seek("set")
@@ -307,6 +297,25 @@ local function pieces_of_body(route)
     end
 end
 
+local function nothing_more()
+    return nil
+end
+
+-- Returns a function that returns the body of the request piece by piece, and what comes before these pieces. What is
+-- too large for memory waits in a file below /tmp, which is memory of the container as well: no disk makes the event
+-- loop wait.
+local function pieces_of_body(route)
+    reserve_room_for_body(route)
+    ngx.req.read_body()
+    local text = ngx.req.get_body_data()
+    local path = not text and ngx.req.get_body_file()
+    if not path then
+        keep_room_for_body(text and #text or 0)
+        return nothing_more, text or ""
+    end
+    return pieces_of_file(path), ""
+end
+
 -- Whether the body is what it says, so that it can be read here as the server reads it.
 local function is_plain(coding)
     return not coding or lower(coding) == "identity"
@@ -319,9 +328,16 @@ local function models_of_body(route, limits)
         local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
+        local next_piece, first = pieces_of_body(route)
+        local function piece()
+            local before = first
+            first = nil
+            return before or next_piece()
+        end
+        return form_model.read(piece, route.fields, var.http_content_type, query)
     end
-    return body_model.read(pieces_of_body(route), route.fields, route.only, usage.watched(route, limits))
+    local next_piece, first = pieces_of_body(route)
+    return body_model.read(next_piece, route.fields, route.only, usage.watched(route, limits), first)
 end
 
 -- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
