@@ -121,7 +121,7 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         (
             {"name": "bob", "colour": 1},
             "clients[0] (bob): 'colour' is unknown here; "
-            "known are name, password, keys, certificates, scopes, models, owner, comment, state",
+            "known are name, password, keys, certificates, scopes, models, limits, owner, comment, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
