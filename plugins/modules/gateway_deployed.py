@@ -95,8 +95,8 @@ OUTDATED = (
     "this one writes. The playbook gatehouse.ollama.deploy brings it up to date."
 )
 UNLIMITED = (
-    "The gateway on this host was deployed by a version of this collection that knows no limits, and would not keep those "
-    "of the variables. The playbook gatehouse.ollama.deploy brings it up to date."
+    "The gateway on this host was deployed by a version of this collection that knows no limits, and would not keep "
+    "those of the variables. The playbook gatehouse.ollama.deploy brings it up to date."
 )
 UNCOUNTED = (
     "Limits of tokens (%s) need that tokens are counted, and the gateway on this host was deployed with "

@@ -122,7 +122,9 @@ class TestLimits:
         self.deployed(folder, usage=False)
         assert module.check(options(folder, limits=["keep_alive", "requests_per_minute"])) == "openresty"
         limits = ["keep_alive", "tokens_per_day"]
-        with pytest.raises(module.NotDeployed, match=r"^Limits of tokens \(tokens_per_day\) need that tokens are counted"):
+        with pytest.raises(
+            module.NotDeployed, match=r"^Limits of tokens \(tokens_per_day\) need that tokens are counted"
+        ):
             module.check(options(folder, limits=limits))
 
     def test_one_that_keeps_them_is_taken(self, folder: Path) -> None:
