@@ -152,7 +152,10 @@ class TestLimits:
         self, direct: Direct, tmp_path: Path
     ) -> None:
         path = tmp_path / "clients.json"
-        clients = [ALICE, {**BOB, "limits": {"requests_per_minute": None, "tokens_per_day": 7, "models": None}}]
+        clients: list[dict[str, Any]] = [
+            ALICE,
+            {**BOB, "limits": {"requests_per_minute": None, "tokens_per_day": 7, "models": None}},
+        ]
         tasks = [rights(path, clients, default_limits=LIMITS, purge=purge) for purge in (False, False, True)]
         run = direct.run(tasks)
         assert [task["changed"] for task in run.only] == [True, False, True], run.output

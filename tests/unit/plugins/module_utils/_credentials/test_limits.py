@@ -207,6 +207,10 @@ def test_the_names_of_limits_that_are_set_are_told() -> None:
     assert (named({"models": None}), patterns({"models": None})) == (set(), [])
 
 
+BAD_OF_MODELS: list[Any] = [None, [], {"max_context": 1}, {"models": {}}, {"tokens_per_day": 0}]
+BAD_NUMBERS: list[Any] = [0, -1, 1.5, MOST + 1, True, "60", None, float("nan"), float("inf"), []]
+
+
 class TestFile:
     @pytest.mark.parametrize("limits", [{}, ALL, {"keep_alive": 0}, {"models": {}}, {"models": {"tiny": {}}}])
     def test_what_the_gateway_takes_is_sound(self, limits: dict[str, Any]) -> None:
@@ -220,14 +224,8 @@ class TestFile:
         "limits",
         [
             *(None, [], "x", 1, {"colour": 1}, {"models": None}, {"models": []}, {"models": {"": {}}}),
-            *(
-                {"models": {"tiny": one}}
-                for one in (None, [], {"max_context": 1}, {"models": {}}, {"tokens_per_day": 0})
-            ),
-            *(
-                {"tokens_per_day": one}
-                for one in (0, -1, 1.5, MOST + 1, True, "60", None, float("nan"), float("inf"), [])
-            ),
+            *({"models": {"tiny": one}} for one in BAD_OF_MODELS),
+            *({"tokens_per_day": one} for one in BAD_NUMBERS),
             *({"keep_alive": one} for one in (-1, "30m", None)),
         ],
         ids=str,

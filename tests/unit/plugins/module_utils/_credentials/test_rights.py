@@ -175,7 +175,7 @@ class TestLimits:
     def test_without_limits_the_file_is_what_it_was_before_there_were_any(self, purge: bool) -> None:
         entries = clients({"name": "alice", "limits": {"tokens_per_day": None}}, {"name": "bob", "limits": {}})
         plain = clients({"name": "alice"}, {"name": "bob"})
-        default = {"tokens_per_day": None, "models": {}}
+        default: dict[str, Any] = {"tokens_per_day": None, "models": {}}
         assert update(None, entries, purge, default)[0].text == update(None, plain, purge)[0].text
 
     def test_they_are_written_once_and_changed_and_removed_when_the_list_says_so(self) -> None:
