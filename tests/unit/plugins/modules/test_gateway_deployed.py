@@ -156,9 +156,11 @@ def task(folder: Path, **variables: Any) -> dict[str, Any]:
 def test_the_role_asks_for_what_it_would_write_and_by_what_it_would_read(playbook: Playbook, folder: Path) -> None:
     (playbook.folder / "files").symlink_to(ROLE / "files")
     without_reader = {"ollama_gateway_auth": "basic", "__ollama_gateway_engine": "nginx"}
-    run = playbook.run([task(folder), task(folder, **without_reader)], "--check")
-    taken, refused = run.only
+    limited = {"__ollama_gateway_input": {"limits": ["keep_alive"]}}
+    run = playbook.run([task(folder), task(folder, **without_reader), task(folder, **limited)], "--check")
+    taken, refused, unlimited = run.only
     assert (taken["failed"], taken["changed"]) == (False, False), taken
+    assert unlimited["msg"] == module.UNLIMITED
     assert refused["msg"].startswith("ollama_gateway_auth is basic on nginx, but the gateway on this host was")
     (folder / "lua" / "gatehouse" / "keyfile.lua").unlink()
     settings = {"accepts": {"basic": True, "bearer": False}, "engine": "nginx"}
