@@ -8,7 +8,7 @@ local cjson = require "cjson.safe"
 local keyfile = require "gatehouse.keyfile"
 local model_names = require "gatehouse.model_names"
 
-local SCOPES = { inference = true, models_read = true, models_write = true, admin = true }
+local SCOPES = { inference = true, models_read = true, models_write = true, metrics = true, admin = true }
 
 -- No client can have this name.
 local OTHERS = "*"

@@ -2,14 +2,15 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the modules that count: beside gatehouse.gateway the only one that touches ngx. Each request to a
--- model has a line in the ledger, whatever became of it once it was allowed.
+-- Between nginx and the modules that count: beside gatehouse.gateway and metrics/requests.lua the only one that touches
+-- ngx. Each request to a model has a line in the ledger, whatever became of it once it was allowed.
 
 local added_event = require "gatehouse.usage.added_event"
 local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
+local metrics = require "gatehouse.metrics.requests"
 local model_names = require "gatehouse.model_names"
 
 local open, remove, rename = io.open, os.remove, os.rename
@@ -152,6 +153,14 @@ function _M.filter()
     end
 end
 
+-- How many lines wait, for how many seconds the oldest does, and how many are lost.
+function _M.state()
+    if not book then
+        return 0, 0, 0
+    end
+    return book:pending(), book:lag(), book:lost()
+end
+
 local NOTHING = { prompt = 0, completion = 0, source = "none", end_ = "complete" }
 
 -- When a request has ended. It has another context then if the answer is the gateway's own, as where no server answers.
@@ -165,7 +174,7 @@ function _M.log()
     local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
     local tokens = counted and counted.answer:finish(counted.whole, answered, counted.prompt) or NOTHING
     local begun = ngx.req.start_time()
-    book:add({
+    local entry = {
         request_id = var.request_id,
         client = var.gatehouse_client,
         key = var.gatehouse_key,
@@ -180,7 +189,9 @@ function _M.log()
         first_chunk_seconds = counted and counted.first and max(counted.first - begun, 0),
         -- The last one if several were tried.
         server = match(var.upstream_addr, "[^%s,]*$"),
-    })
+    }
+    book:add(entry)
+    metrics.observe(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)
