@@ -90,9 +90,9 @@ options:
       scopes:
         description:
           - What the client may do. V(inference) is to use models, V(models_read) to list and look at them,
-            V(models_write) to pull, create, copy and delete them, V(metrics) to read the gateway's metrics, V(admin) all
-            of that.
-          - Not V(metrics) on plain nginx, which has none.
+            V(models_write) to pull, create, copy and delete them, V(metrics) to read what the gateway tells Prometheus,
+            V(admin) all of that.
+          - V(metrics) needs OpenResty, since plain nginx has nothing to tell.
           - The documentation of the collection has a page of the routes with the scope that each needs.
         type: list
         elements: str

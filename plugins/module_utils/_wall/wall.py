@@ -188,7 +188,7 @@ class Wall:
 
     def _on_routes(self) -> t.Iterator[Attack]:
         closed = [] if self._options["allow_account_routes"] else ["account"]
-        closed += [] if self._options["metrics"] else ["metrics"]
+        closed += [] if self._options.get("metrics", True) else ["metrics"]
         served = [one for one in self._routes if one.scope not in closed]
         yield from routes.without_right(self._routes, self._credentials)
         yield from tricks.path_tricks(self._credentials)
