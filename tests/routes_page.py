@@ -18,6 +18,7 @@ SCOPES = {
     "inference": "`inference`",
     "models_read": "`models_read`",
     "models_write": "`models_write`",
+    "metrics": "`metrics`, on OpenResty",
     "account": "`admin`, where `ollama_gateway_allow_account_routes` is true",
 }
 BODIES = {"small": "1 MiB", "inference": "`ollama_gateway_max_body_size`", "upload": "any"}

@@ -90,11 +90,13 @@ options:
       scopes:
         description:
           - What the client may do. V(inference) is to use models, V(models_read) to list and look at them,
-            V(models_write) to pull, create, copy and delete them, V(admin) all of that.
+            V(models_write) to pull, create, copy and delete them, V(metrics) to read what the gateway tells Prometheus,
+            V(admin) all of that.
+          - V(metrics) needs OpenResty, since plain nginx has nothing to tell.
           - The documentation of the collection has a page of the routes with the scope that each needs.
         type: list
         elements: str
-        choices: [inference, models_read, models_write, admin]
+        choices: [inference, models_read, models_write, metrics, admin]
         default: [inference, models_read]
       models:
         description:

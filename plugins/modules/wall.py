@@ -106,10 +106,17 @@ options:
       usage:
         description: Ignored.
         type: str
+      own:
+        description: Ignored.
+        type: bool
   allow_account_routes:
     description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
     type: bool
     default: false
+  metrics:
+    description: Whether the gateway serves the route of its metrics. Otherwise it must be unknown to everybody.
+    type: bool
+    default: true
   credentials:
     description:
       - Credentials to attack with. They should be short-lived, as those of M(gatehouse.ollama.wall_gateway).
@@ -412,6 +419,7 @@ ROUTE_OPTIONS = dict(
     fields=dict(type="list", elements="str", default=[]),
     only=dict(type="list", elements="str"),
     usage=dict(type="str"),
+    own=dict(type="bool"),
     **{"class": dict(type="str", default="read")},
 )
 CREDENTIAL_OPTIONS = dict(
@@ -440,6 +448,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     client_certificate=dict(type="str", no_log=True),
     routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
     allow_account_routes=dict(type="bool", default=False),
+    metrics=dict(type="bool", default=True),
     credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),

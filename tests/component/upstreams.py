@@ -23,7 +23,7 @@ class Echo(ThreadingHTTPServer):
     """Answers with the request as it came.
 
     `/stream` sends what is put into `pieces`, until None; `/repeat` its own path, again and again; `/drop` nothing.
-    What stands in `answers` for a path is answered there.
+    What stands in `answers` for a path is answered there, and at a path in `hangs` as little as at `/hang`.
     """
 
     daemon_threads = True
@@ -33,6 +33,7 @@ class Echo(ThreadingHTTPServer):
         self.address = f"{host}:{self.server_address[1]}"
         self.requests: list[str] = []
         self.answers: dict[str, bytes] = {}
+        self.hangs: set[str] = set()
         self.pieces: Queue[bytes | None] = Queue()
         self.received: Queue[bytes] = Queue()
         self.accepted: list[socket.socket] = []
@@ -57,7 +58,9 @@ class EchoHandler(BaseHTTPRequestHandler):
         """Silent: the tests look at answers."""
 
     def handle_any(self) -> None:
-        self.server.requests.append(self.requestline)
+        # The gateway itself looks at its servers now and then.
+        if self.headers["User-Agent"] != "gatehouse":
+            self.server.requests.append(self.requestline)
         if self.path.startswith("/upload"):
             self._read_chunks()
         length = int(self.headers.get("Content-Length") or 0)
@@ -68,7 +71,7 @@ class EchoHandler(BaseHTTPRequestHandler):
             self._repeat()
         elif self.path.startswith("/drop"):
             self.close_connection = True
-        elif self.path.startswith("/hang"):
+        elif self.path.startswith("/hang") or self.path in self.server.hangs:
             self.server.pieces.get(timeout=60)
         elif self.path.startswith("/accel"):
             self._answer(b"served", ("X-Accel-Redirect", "/healthz"), ("X-Accel-Buffering", "yes"))

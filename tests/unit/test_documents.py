@@ -156,7 +156,7 @@ def test_a_route_is_written_down_once_and_completely() -> None:
     seen = [(route["method"], route["path"]) for route in routes_page.routes()]
     assert len(seen) == len(set(seen))
     fields = {"method", "path", "scope", "class", "stream", "body", "model", "fields"}
-    assert [route for route in routes_page.routes() if set(route) - {"only", "usage"} != fields] == []
+    assert [route for route in routes_page.routes() if set(route) - {"only", "own", "usage"} != fields] == []
     # Those that a model answers are counted.
     assert [route for route in routes_page.routes() if ("usage" in route) != (route["class"] == "inference")] == []
 

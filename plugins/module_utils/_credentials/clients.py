@@ -29,7 +29,7 @@ CLIENT_KEYS = ("name", "password", "keys", "certificates", "scopes", "models", "
 KEY_KEYS = ("id", "secret", "not_before", "expires", "comment", "state", "grace")
 CLIENT_STATES = ("present", "absent")
 KEY_STATES = ("present", "absent", "rotated")
-SCOPES = ("inference", "models_read", "models_write", "admin")
+SCOPES = ("inference", "models_read", "models_write", "metrics", "admin")
 DEFAULT_SCOPES = ("inference", "models_read")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")

@@ -220,6 +220,10 @@ def judge_credentials(
         if "*" not in client.models and engine == "nginx":
             change = f"remove the models or change {PREFIX}engine"
             problems.add(place, f"models need {PREFIX}engine openresty, since nginx reads no bodies; {change}")
+        if "metrics" in client.scopes and engine == "nginx":
+            change = f"remove the scope or change {PREFIX}engine"
+            text = f"the scope metrics needs {PREFIX}engine openresty, since nginx counts nothing; {change}"
+            problems.add(place, text)
         if client.certificates and certificates == "none":
             change = f"remove the certificates or set {PREFIX}client_ca"
             problems.add(place, f"certificates need {PREFIX}client_ca, the CA that signs them; {change}")

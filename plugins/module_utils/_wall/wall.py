@@ -187,7 +187,9 @@ class Wall:
             yield from tls.plain_port(beside, self._name, self._routes, self._credentials)
 
     def _on_routes(self) -> t.Iterator[Attack]:
-        served = [one for one in self._routes if one.scope != "account" or self._options["allow_account_routes"]]
+        closed = [] if self._options["allow_account_routes"] else ["account"]
+        closed += [] if self._options.get("metrics", True) else ["metrics"]
+        served = [one for one in self._routes if one.scope not in closed]
         yield from routes.without_right(self._routes, self._credentials)
         yield from tricks.path_tricks(self._credentials)
         yield from tricks.unlisted(self._credentials)

@@ -75,6 +75,24 @@ describe("the ledger", function()
             .. '"first_chunk_seconds":0.051,"server":"172.18.0.2:11434"}\n', files[TODAY])
     end)
 
+    it("tells for how long its oldest line has waited, also while it cannot be written", function()
+        assert.are.equal(0, one:lag())
+        err = "No space left on device"
+        add("a")
+        now = now + 2
+        add("b")
+        assert.are.equal(2, one:lag())
+        assert.is_false(one:flush())
+        now = now + 3
+        assert.are.equal(5, one:lag())
+        err = nil
+        assert.is_true(one:flush())
+        assert.are.equal(0, one:lag())
+        add("c")
+        now = now + 1
+        assert.are.equal(1, one:lag())
+    end)
+
     it("has a line for any value that a request can have, which every reader of JSON can read", function()
         local made = entry("x", { client = "(plain text)", key = "laptop~old", model = 'a"\\/\n\0\127', server = nil,
             completion_tokens = 2 ^ 31, seconds = -0.5 })

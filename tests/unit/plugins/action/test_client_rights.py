@@ -49,7 +49,8 @@ def test_what_clients_may_do_is_written_once(playbook: Playbook, direct: Direct,
         "named/alice",
     }
     assert {name for name in names(folder) if name.endswith("/root")} == {
-        f"{scope}/root" for scope in ("any", "inference", "models_read", "models_write", "admin", "account", "named")
+        f"{scope}/root"
+        for scope in ("any", "inference", "models_read", "models_write", "metrics", "admin", "account", "named")
     }
     assert {oct(one.stat().st_mode & 0o7777) for one in folder.rglob("*")} == {"0o750", "0o640"}
 

@@ -2,7 +2,8 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the other modules: beside usage/requests.lua the only one that touches ngx.
+-- Between nginx and the other modules: beside usage/requests.lua and metrics/requests.lua the only one that touches
+-- ngx.
 
 local authenticator = require "gatehouse.authenticator"
 local bodies = require "gatehouse.bodies"
@@ -15,6 +16,7 @@ local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
 local keyfile = require "gatehouse.keyfile"
 local memory = require "gatehouse.memory"
+local metrics = require "gatehouse.metrics.requests"
 local model_lists = require "gatehouse.model_lists"
 local model_names = require "gatehouse.model_names"
 local password = require "gatehouse.password"
@@ -34,8 +36,9 @@ local KNOWN_HASHES = {
     "$apr1$gateway$CmtZp20..iHm7rI7dtPbt/",
 }
 
--- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
-local PIECE, LONGEST_TURN = 65536, 0.005
+-- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn;
+-- and of what nobody waits for.
+local PIECE, LONGEST_TURN, SHORT_TURN = 65536, 0.005, 0.0005
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
 local LONGEST_CHECK, TURN = 30, 0.01
@@ -90,10 +93,10 @@ local function time_now()
 end
 
 -- Returns a function that lets others have their turn if this one has taken long enough.
-local function turns()
+local function turns(longest)
     local begun = time_now()
     return function()
-        if time_now() - begun > LONGEST_TURN then
+        if time_now() - begun > longest then
             -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
             ngx.sleep(0.001)
             begun = time_now()
@@ -172,6 +175,7 @@ local function begin(folder)
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log)
     usage.remember(folder, rights_of_clients())
+    metrics.init(folder, settings, usage.state)
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.
@@ -202,12 +206,31 @@ function _M.init_worker()
     if ok then
         ok, err = usage.init_worker(runs)
     end
+    if ok then
+        ok, err = metrics.init_worker(function() return turns(SHORT_TURN) end, runs)
+    end
     if not ok then
         log("failed to start the timer: " .. err)
     end
 end
 
-_M.exit_worker, _M.count = usage.exit_worker, usage.filter
+function _M.exit_worker()
+    usage.exit_worker()
+    metrics.exit_worker()
+end
+
+_M.count = usage.filter
+
+-- Answers a scrape of Prometheus.
+function _M.metrics()
+    metrics.show(turns(SHORT_TURN))
+end
+
+-- Ends the request. `reason`: what is told to Prometheus, in a word.
+local function refuse(status, reason)
+    ngx.var.gatehouse_refused = reason
+    return ngx.exit(status)
+end
 
 -- Who is it? Ends the request if nobody can tell.
 local function authenticate()
@@ -231,13 +254,13 @@ local function authenticate()
     if refusal.reason then
         var.gatehouse_unauthorized = refusal.reason
     end
-    return ngx.exit(refusal.status)
+    return refuse(refusal.status, refusal.status == ngx.HTTP_TOO_MANY_REQUESTS and "failures" or "")
 end
 
 -- Ends the request of a client that has no right to what it asks for.
-local function forbid(reason)
+local function forbid(reason, about)
     ngx.var.gatehouse_forbidden = "this client may not do this: " .. reason
-    return ngx.exit(ngx.HTTP_FORBIDDEN)
+    return refuse(ngx.HTTP_FORBIDDEN, about)
 end
 
 -- What a client lacks that has not this scope.
@@ -266,7 +289,7 @@ local function reserve_room_for_body(route)
         ngx.sleep(BODY_TURN)
     end
     var.gatehouse_retry_after = BODY_RETRY
-    return ngx.exit(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
+    return refuse(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE, "memory")
 end
 
 -- Of what was reserved, keeps what a body of this size takes.
@@ -286,7 +309,7 @@ local function pieces_of_file(path)
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))
     file:seek("set")
-    local give_way = turns()
+    local give_way = turns(LONGEST_TURN)
     return function()
         give_way()
         local piece = file:read(PIECE)
@@ -371,11 +394,11 @@ local function check_body(route, limits, may)
     end
     log_model(names[1])
     if more then
-        return forbid(COULD_BE_OTHERS)
+        return forbid(COULD_BE_OTHERS, "model")
     end
     for _, name in ipairs(names) do
         if not allows(may, route, name) then
-            return forbid(NOT_LISTED)
+            return forbid(NOT_LISTED, "model")
         end
     end
     return found
@@ -405,13 +428,13 @@ function _M.access()
     ngx.var.gatehouse_route = route.path
     local file = rights_of_clients()
     if not file or not file:allows(identity.client, route.scope) then
-        return forbid(missing(route.scope))
+        return forbid(missing(route.scope), "scope")
     end
     local may = file:models(identity.client)
     if route.model == "path" then
         log_model(parameter)
         if may and not allows(may, route, parameter) then
-            return forbid(NOT_LISTED)
+            return forbid(NOT_LISTED, "model")
         end
     elseif route.model == "body" or route.model == "form" then
         local limits = route.usage and file:limits(identity.client)
@@ -419,9 +442,12 @@ function _M.access()
         local judge = (may or limits) and check_body or note_body
         usage.begin(route, judge(route, limits, may or any_model), limits)
     elseif route.model == "digest" and may then
-        return forbid(COULD_BE_OTHERS)
+        return forbid(COULD_BE_OTHERS, "model")
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
+    end
+    if not route.own then
+        metrics.begin()
     end
 end
 
@@ -433,6 +459,7 @@ function _M.log()
         bodies_in_flight:give_back(var.gatehouse_client, cost)
     end
     usage.log()
+    metrics.finish()
 end
 
 -- The length of a list changes with what is taken out of it.

@@ -9,7 +9,7 @@ local client_limits = require "gatehouse.limits.clients"
 local keyfile = require "gatehouse.keyfile"
 local model_names = require "gatehouse.model_names"
 
-local SCOPES = { inference = true, models_read = true, models_write = true, admin = true }
+local SCOPES = { inference = true, models_read = true, models_write = true, metrics = true, admin = true }
 
 -- No client can have this name.
 local OTHERS = "*"

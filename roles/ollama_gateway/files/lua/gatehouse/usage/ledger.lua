@@ -121,7 +121,7 @@ end
 -- none came), and `server`.
 function methods:add(entry)
     local time = timestamp(self.now())
-    self.last = self.last + 1
+    self.last, self.oldest = self.last + 1, self.oldest or self.now()
     self.lines[self.last], self.days[self.last] = encode(entry, time), sub(time, 1, 10)
     if self.last - self.first + 1 > MOST then
         self.lines[self.first], self.days[self.first] = nil, nil
@@ -133,6 +133,12 @@ end
 -- How many lines are not written yet.
 function methods:pending()
     return self.last - self.first + 1 + self.in_flight
+end
+
+-- For how many seconds the oldest of them waits.
+function methods:lag()
+    local since = self.writing or self.oldest
+    return since and max(self.now() - since, 0) or 0
 end
 
 -- How many lines will never be.
@@ -219,6 +225,8 @@ local function put_back(self, taken)
 end
 
 local function write_all(self)
+    local oldest = self.oldest
+    self.writing, self.oldest = self.writing or oldest, nil
     local taken, order, batches = take_all(self)
     local left = taken.last - taken.first + 1
     local has_failed = false
@@ -235,9 +243,11 @@ local function write_all(self)
     if has_failed then
         self.in_flight = self.in_flight - left
         put_back(self, taken)
+        self.oldest = oldest
     else
         note_success(self)
     end
+    self.writing = nil
 end
 
 -- Writes all lines that wait, with one append for each day. While another flush waits for `append`, it does nothing:

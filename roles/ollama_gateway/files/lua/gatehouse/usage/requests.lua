@@ -2,8 +2,8 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the modules that count and limit: beside gatehouse.gateway the only one that touches ngx. Each
--- request to a model that is let through has a line in the ledger, whatever became of it.
+-- Between nginx and the modules that count and limit: beside gatehouse.gateway and metrics/requests.lua the only one
+-- that touches ngx. Each request to a model that is let through has a line in the ledger, whatever became of it.
 
 local admission = require "gatehouse.limits.admission"
 local added_event = require "gatehouse.usage.added_event"
@@ -13,6 +13,7 @@ local body_limits = require "gatehouse.limits.body"
 local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
+local metrics = require "gatehouse.metrics.requests"
 local model_names = require "gatehouse.model_names"
 local replay = require "gatehouse.limits.replay"
 
@@ -164,6 +165,7 @@ local function refuse(refusal)
     local var = ngx.var
     var.gatehouse_limited = sub(cjson.encode(refusal.message), 2, -2)
     var.gatehouse_retry_after = refusal.retry_after
+    var.gatehouse_refused = refusal.limit or "memory"
     if refusal.is_spent_for_day then
         ngx.header["x-should-retry"] = "false"
     end
@@ -177,6 +179,7 @@ local function admit(limits, found)
     local problem = found and body_limits.problem(limits, found.values)
     if problem then
         var.gatehouse_reason = sub(cjson.encode(problem), 2, -2)
+        var.gatehouse_refused = "limit_of_body"
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
     local client, model = var.gatehouse_client, var.gatehouse_model
@@ -257,6 +260,14 @@ function _M.filter()
     end
 end
 
+-- How many lines wait, for how many seconds the oldest does, and how many are lost.
+function _M.state()
+    if not book then
+        return 0, 0, 0
+    end
+    return book:pending(), book:lag(), book:lost()
+end
+
 -- When a request has ended, however it did.
 function _M.log()
     local var = ngx.var
@@ -268,7 +279,7 @@ function _M.log()
     in_flight[id] = nil
     local status = ngx.status
     local tokens, begun = settle(counted, status), ngx.req.start_time()
-    book:add({
+    local entry = {
         request_id = id,
         client = var.gatehouse_client,
         key = var.gatehouse_key,
@@ -283,7 +294,9 @@ function _M.log()
         first_chunk_seconds = counted.first and max(counted.first - begun, 0),
         -- The last one if several were tried.
         server = match(var.upstream_addr or "", "[^%s,]*$"),
-    })
+    }
+    book:add(entry)
+    metrics.observe(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)

@@ -1,0 +1,343 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Between nginx and the modules that tell Prometheus: beside gatehouse.gateway and usage/requests.lua the only one that
+-- touches ngx. What a label says comes from lists that clients do not make longer: clients, models that a server has,
+-- routes, statuses and reasons.
+
+local certificate = require "gatehouse.metrics.certificate"
+local cjson = require "cjson.safe"
+local families = require "gatehouse.metrics.families"
+local http = require "gatehouse.metrics.http"
+local model_names = require "gatehouse.model_names"
+local series = require "gatehouse.metrics.series"
+local servers = require "gatehouse.metrics.servers"
+
+local escape = families.escape
+local find, match = string.find, string.match
+local concat, max = table.concat, math.max
+
+-- How many lines there may be of requests.
+local MOST = 10000
+-- In seconds: how often counts are added to those of all workers, servers are looked at, and dead workers are looked
+-- for; and when servers are looked at first, which a start that is only a test does not live to see.
+local FLUSH, LOOK, BURY, FIRST_LOOK = 1, 15, 60, 1
+-- So many bytes are written at once.
+local PIECE = 8192
+
+local OTHER = "other"
+-- It has no name in ngx.
+local CLIENT_GONE = 499
+
+-- Why the gateway refused a request, where nothing more exact is known.
+local REASONS = {
+    [400] = "malformed",
+    [401] = "credential",
+    [403] = "scope",
+    [404] = "route",
+    [405] = "route",
+    [408] = "timeout",
+    [413] = "body_size",
+    [414] = "header_size",
+    [415] = "encoding",
+    [421] = "host",
+    [426] = "websocket",
+    [429] = "connections",
+    [431] = "header_size",
+    [503] = "overloaded",
+}
+
+local _M = {}
+local counts, shared, generation, upstreams, certificate_path, ledger_state
+-- Of this worker: requests whose answer has not ended, and what was last told to all; the names of models that a server
+-- has, and which version of those it is; lines that were lost before the last flush.
+local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
+
+-- Once for all workers, before there are any. `ledger`: tells how many lines wait, for how many seconds the oldest
+-- does, and how many are lost.
+function _M.init(folder, settings, ledger)
+    counts = series.new(ngx.shared.gatehouse_metrics, MOST)
+    shared = ngx.shared.gatehouse_workers
+    generation = shared:incr("generation", 1, 0)
+    shared:safe_add("restarts", 0)
+    shared:safe_add("lost", 0)
+    shared:safe_add("models", 0)
+    upstreams = settings.upstreams
+    certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
+    ledger_state = ledger
+end
+
+local function forget(pid)
+    shared:delete("worker:" .. pid)
+end
+
+-- Tells all what only this worker knows.
+local function tell()
+    local pending, lag, dropped = ledger_state()
+    local text = in_flight .. " " .. pending .. " " .. lag
+    if text ~= told then
+        told = text
+        shared:set("worker:" .. ngx.worker.pid(), text)
+    end
+    if dropped > lost then
+        shared:incr("lost", dropped - lost)
+        lost = dropped
+    end
+end
+
+-- Learns which models there are, if that has changed.
+local function learn()
+    local now = shared:get("models")
+    if now ~= version then
+        local texts = {}
+        for place in ipairs(upstreams) do
+            texts[place] = shared:get("models:" .. place) or ""
+        end
+        models, version = servers.set_of(texts), now
+    end
+end
+
+local function flush(give_way)
+    learn()
+    tell()
+    counts:flush(give_way)
+end
+
+-- A server that was not seen does not lose the names of its models, but none of them is loaded.
+local function look(place, server)
+    local target = { server = server, name = upstreams[1] }
+    local function get(path)
+        return http.get(ngx.socket.tcp(), target, path, ngx.now)
+    end
+    local seen, names = servers.look(get, ngx.time)
+    shared:set("server:" .. place, cjson.encode(seen))
+    if names and names ~= shared:get("models:" .. place) then
+        shared:set("models:" .. place, names)
+        shared:incr("models", 1)
+    end
+end
+
+-- Returns a function that looks at a server unless the last look has not ended: a slow server holds up no other.
+local function looker(place, server)
+    local looks = false
+    return function(premature)
+        if looks or premature then
+            return
+        end
+        looks = true
+        local ok = pcall(look, place, server)
+        looks = false
+        if not ok then
+            shared:set("server:" .. place, cjson.encode({ up = 0, at = ngx.time(), loaded = {} }))
+        end
+    end
+end
+
+-- Of workers that died while they ended nobody takes the place. `runs`: tells of a process id whether it lives.
+local function bury(runs)
+    for _, key in ipairs(shared:get_keys(0)) do
+        local pid = match(key, "^worker:(%d+)$")
+        if pid and not runs(pid) then
+            forget(pid)
+        end
+    end
+end
+
+-- One for whose place another one stands in this configuration died without an end.
+local function take_place()
+    local place = "place:" .. generation .. ":" .. ngx.worker.id()
+    local before = shared:get(place)
+    if before then
+        forget(before)
+        shared:incr("restarts", 1)
+    end
+    shared:set(place, ngx.worker.pid())
+end
+
+-- `turns`: returns a function that lets others have their turn now and then; `runs`: as above. Returns true; or nil and
+-- an error.
+function _M.init_worker(turns, runs)
+    take_place()
+    local every, at = ngx.timer.every, ngx.timer.at
+    local ok, err = every(FLUSH, function(premature) flush(not premature and turns() or nil) end)
+    if ngx.worker.id() > 0 then
+        return ok, err
+    end
+    ok, err = every(BURY, function() bury(runs) end)
+    for place, server in ipairs(upstreams) do
+        local callback = looker(place, server)
+        if ok then
+            ok, err = at(FIRST_LOOK, callback)
+        end
+        if ok then
+            ok, err = every(LOOK, callback)
+        end
+    end
+    return ok, err
+end
+
+function _M.exit_worker()
+    flush()
+    forget(ngx.worker.pid())
+    shared:delete("place:" .. generation .. ":" .. ngx.worker.id())
+end
+
+-- A request goes on to a server.
+function _M.begin()
+    ngx.var.gatehouse_passed = 1
+    in_flight = in_flight + 1
+end
+
+-- `model`: its one name; empty where none was named.
+local function label_of(model)
+    return (models[model] or model == "") and model or OTHER
+end
+
+local function of_client(client)
+    return 'client="' .. escape(client) .. '"'
+end
+
+local function of_model(model, route)
+    return 'model="' .. model .. '",route="' .. route .. '"'
+end
+
+local function is_stream(kind)
+    return kind and (find(kind, "ndjson", 1, true) or find(kind, "event-stream", 1, true))
+end
+
+-- What the ledger says of a request to a model.
+function _M.observe(entry)
+    local model = label_of(entry.model)
+    if entry.source ~= "none" then
+        local labels = of_client(entry.client) .. ',model="' .. model .. '",type="'
+        local source = '",source="' .. entry.source .. '"'
+        counts:add("gatehouse_tokens_total", labels .. "prompt" .. source, entry.prompt_tokens)
+        counts:add("gatehouse_tokens_total", labels .. "completion" .. source, entry.completion_tokens)
+    end
+    -- The first byte of an answer that is no stream is its end.
+    local first = entry.first_chunk_seconds
+    if first and entry.status == ngx.HTTP_OK and is_stream(ngx.var.sent_http_content_type) then
+        local labels = of_model(model, entry.route)
+        counts:observe("gatehouse_first_chunk_seconds", labels, first)
+        if entry.completion_tokens > 1 then
+            local each = (entry.seconds - first) / (entry.completion_tokens - 1)
+            counts:observe("gatehouse_token_seconds", labels, max(each, 0))
+        end
+    end
+end
+
+-- When a request has ended, whatever became of it.
+function _M.finish()
+    local var, status = ngx.var, ngx.status
+    if var.gatehouse_passed ~= "" then
+        in_flight = in_flight - 1
+    end
+    if var.upstream_addr then
+        local named = var.gatehouse_model
+        local about = of_model(named == "" and "" or label_of(model_names.listed(named)), var.gatehouse_route)
+        local labels = of_client(var.gatehouse_client) .. "," .. about .. ',code="' .. status .. '"'
+        counts:add("gatehouse_requests_total", labels, 1)
+        counts:observe("gatehouse_request_duration_seconds", about, max(ngx.now() - ngx.req.start_time(), 0))
+    elseif status >= 400 and status ~= CLIENT_GONE then
+        local reason = var.gatehouse_refused
+        reason = reason ~= "" and reason or REASONS[status] or "fault"
+        local labels = of_client(var.gatehouse_client) .. ',reason="' .. reason .. '"'
+        counts:add("gatehouse_refused_requests_total", labels, 1)
+    end
+    -- Its timers have ended.
+    if ngx.worker.exiting() then
+        flush()
+    end
+end
+
+-- What the workers tell of themselves: the sum of requests in flight, that of lines which wait, and the longest wait.
+local function sum_of_workers()
+    local flights, lines, longest = 0, 0, 0
+    for _, key in ipairs(shared:get_keys(0)) do
+        local text = find(key, "^worker:") and shared:get(key)
+        if text then
+            local flight, pending, lag = match(text, "^(%S+) (%S+) (%S+)$")
+            flights, lines, longest = flights + flight, lines + pending, max(longest, tonumber(lag))
+        end
+    end
+    return flights, lines, longest
+end
+
+-- Returns a function that adds a line to the text about a name, and the parts of that text.
+local function writer()
+    local parts = {}
+    return function(name, labels, value)
+        if not parts[name] then
+            local kind, help = unpack(families.FOUND[name])
+            parts[name] = { families.head("gatehouse_" .. name, kind, help) }
+            parts[#parts + 1] = name
+        end
+        local of_name = parts[name]
+        of_name[#of_name + 1] = families.line("gatehouse_" .. name, labels, value)
+    end, parts
+end
+
+local function show_servers(write)
+    for place, server in ipairs(upstreams) do
+        local seen = cjson.decode(shared:get("server:" .. place) or "")
+        if seen then
+            local labels = families.labels({ "server" }, { server })
+            write("server_up", labels, seen.up)
+            write("server_looked_at_timestamp_seconds", labels, seen.at)
+            for _, loaded in ipairs(seen.loaded) do
+                local about = labels .. "," .. families.labels({ "model" }, { loaded.model })
+                write("model_size_bytes", about, loaded.size)
+                write("model_vram_bytes", about, loaded.vram)
+            end
+        end
+    end
+end
+
+-- All that is looked up rather than counted.
+local function found()
+    local write, parts = writer()
+    local flights, lines, longest = sum_of_workers()
+    write("requests_in_flight", "", flights)
+    show_servers(write)
+    local ends = certificate_path and certificate.ends(certificate_path)
+    if ends then
+        write("certificate_expiry_timestamp_seconds", "", ends)
+    end
+    write("ledger_lag_seconds", "", longest)
+    write("ledger_pending_lines", "", lines)
+    write("ledger_lost_lines_total", "", shared:get("lost"))
+    write("worker_restarts_total", "", shared:get("restarts"))
+    local size, dropped = counts:size()
+    write("metrics_series", "", size)
+    write("metrics_dropped_total", "", dropped)
+    local texts = {}
+    for i, name in ipairs(parts) do
+        texts[i] = concat(parts[name])
+    end
+    return concat(texts)
+end
+
+-- Answers a scrape. `give_way`: lets others have their turn if this one has taken long enough.
+function _M.show(give_way)
+    ngx.header.content_type = "text/plain; version=0.0.4; charset=utf-8"
+    local parts, size = { found() }, PIECE
+    local function send()
+        ngx.print(parts)
+        if not ngx.flush(true) then
+            -- Whoever asked has gone.
+            return ngx.exit(ngx.ERROR)
+        end
+        parts, size = {}, 0
+        give_way()
+    end
+    counts:show(function(text)
+        parts[#parts + 1], size = text, size + #text
+        if size >= PIECE then
+            send()
+        end
+    end)
+    ngx.print(parts)
+end
+
+return _M
