@@ -49,7 +49,7 @@ PROMISES = {
     f"HEAD /api/blobs/sha256%3A{'1' * 64}": "models_write",
 }
 TRICKS = [
-    "/metrics",
+    "/metrics/",
     "/API/tags",
     "/api/Tags",
     "/api/tags/",
