@@ -169,7 +169,7 @@ def _trick(target: str, credential: Credential | None, expects: Expectation) -> 
 
 
 _NO_ROUTES = (
-    *("/metrics", "/debug/pprof/", "/api", "/api/", "/v1", "/api/gatehouse-wall", "/v1/files", "/.gatehouse/401"),
+    *("/metrics/", "/debug/pprof/", "/api", "/api/", "/v1", "/api/gatehouse-wall", "/v1/files", "/.gatehouse/401"),
     *("/clients/clients.json", "/favicon.ico", "/api/chat", "/api/delete"),
 )
 _NO_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS")
