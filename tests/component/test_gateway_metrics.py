@@ -135,8 +135,9 @@ def test_requests_and_tokens_are_those_of_the_ledger(server: Gateway) -> None:
     before = {line["request_id"] for line in server.ledger_lines()}
     labels = {"client": "alice", "model": "tiny-loop:latest", "route": "/api/chat"}
     was = [total(server, "gatehouse_requests_total", **labels), *tokens(server)]
-    for more in ({}, {"stream": False}, {"options": {"num_predict": 3}}):
-        assert status(chat(server, model="library/TINY-LOOP", **{"options": {"num_predict": 9}, **more})) == 200
+    for stream in (True, False, True):
+        reply = chat(server, model="library/TINY-LOOP", stream=stream, options={"num_predict": 9})
+        assert status(reply) == 200
     assert until(lambda: total(server, "gatehouse_requests_total", **labels) == was[0] + 3)
     lines = [line for line in server.ledger_lines() if line["request_id"] not in before]
     assert len(lines) == 3

@@ -18,7 +18,7 @@ from tests.component.contract.replay import Reply
 from tests.component.gateways import KEYS, PASSWORDS, Gateway, basic, gateway, status
 from tests.component.upstreams import Echo, told
 
-SCOPES = ["inference", "models_read", "models_write"]
+SCOPES = ["inference", "models_read", "models_write", "metrics"]
 ROUTES: list[dict[str, Any]] = rendering.value("__ollama_gateway_routes")
 VALUES = {":model": "tiny:latest", ":digest": "sha256:" + "0" * 64, ":key": "a1b2"}
 ORIGIN = "https://chat.example.com"
@@ -50,6 +50,7 @@ PROMISES = {
 }
 TRICKS = [
     "/metrics/",
+    "/Metrics",
     "/API/tags",
     "/api/Tags",
     "/api/tags/",
@@ -142,7 +143,9 @@ def test_a_403_says_which_scope_a_client_lacks(
 def test_a_client_with_admin_may_use_every_route_but_those_of_the_account(server: Gateway) -> None:
     server.allow({"alice": ["admin"]})
     for route in ROUTES:
-        wanted = 404 if route["scope"] == "account" else 200
+        # Plain nginx counts nothing.
+        closed = route["scope"] == "account" or ("own" in route and server.image == "nginx")
+        wanted = 404 if closed else 200
         assert status(ask(server, "alice", route["method"], path_of(route))) == wanted, route
 
 

@@ -284,7 +284,7 @@ def test_routes_of_the_account_withstand_where_they_are_served(server: Standin, 
         assert hole(results) == ""
         tried = {result.column for result in results if result.route == "POST /api/signout"}
         refused = {"none", "wrong", "expired", "malformed", "revoked"}
-        assert tried == refused | {"inference", "models_read", "models_write", "limited"}
+        assert tried == refused | {"inference", "models_read", "models_write", "metrics", "limited"}
         # Had the gateway to refuse them, the wall would have to say so, also where Ollama refuses the request itself.
         assert hole(attacked.attack()).startswith("The wall has a hole (scopes): POST /api/me with inference.")
         _cut(attacked, "settings.json", '"scope": "account"', '"scope": "any"')

@@ -58,8 +58,10 @@ class EchoHandler(BaseHTTPRequestHandler):
         """Silent: the tests look at answers."""
 
     def handle_any(self) -> None:
-        # The gateway itself looks at its servers now and then.
-        if self.headers["User-Agent"] != "gatehouse":
+        if self.headers["User-Agent"] == "gatehouse":
+            # Nobody's request: the gateway looks at its servers now and then.
+            self.server.accepted.remove(self.connection)
+        else:
             self.server.requests.append(self.requestline)
         if self.path.startswith("/upload"):
             self._read_chunks()

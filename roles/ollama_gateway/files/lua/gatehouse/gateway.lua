@@ -36,9 +36,8 @@ local KNOWN_HASHES = {
     "$apr1$gateway$CmtZp20..iHm7rI7dtPbt/",
 }
 
--- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn;
--- and of what nobody waits for.
-local PIECE, LONGEST_TURN, SHORT_TURN = 65536, 0.005, 0.0005
+-- How much of a body that waits in a file is read at once, and after how many seconds of that others get their turn.
+local PIECE, LONGEST_TURN = 65536, 0.005
 
 -- In seconds: how long a check of a password may take, and after which time it is tried again to begin one.
 local LONGEST_CHECK, TURN = 30, 0.01
@@ -93,10 +92,10 @@ local function time_now()
 end
 
 -- Returns a function that lets others have their turn if this one has taken long enough.
-local function turns(longest)
+local function turns()
     local begun = time_now()
     return function()
-        if time_now() - begun > longest then
+        if time_now() - begun > LONGEST_TURN then
             -- Not 0: an nginx without OpenResty's patches would go on at once, before it looks for what others sent.
             ngx.sleep(0.001)
             begun = time_now()
@@ -207,7 +206,7 @@ function _M.init_worker()
         ok, err = usage.init_worker(runs)
     end
     if ok then
-        ok, err = metrics.init_worker(function() return turns(SHORT_TURN) end, runs)
+        ok, err = metrics.init_worker(runs)
     end
     if not ok then
         log("failed to start the timer: " .. err)
@@ -219,12 +218,7 @@ function _M.exit_worker()
     metrics.exit_worker()
 end
 
-_M.count = usage.filter
-
--- Answers a scrape of Prometheus.
-function _M.metrics()
-    metrics.show(turns(SHORT_TURN))
-end
+_M.count, _M.metrics = usage.filter, metrics.show
 
 -- Ends the request. `reason`: what is told to Prometheus, in a word.
 local function refuse(status, reason)
@@ -309,7 +303,7 @@ local function pieces_of_file(path)
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))
     file:seek("set")
-    local give_way = turns(LONGEST_TURN)
+    local give_way = turns()
     return function()
         give_way()
         local piece = file:read(PIECE)

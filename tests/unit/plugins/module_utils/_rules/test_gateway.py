@@ -70,6 +70,7 @@ def test_a_client_with_what_the_gateway_accepts_is_fine(auth: str, client: dict[
     [
         ("basic", BOTH, "keys need ollama_gateway_auth bearer or both"),
         ("basic", {**PASSWORD, "models": ["tiny"]}, "models need ollama_gateway_engine openresty"),
+        ("basic", {**PASSWORD, "scopes": ["metrics"]}, "the scope metrics needs ollama_gateway_engine openresty"),
         ("bearer", BOTH, "a password needs ollama_gateway_auth basic or both"),
         ("basic", NEITHER, "with ollama_gateway_auth basic a client needs a password"),
         ("bearer", NEITHER, "with ollama_gateway_auth bearer a client needs at least one key"),
@@ -123,8 +124,11 @@ def test_a_certificate_too_many_or_too_few_is_told_with_its_variable(
     assert problem.endswith(", or a certificate") is (certificates == "any")
 
 
-def test_models_of_a_client_with_a_password_need_openresty_only() -> None:
+def test_models_and_metrics_of_a_client_with_a_password_need_openresty_only() -> None:
     assert problems("basic", {**PASSWORD, "models": ["tiny"]}, "openresty") == []
+    assert problems("basic", {**PASSWORD, "scopes": ["metrics"]}, "openresty") == []
+    # One with all scopes may be there on both.
+    assert problems("basic", {**PASSWORD, "scopes": ["admin"]}) == []
 
 
 def test_an_absent_client_and_a_client_whose_keys_are_all_revoked_need_nothing() -> None:

@@ -6,7 +6,7 @@
 -- written.
 
 local find, format, gsub = string.find, string.format, string.gsub
-local concat, floor, huge = table.concat, math.floor, math.huge
+local concat, huge = table.concat, math.huge
 
 -- In seconds. A model may take minutes to load, and an answer as long as it takes.
 local LONG = { 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600 }
@@ -97,11 +97,12 @@ function _M.lines_of(family)
     return family.buckets and #family.buckets + 3 or 1
 end
 
+-- LuaJIT writes all others as whole numbers or with up to 14 digits.
 local function number(value)
-    if value == floor(value) and value < 1e15 then
-        return format("%d", value)
+    if value < 1e14 then
+        return value
     end
-    return value == huge and "+Inf" or format("%.14g", value)
+    return value == huge and "+Inf" or format("%.17g", value)
 end
 
 -- What stands before the lines of a name.

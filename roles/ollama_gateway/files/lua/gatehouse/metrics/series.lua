@@ -120,7 +120,8 @@ local function empty(names)
     return tables
 end
 
--- Adds what this worker counted to what all did. `give_way`: called now and then, may let others have their turn.
+-- Adds what this worker counted to what all did. `give_way`: called with the number of lines that were added, may let
+-- others have their turn.
 function methods:flush(give_way)
     local pending = self.pending
     self.pending, self.count = empty(self.families), 0
@@ -128,7 +129,7 @@ function methods:flush(give_way)
         for labels, found in pairs(of_family) do
             add_to_shared(self, self.families[name], labels, found)
             if give_way then
-                give_way()
+                give_way(families.lines_of(self.families[name]))
             end
         end
     end
@@ -144,13 +145,13 @@ function methods:size()
     return self.dict:get("lines"), self.dict:get("dropped")
 end
 
--- Calls `write` with the lines of all that was counted, in pieces.
+-- Calls `write` with the lines of all that was counted, in pieces, and with how many there are in each.
 function methods:show(write)
     local dict = self.dict
     for _, family in ipairs(self.order) do
         local count = dict:get("count:" .. family.name)
         if count > 0 then
-            write(families.head(family.name, family.type, family.help))
+            write(families.head(family.name, family.type, family.help), 2)
         end
         for place = 1, count do
             local labels = dict:get("index:" .. family.name .. ":" .. place)
@@ -162,9 +163,9 @@ function methods:show(write)
                     for bucket = 1, #family.buckets + 1 do
                         counts[bucket] = dict:get(key .. bucket) or 0
                     end
-                    write(families.histogram(family, labels, counts, dict:get(key) or 0))
+                    write(families.histogram(family, labels, counts, dict:get(key) or 0), #counts + 2)
                 else
-                    write(families.line(family.name, labels, dict:get(key) or 0))
+                    write(families.line(family.name, labels, dict:get(key) or 0), 1)
                 end
             end
         end
