@@ -335,7 +335,12 @@ end
 
 -- Whether the body is what it says, so that it can be read here as the server reads it.
 local function is_plain(coding)
-    return not coding or lower(coding) == "identity"
+    return not coding or coding == "" or lower(coding) == "identity"
+end
+
+-- The only one that the server decodes. It reads a body with any other as if there were none.
+local function is_compressed(coding)
+    return coding and lower(coding) == "zstd"
 end
 
 -- The names of the models that a body is about, whether it says more than the route allows a client that may use some
@@ -401,7 +406,7 @@ end
 -- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
 -- Returns what else was found in it; nil if it cannot be read.
 local function note_body(route, limits)
-    if is_plain(ngx.var.http_content_encoding) then
+    if not is_compressed(ngx.var.http_content_encoding) then
         local names, _, found = models_of_body(route, limits)
         log_model(names and names[1])
         return names and found

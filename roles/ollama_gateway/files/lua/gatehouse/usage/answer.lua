@@ -17,6 +17,8 @@ local ceil, max = math.ceil, math.max
 local NEWLINE = byte("\n")
 -- Of an answer that is no stream: about what stands around its text, and how many bytes of that make a token.
 local ENVELOPE, BYTES_OF_TOKEN = 200, 4
+-- What stands around the text of a piece of a stream is shorter.
+local LONGEST_FRAME = 1024
 -- The members that hold what a model said, in all forms.
 local TEXTS = { response = true, thinking = true, content = true, text = true, reasoning = true, arguments = true }
 
@@ -73,7 +75,13 @@ local function delivered(self, silent, whole)
     local is_object = self.first == byte("{")
     local is_native = self.form == "generate" or self.form == "chat"
     if is_native and self.pieces > 0 or not is_native and not is_object then
-        return max(self.pieces - silent, 0)
+        local pieces = max(self.pieces - silent, 0)
+        if self.form == "responses" then
+            -- Its events repeat what was asked, and what was said before.
+            return pieces
+        end
+        -- What calls a tool, and what another server sends, may come in pieces of many tokens.
+        return max(pieces, ceil((self.size - (self.pieces + 1) * LONGEST_FRAME) / BYTES_OF_TOKEN))
     end
     local object = whole and self.size <= KEPT and cjson.decode(self.tail:text())
     if type(object) == "table" then

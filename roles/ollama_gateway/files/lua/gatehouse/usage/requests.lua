@@ -20,11 +20,11 @@ local replay = require "gatehouse.limits.replay"
 local open = io.open
 local date, remove, rename = os.date, os.remove, os.rename
 local find, match, sub = string.find, string.match, string.sub
-local ceil, max = math.ceil, math.max
+local abs, ceil, floor, max = math.abs, math.ceil, math.floor, math.max
 
 -- In seconds: how often lines are written, and how often files that are too old and slots of dead workers are looked
 -- for.
-local WRITE, EXPIRE, LOOK = 0.05, 3600, 1
+local WRITE, FIRST_EXPIRE, EXPIRE, LOOK = 0.05, 60, 3600, 1
 -- In seconds: a day, and what of the one before is recent.
 local DAY, RECENT = 86400, 120
 -- How often and after how many seconds a slot is looked for that is just becoming free.
@@ -44,6 +44,8 @@ local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
 local keep_days, gate, tell
+-- Whether this worker is about to end, and has no threads any more.
+local is_ending = false
 
 -- In a thread, for a disk may be slow. Without one to be had, here: a line that waits too long could be lost.
 local function append_in_thread(path, text)
@@ -64,7 +66,7 @@ function _M.init(folder, settings, log)
         folder = folder .. "/state",
         now = ngx.now,
         append = function(path, text)
-            return (ngx.worker.exiting() and append.append or append_in_thread)(path, text)
+            return ((is_ending or ngx.worker.exiting()) and append.append or append_in_thread)(path, text)
         end,
         remove = remove,
         log = log,
@@ -94,6 +96,16 @@ function _M.remember(folder, rights)
     end
 end
 
+-- Removes files that are too old; not where the clock has jumped since the last time, as it may jump back.
+local function expire()
+    local dict, day = ngx.shared.gatehouse_limits, floor(ngx.time() / DAY)
+    local before = dict:get("day")
+    dict:safe_set("day", day)
+    if before and abs(day - before) <= 1 then
+        book:expire(keep_days)
+    end
+end
+
 -- `runs`: tells of a process id whether it lives. Returns true; or nil and an error.
 function _M.init_worker(runs)
     if not book then
@@ -106,15 +118,12 @@ function _M.init_worker(runs)
         ok, err = ngx.timer.every(LOOK, function() gate:look(runs) end)
     end
     if ok and ngx.worker.id() == 0 then
-        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days) end)
+        ok, err = ngx.timer.at(FIRST_EXPIRE, expire)
+        if ok then
+            ok, err = ngx.timer.every(EXPIRE, expire)
+        end
     end
     return ok, err
-end
-
-function _M.exit_worker()
-    if book then
-        book:flush(true)
-    end
 end
 
 -- Adds what asks for the tokens to a body that waits in a file: in place, for it may be large, and under another name,
@@ -207,19 +216,23 @@ function _M.begin(route, found, limits)
         return
     end
     local ticket = limits and admit(limits, found)
-    -- A form holds a sound.
-    local length = route.model == "body" and tonumber(ngx.var.http_content_length)
-    local bytes = found and found.text_bytes or length or 0
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    local counted = {
+    local var = ngx.var
+    local id = var.request_id
+    in_flight[id] = {
+        id = id,
+        client = var.gatehouse_client,
+        key = var.gatehouse_key,
+        model = model_names.listed(var.gatehouse_model) or "",
+        route = route.path,
         answer = answer.new(route.usage),
-        -- Where that is too long to tell, the client may have asked for it, too.
-        added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
-        prompt = ceil(bytes / BYTES_OF_TOKEN),
+        added = asks and added_event.new() or nil,
+        -- Of a body that cannot be read here it is told at the end. A form holds a sound.
+        prompt = found and ceil(found.text_bytes / BYTES_OF_TOKEN) or route.model == "form" and 0 or nil,
+        begun = ngx.req.start_time(),
         whole = false,
         ticket = ticket,
     }
-    in_flight[ngx.var.request_id] = counted
 end
 
 -- Once, as early as can be: before the last bytes go to a client that may ask again at once.
@@ -227,7 +240,8 @@ local function settle(counted, status)
     if not counted.tokens then
         -- Whoever went away before the first byte had an answer on its way.
         local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
-        counted.tokens = counted.answer:finish(counted.whole, answered, counted.prompt)
+        local prompt = counted.prompt or ceil(tonumber(ngx.var.request_length) / BYTES_OF_TOKEN)
+        counted.tokens = counted.answer:finish(counted.whole, answered, prompt)
         local ticket = counted.ticket
         if ticket then
             local ok, err = gate:charge(ticket, counted.tokens.prompt + counted.tokens.completion)
@@ -249,6 +263,10 @@ function _M.filter()
     local piece, is_last = ngx.arg[1], ngx.arg[2]
     if not counted.first and piece ~= "" then
         counted.first = ngx.now()
+        if counted.model == "" then
+            -- Each answer begins with the name that was asked for.
+            counted.model = model_names.listed(match(piece, '"model":"([^"\\]+)"') or "") or ""
+        end
     end
     counted.answer:take(piece)
     if is_last then
@@ -268,6 +286,27 @@ function _M.state()
     return book:pending(), book:lag(), book:lost()
 end
 
+local function entry_of(counted, status, server)
+    local tokens = settle(counted, status)
+    -- Of a model that nobody has the name is anybody's invention.
+    local is_invented = tokens.source == "none" and status >= 400 and status < 500
+    return {
+        request_id = counted.id,
+        client = counted.client,
+        key = counted.key,
+        model = is_invented and "" or counted.model,
+        route = counted.route,
+        status = status,
+        prompt_tokens = tokens.prompt,
+        completion_tokens = tokens.completion,
+        source = tokens.source,
+        end_ = tokens.end_,
+        seconds = max(ngx.now() - counted.begun, 0),
+        first_chunk_seconds = counted.first and max(counted.first - counted.begun, 0),
+        server = server,
+    }
+end
+
 -- When a request has ended, however it did.
 function _M.log()
     local var = ngx.var
@@ -277,29 +316,29 @@ function _M.log()
         return
     end
     in_flight[id] = nil
-    local status = ngx.status
-    local tokens, begun = settle(counted, status), ngx.req.start_time()
-    local entry = {
-        request_id = id,
-        client = var.gatehouse_client,
-        key = var.gatehouse_key,
-        model = model_names.listed(var.gatehouse_model) or "",
-        route = var.gatehouse_route,
-        status = status,
-        prompt_tokens = tokens.prompt,
-        completion_tokens = tokens.completion,
-        source = tokens.source,
-        end_ = tokens.end_,
-        seconds = max(ngx.now() - begun, 0),
-        first_chunk_seconds = counted.first and max(counted.first - begun, 0),
-        -- The last one if several were tried.
-        server = match(var.upstream_addr or "", "[^%s,]*$"),
-    }
+    -- The last server if several were tried; the name of all where none has an address.
+    local server = match(var.upstream_addr or "", "[^%s,]*$")
+    local entry = entry_of(counted, ngx.status, find(server, ":", 1, true) and server or "")
     book:add(entry)
     metrics.observe(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)
+    end
+end
+
+-- At a fast stop answers are cut that were on their way.
+function _M.exit_worker()
+    if not book then
+        return
+    end
+    is_ending = true
+    for _, counted in pairs(in_flight) do
+        counted.prompt = counted.prompt or 0
+        book:add(entry_of(counted, ngx.HTTP_OK, ""))
+    end
+    if not book:flush(true) then
+        tell("the ledger cannot be written, and the worker ends: " .. book:pending() .. " lines are lost")
     end
 end
 
