@@ -219,7 +219,7 @@ function _M.begin(route, found, limits)
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
     local var = ngx.var
     local id = var.request_id
-    in_flight[id] = {
+    local counted = {
         id = id,
         client = var.gatehouse_client,
         key = var.gatehouse_key,
@@ -233,6 +233,7 @@ function _M.begin(route, found, limits)
         whole = false,
         ticket = ticket,
     }
+    in_flight[id], ngx.ctx.usage = counted, counted
 end
 
 -- Once, as early as can be: before the last bytes go to a client that may ask again at once.
@@ -256,7 +257,7 @@ end
 
 -- Each piece of an answer, as it passes.
 function _M.filter()
-    local counted = in_flight[ngx.var.request_id]
+    local counted = ngx.ctx.usage
     if not counted then
         return
     end
