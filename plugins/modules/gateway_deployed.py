@@ -99,10 +99,9 @@ UNLIMITED = (
     "those of the variables. The playbook gatehouse.ollama.deploy brings it up to date."
 )
 UNCOUNTED = (
-    "Limits of tokens (%s) need that tokens are counted, and the gateway on this host was deployed with "
-    "ollama_gateway_usage false. The playbook gatehouse.ollama.deploy makes the change."
+    "Limits need that requests are counted, and the gateway on this host was deployed with ollama_gateway_usage false. "
+    "The playbook gatehouse.ollama.deploy makes the change."
 )
-TOKENS = ("tokens_per_minute", "tokens_per_day")
 
 Dict = t.Dict[str, t.Any]
 
@@ -157,9 +156,8 @@ def check_limits(folder: str, there: Dict, limits: t.Sequence[str]) -> None:
     """Raises NotDeployed where the gateway would not keep one of these limits, and OSError."""
     if limits and content(os.path.join(folder, "lua", "gatehouse", "limits", "clients.lua")) is None:
         raise NotDeployed(UNLIMITED)
-    tokens = [name for name in TOKENS if name in limits]
-    if tokens and not there.get("usage"):
-        raise NotDeployed(UNCOUNTED % ", ".join(tokens))
+    if limits and not there.get("usage"):
+        raise NotDeployed(UNCOUNTED)
 
 
 def main() -> None:

@@ -16,8 +16,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations i
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.suggestions import unknown
 
 # Those that hold for the models of a pattern as well, and all.
-TOKENS = ("tokens_per_minute", "tokens_per_day")
-COUNTED = ("requests_per_minute", "concurrent_requests", *TOKENS)
+COUNTED = ("requests_per_minute", "concurrent_requests", "tokens_per_minute", "tokens_per_day")
 LIMITS = (*COUNTED, "max_context", "keep_alive", "models")
 # Above this, sums of numbers are not exact any more where the gateway counts.
 MOST = 10**12

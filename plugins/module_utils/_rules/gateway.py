@@ -20,7 +20,6 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import KeyMemory, recall
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import (
-    TOKENS,
     Limits,
     merged,
     named,
@@ -177,13 +176,12 @@ def judge_limits(
     places = {PREFIX + "default_limits": defaults, **{one.place: one.limits for one in clients if one.present}}
     for place, limits in places.items():
         names = named(limits)
-        tokens = ", ".join(name for name in TOKENS if name in names)
         if names and engine == "nginx":
             change = f"remove the limits or change {PREFIX}engine"
             problems.add(place, f"limits need {PREFIX}engine openresty, since nginx counts nothing; {change}")
-        elif tokens and not is_counted:
-            change = f"remove these limits or change {PREFIX}usage"
-            problems.add(place, f"limits of tokens ({tokens}) need {PREFIX}usage, and it is false; {change}")
+        elif names and not is_counted:
+            change = f"remove the limits or change {PREFIX}usage"
+            problems.add(place, f"limits need {PREFIX}usage, and it is false; {change}")
 
 
 def useless_limits(clients: t.Iterable[Client]) -> list[str]:

@@ -118,14 +118,11 @@ class TestLimits:
         with pytest.raises(module.NotDeployed, match="deployed by a version of this collection that knows no limits"):
             module.check(options(folder, limits=["keep_alive"]))
 
-    def test_one_that_counts_no_tokens_is_refused_where_those_are_limited(self, folder: Path) -> None:
+    def test_one_that_counts_nothing_is_refused_where_there_are_some(self, folder: Path) -> None:
         self.deployed(folder, usage=False)
-        assert module.check(options(folder, limits=["keep_alive", "requests_per_minute"])) == "openresty"
-        limits = ["keep_alive", "tokens_per_day"]
-        with pytest.raises(
-            module.NotDeployed, match=r"^Limits of tokens \(tokens_per_day\) need that tokens are counted"
-        ):
-            module.check(options(folder, limits=limits))
+        assert module.check(options(folder)) == "openresty"
+        with pytest.raises(module.NotDeployed, match="^Limits need that requests are counted"):
+            module.check(options(folder, limits=["keep_alive"]))
 
     def test_one_that_keeps_them_is_taken(self, folder: Path) -> None:
         self.deployed(folder, usage={"keep_days": 400})

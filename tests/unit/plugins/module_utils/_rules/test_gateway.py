@@ -160,15 +160,12 @@ class TestLimits:
             f"ollama_gateway_clients[0] (bob): {text}",
         ]
 
-    def test_limits_of_tokens_need_that_they_are_counted(self) -> None:
-        change = "remove these limits or change ollama_gateway_usage"
-        need = f"need ollama_gateway_usage, and it is false; {change}"
-        assert self.told("openresty", LIMITED, usage=False, tokens_per_day=1, keep_alive=1) == [
-            f"ollama_gateway_default_limits: limits of tokens (tokens_per_day) {need}",
-            f"ollama_gateway_clients[0] (bob): limits of tokens (tokens_per_minute, tokens_per_day) {need}",
+    def test_all_need_that_requests_are_counted(self) -> None:
+        need = "limits need ollama_gateway_usage, and it is false; remove the limits or change ollama_gateway_usage"
+        assert self.told("openresty", LIMITED, usage=False, keep_alive=1) == [
+            f"ollama_gateway_default_limits: {need}",
+            f"ollama_gateway_clients[0] (bob): {need}",
         ]
-        requests = {**KEYS, "limits": {"requests_per_minute": 1, "models": {"tiny": {"concurrent_requests": 1}}}}
-        assert self.told("openresty", requests, usage=False, max_context=1) == []
 
     @pytest.mark.parametrize("client", [{**LIMITED, "state": "absent"}, {**KEYS, "limits": {"tokens_per_day": None}}])
     def test_who_is_gone_or_lifts_the_default_needs_nothing(self, client: dict[str, Any]) -> None:
@@ -424,8 +421,8 @@ def checked(folder: Path, **changes: Any) -> list[str]:
             "default_limits: limits need ollama_gateway_engine openresty, since nginx counts nothing",
         ),
         (
-            {"usage": False, "default_limits": {"tokens_per_minute": 1}},
-            "default_limits: limits of tokens (tokens_per_minute) need ollama_gateway_usage",
+            {"usage": False, "default_limits": {"requests_per_minute": 1}},
+            "default_limits: limits need ollama_gateway_usage, and it is false",
         ),
     ],
     ids=str,
