@@ -10,7 +10,6 @@ local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
-local metrics = require "gatehouse.metrics.requests"
 local model_names = require "gatehouse.model_names"
 
 local open, remove, rename = io.open, os.remove, os.rename
@@ -164,6 +163,7 @@ end
 local NOTHING = { prompt = 0, completion = 0, source = "none", end_ = "complete" }
 
 -- When a request has ended. It has another context then if the answer is the gateway's own, as where no server answers.
+-- Returns what the ledger says of it; nil if it says nothing.
 function _M.log()
     local var = ngx.var
     if not book or not forms[var.gatehouse_route] or not var.upstream_addr then
@@ -191,11 +191,11 @@ function _M.log()
         server = match(var.upstream_addr, "[^%s,]*$"),
     }
     book:add(entry)
-    metrics.observe(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)
     end
+    return entry
 end
 
 return _M
