@@ -91,8 +91,8 @@ local function learn()
     local now = shared:get("models")
     if now ~= version then
         local texts = {}
-        for place in ipairs(upstreams) do
-            texts[place] = shared:get("models:" .. place) or ""
+        for i, server in ipairs(upstreams) do
+            texts[i] = shared:get("models:" .. server) or ""
         end
         models, version = servers.set_of(texts), now
     end
@@ -117,31 +117,30 @@ local function giving_way()
 end
 
 -- A server that was not seen does not lose the names of its models, but none of them is loaded.
-local function look(place, server)
+local function look(server)
     local target = { server = server, name = upstreams[1] }
     local function get(path)
         return http.get(ngx.socket.tcp(), target, path, ngx.now)
     end
     local seen, names = servers.look(get, ngx.time)
-    shared:set("server:" .. place, cjson.encode(seen))
-    if names and names ~= shared:get("models:" .. place) then
-        shared:set("models:" .. place, names)
+    shared:set("server:" .. server, cjson.encode(seen))
+    if names and names ~= shared:get("models:" .. server) and shared:safe_set("models:" .. server, names) then
         shared:incr("models", 1)
     end
 end
 
 -- Returns a function that looks at a server unless the last look has not ended: a slow server holds up no other.
-local function looker(place, server)
+local function looker(server)
     local looks = false
     return function(premature)
         if looks or premature then
             return
         end
         looks = true
-        local ok = pcall(look, place, server)
+        local ok = pcall(look, server)
         looks = false
         if not ok then
-            shared:set("server:" .. place, cjson.encode({ up = 0, at = ngx.time(), loaded = {} }))
+            shared:set("server:" .. server, cjson.encode({ up = 0, at = ngx.time(), loaded = {} }))
         end
     end
 end
@@ -176,8 +175,8 @@ function _M.init_worker(runs)
         return ok, err
     end
     ok, err = every(BURY, function() bury(runs) end)
-    for place, server in ipairs(upstreams) do
-        local callback = looker(place, server)
+    for _, server in ipairs(upstreams) do
+        local callback = looker(server)
         if ok then
             ok, err = at(FIRST_LOOK, callback)
         end
@@ -321,8 +320,8 @@ local function writer()
 end
 
 local function show_servers(write)
-    for place, server in ipairs(upstreams) do
-        local seen = cjson.decode(shared:get("server:" .. place) or "")
+    for _, server in ipairs(upstreams) do
+        local seen = cjson.decode(shared:get("server:" .. server) or "")
         if seen then
             local labels = families.labels({ "server" }, { server })
             write("server_up", labels, seen.up)
