@@ -109,6 +109,41 @@ options:
         type: list
         elements: str
         default: ["*"]
+      limits:
+        description:
+          - How much the client may use. Not on plain nginx, which counts nothing.
+          - A limit that is not given here is that of
+            O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_default_limits). One that is null is none.
+          - Requests to a model count, those of all keys and passwords of the client together.
+          - Numbers are whole ones from 1 to 10^12.
+        type: dict
+        default: {}
+        suboptions:
+          requests_per_minute:
+            description: Requests within a minute that ends now.
+            type: int
+          concurrent_requests:
+            description: Requests that are not answered yet.
+            type: int
+          tokens_per_minute:
+            description: Tokens within a minute that ends now, those of questions and of answers.
+            type: int
+          tokens_per_day:
+            description: Tokens within a day of UTC, those of questions and of answers.
+            type: int
+          max_context:
+            description: The largest context that a request may ask for, as C(num_ctx).
+            type: int
+          keep_alive:
+            description:
+              - For how long a request may have its model stay loaded, such as V(90s), V(30m) or V(1h); at most V(90d).
+                V(0) is not beyond the request.
+            type: str
+          models:
+            description:
+              - Limits that count for some models alone, beside those for all, by names or patterns as in
+                O(clients[].models). Each may have the first four of these limits. A pattern that is null has none.
+            type: dict
       owner:
         description: Who answers for the client, as O(clients[].comment). It has no effect.
         type: str

@@ -11,8 +11,8 @@ module: client_rights
 short_description: Manage what the clients of a gateway may do
 version_added: 0.1.0
 description:
-  - Writes a JSON file of the clients with their scopes and models, the whole list in one task. O(clients[].owner),
-    O(clients[].comment) and O(clients[].keys[].comment) stand there too, where they are given.
+  - Writes a JSON file of the clients with their scopes, models and limits, the whole list in one task.
+    O(clients[].owner), O(clients[].comment) and O(clients[].keys[].comment) stand there too, where they are given.
   - The gateway reads it again when it changed, and goes on with the last good state where it is damaged. A client that
     is not in it may do nothing. With O(purge=false), where people add lines to the files of passwords and keys by hand,
     such a client has the scopes that a client has by default.
@@ -20,11 +20,18 @@ extends_documentation_fragment:
   - gatehouse.ollama.clients
   - gatehouse.ollama.clients.file
 options:
+  default_limits:
+    description:
+      - The limits of each client that does not say otherwise, in the form of O(clients[].limits). A limit of the
+        client takes the place of the one here by its name, and is lifted by null.
+      - They are also those of clients that are not in the file, and of keys in plain text.
+    type: dict
+    default: {}
   engine:
     description:
       - What reads the file. V(nginx) is plain nginx, which reads RV(files) in its place, and cannot keep to a list of
-        models. With O(purge=false), clients with such a list may stay from the time of another engine; a warning names
-        them.
+        models or to limits. With O(purge=false), clients with such may stay from the time of another engine; a warning
+        names them.
     type: str
     choices: [nginx, openresty]
     default: openresty
@@ -48,6 +55,12 @@ EXAMPLES = r"""
         comment: pilot group
       - name: bob
         scopes: [inference, models_read, models_write]
+        limits:
+          tokens_per_day: 5000000
+          concurrent_requests: null
+    default_limits:
+      concurrent_requests: 4
+      tokens_per_day: 1000000
 """
 
 RETURN = r"""
@@ -62,7 +75,7 @@ added:
   elements: str
   sample: [bob]
 updated:
-  description: Clients whose scopes, models or comments changed.
+  description: Clients whose scopes, models, limits or comments changed.
   returned: success
   type: list
   elements: str

@@ -101,6 +101,13 @@ clients:
       type: list
       elements: str
       sample: ["*"]
+    limits:
+      description:
+        - How much the client may use, as O(gatehouse.ollama.client_rights#module:clients[].limits), but with
+          C(keep_alive) in seconds. Empty if it has no limits.
+        - Of one that C(clients.json) does not name, and of keys in plain text, what that file says of others.
+      type: dict
+      sample: {requests_per_minute: 60, keep_alive: 1800, models: {"llama3.3*": {tokens_per_day: 200000}}}
     certificates:
       description: The certificates by which the client is known.
       type: list

@@ -12,8 +12,8 @@ short_description: Check that a gateway is there which takes the credentials of 
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - Fails where there is no gateway, where it was deployed to authenticate otherwise than the variables say, and where
-    what it reads keys by is not what the role has.
+  - Fails where there is no gateway, where it was deployed to authenticate otherwise than the variables say, where
+    what it reads keys by is not what the role has, and where it would not keep the limits of the variables.
   - Changes nothing.
 options:
   folder:
@@ -44,6 +44,11 @@ options:
   reader:
     description: SHA-256 of the C(keyfile.lua) that the gateway should have. Without it that is not looked at.
     type: str
+  limits:
+    description: Names of the limits that clients have.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
 author:
@@ -89,6 +94,15 @@ OUTDATED = (
     "The gateway on this host was deployed by another version of this collection and may not understand the keys that "
     "this one writes. The playbook gatehouse.ollama.deploy brings it up to date."
 )
+UNLIMITED = (
+    "The gateway on this host was deployed by a version of this collection that knows no limits, and would not keep "
+    "those of the variables. The playbook gatehouse.ollama.deploy brings it up to date."
+)
+UNCOUNTED = (
+    "Limits of tokens (%s) need that tokens are counted, and the gateway on this host was deployed with "
+    "ollama_gateway_usage false. The playbook gatehouse.ollama.deploy makes the change."
+)
+TOKENS = ("tokens_per_minute", "tokens_per_day")
 
 Dict = t.Dict[str, t.Any]
 
@@ -135,7 +149,17 @@ def check(options: Dict) -> str:
         # It would refuse the whole file, and go on with the keys of before, revoked ones included.
         if reader is None or hashlib.sha256(reader).hexdigest() != options["reader"]:
             raise NotDeployed(OUTDATED)
+    check_limits(folder, there, options["limits"])
     return str(engine)
+
+
+def check_limits(folder: str, there: Dict, limits: t.Sequence[str]) -> None:
+    """Raises NotDeployed where the gateway would not keep one of these limits, and OSError."""
+    if limits and content(os.path.join(folder, "lua", "gatehouse", "limits", "clients.lua")) is None:
+        raise NotDeployed(UNLIMITED)
+    tokens = [name for name in TOKENS if name in limits]
+    if tokens and not there.get("usage"):
+        raise NotDeployed(UNCOUNTED % ", ".join(tokens))
 
 
 def main() -> None:
@@ -147,6 +171,7 @@ def main() -> None:
             auth=dict(type="str", required=True),
             engine=dict(type="str", required=True),
             reader=dict(type="str"),
+            limits=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,
     )

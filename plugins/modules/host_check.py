@@ -212,7 +212,8 @@ class HostCheck:
         self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
-        project, image, service = ['{{.Label "com.docker.compose.%s"}}' % name for name in ("project", "image", "service")]
+        names = ("project", "image", "service")
+        project, image, service = ['{{.Label "com.docker.compose.%s"}}' % name for name in names]
         columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}"])
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 

@@ -24,7 +24,7 @@ import pytest
 from tests.component.contract import replay
 from tests.component.contract.replay import Reply
 from tests.component.contract.standins import Standin, registry, standin, testmodels, until
-from tests.component.gateways import KEYS, Gateway, basic, gateway, record, status
+from tests.component.gateways import KEYS, USER, Gateway, basic, gateway, record, status
 from tests.component.upstreams import Echo
 
 ALICE = f"Authorization: Bearer {KEYS['alice.laptop']}"
@@ -231,7 +231,7 @@ def test_compressed_bodies_are_counted_by_their_pieces(server: Gateway, ollama: 
     body = subprocess.run(["zstd", "-q", "-c"], input=plain_body, capture_output=True, check=True).stdout
     reply = post(server, "/v1/chat/completions", body, ALICE, "Content-Encoding: zstd")
     line = server.used(reply.header("X-Request-Id"))
-    assert (line["source"], line["end"], line["model"]) == ("counted", "complete", "")
+    assert (line["source"], line["end"], line["model"]) == ("counted", "complete", "tiny:latest")
     assert abs(line["completion_tokens"] - truth(ollama, line["request_id"])["completion"]) <= 1
 
 
@@ -493,6 +493,77 @@ def test_a_folder_that_cannot_be_written_costs_no_request_and_is_said(
         assert one.logs().count("[crit]") <= 2 * (os.cpu_count() or 1)
     finally:
         one.stop()
+
+
+UNREADABLE = {
+    "something behind it": body_of("tiny", {"messages": [{"role": "user", "content": "hi " * 400}], "stream": True})
+    + b"x",
+    "the model twice": b'{"model":"tiny",' + body_of("tiny", {"messages": MESSAGES, "stream": True})[1:],
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_body_that_is_read_in_two_ways_is_counted_for_its_model_and_size(
+    server: Gateway, ollama: Standin, body: bytes
+) -> None:
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    head = server.wire("/v1/chat/completions", ALICE, "Transfer-Encoding: chunked", method="POST")
+    line = server.used(replay.send(server.address, head + chunks, "POST").header("X-Request-Id"))
+    assert (line["model"], line["source"]) == ("tiny:latest", "counted")
+    made = truth(ollama, line["request_id"])
+    assert line["prompt_tokens"] * 4 >= len(body)
+    assert abs(line["completion_tokens"] - made["completion"]) <= 1
+
+
+@pytest.mark.parametrize("coding", ["", "br", "identity"])
+def test_a_coding_that_the_server_does_not_know_hides_nothing(server: Gateway, ollama: Standin, coding: str) -> None:
+    body = body_of("tiny", {"messages": MESSAGES, "stream": True})
+    reply = post(server, "/v1/chat/completions", body, ALICE, f"Content-Encoding: {coding}")
+    line = server.used(reply.header("X-Request-Id"))
+    assert (tokens(line), line["source"]) == (truth(ollama, line["request_id"]), "server")
+
+
+def test_the_model_is_the_one_that_the_server_goes_by(server: Gateway) -> None:
+    body = b'{"name":"tiny-loop","model":"tiny","prompt":"hi","stream":false}'
+    assert server.used(post(server, "/api/generate", body).header("X-Request-Id"))["model"] == "tiny:latest"
+
+
+def test_a_name_that_no_model_has_is_not_written_down(server: Gateway) -> None:
+    """It is anybody's invention, and may be a secret."""
+    line = server.used(post(server, "/api/generate", body_of("ghk_invented", {"prompt": "hi"})).header("X-Request-Id"))
+    assert (line["status"], line["model"]) == (404, "")
+
+
+def test_a_client_whose_options_are_too_long_to_read_gets_no_event_that_it_did_not_ask_for(server: Gateway) -> None:
+    options = {"include_usage": False, "x": "a" * 5000}
+    body = body_of("tiny", {"messages": MESSAGES, "stream": True, "stream_options": options})
+    assert b'"usage"' not in post(server, "/v1/chat/completions", body).body
+
+
+@pytest.mark.parametrize("signal_name", ["TERM", "INT"])
+def test_a_fast_stop_loses_no_line_and_no_answer_on_its_way(ollama: Standin, tmp_path: Path, signal_name: str) -> None:
+    with gateway(tmp_path / "gateway", "both", ollama.address, workers="2") as stopped:
+        assert stopped.container is not None
+        ids = {
+            post(stopped, "/api/generate", body_of("tiny", {"prompt": "hi"})).header("X-Request-Id") for _ in range(20)
+        }
+        request = stopped.wire("/api/generate", ALICE, method="POST", body=body_of("tiny-loop", {"prompt": "hi"}))
+        container = stopped.container
+        replay.send_and_act(stopped.address, request, 40, lambda: container.kill(signal_name))
+        assert until(lambda: len(stopped.ledger_lines()) == 21)
+        assert ids < request_ids(stopped)
+        (cut,) = (line for line in stopped.ledger_lines() if line["request_id"] not in ids)
+        assert (cut["source"], cut["end"], cut["model"]) == ("counted", "broken", "tiny-loop:latest")
+        assert cut["completion_tokens"] > 20
+
+
+def test_a_day_that_is_no_file_costs_no_request_and_is_said(ollama: Standin, tmp_path: Path) -> None:
+    with gateway(tmp_path / "gateway", "both", ollama.address) as one:
+        pipe = one.ledger / time.strftime("%Y-%m-%d.jsonl", time.gmtime())
+        os.mkfifo(pipe)
+        os.chown(pipe, USER, USER)
+        assert ask_many(one, 20, 20) == {200: 20}
+        assert until(lambda: "it is no file" in one.logs())
 
 
 def test_nothing_is_counted_where_that_is_switched_off(upstream: Echo, tmp_path: Path) -> None:

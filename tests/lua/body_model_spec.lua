@@ -107,7 +107,7 @@ describe("the model of a body", function()
             assert.are.same({ "true", "null", "false", size = 13, is_cut = false }, found.stream)
             assert.are.same({ '{"a":[1, "}"] }', '"x\\""', size = 20, is_cut = false }, found.stream_options)
         end
-        assert.are.same({ size = 0, is_cut = false }, values('{"model":"m"}', 5).stream)
+        assert.is_nil(values('{"model":"m"}', 5).stream)
     end)
 
     it("is found beside values that are watched and too long to be kept, which are told", function()
@@ -212,5 +212,13 @@ describe("the model of a body", function()
         assert.are.same({ "tiny" }, body_model.read(next_piece, { "model" }))
         collectgarbage()
         assert.is_true(collectgarbage("count") - before < 1024)
+    end)
+end)
+
+describe("a body with several names", function()
+    it("is about the model that the server goes by, wherever that stands", function()
+        local parts = { '{"name":"other","model":"tiny"}' }
+        local names = body_model.read(function() return table.remove(parts) end, { "model", "name" })
+        assert.are.same({ "tiny", "other" }, names)
     end)
 end)

@@ -71,6 +71,15 @@ function methods:ttl(key)
     return entry and (entry.ends and entry.ends - self.now or 0)
 end
 
+function methods:flush_expired()
+    for key in pairs(self.entries) do
+        if not live(self, key) then
+            self.entries[key] = nil
+            self.room = self.room + 1
+        end
+    end
+end
+
 function methods:flush_all()
     self.entries = {}
 end

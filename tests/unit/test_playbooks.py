@@ -231,10 +231,11 @@ def test_verify_in_check_mode_says_that_nothing_was_verified(playbook: Playbook)
 
 DAMAGED = b"planted-text-of-a-damaged-line"
 USAGE = """\
-client  model        requests  prompt-tokens  completion-tokens  counted-tokens  errors  seconds
-alice   tiny:latest         3             27                 66              31       1      3.8
-bob     {{ 1 + 1 }}         1              9                 22               0       0      1.2
-total   -                   4             36                 88              31       1      5.0
+client  key     model        day         requests  prompt-tokens  completion-tokens  counted-tokens  errors  seconds
+alice   laptop  tiny:latest  2026-11-01         1              9                 22               0       0      1.2
+alice   laptop  tiny:latest  2026-11-02         2             18                 44              31       1      2.5
+bob     laptop  {{ 1 + 1 }}  2026-11-01         1              9                 22               0       0      1.2
+total   -       -            -                  4             36                 88              31       1      5.0
 2026-11-01 to 2026-11-02, days of UTC
 one: 1 damaged line left out
 gone is not in it: it could not be asked
@@ -275,7 +276,7 @@ def test_usage_shows_one_table_for_all_gateways_and_says_which_are_not_in_it(cou
     done = use(counted, gone=unreachable, one={}, plain={"ollama_gateway_auth": "basic"}, two={})
     assert done.returncode == 4, done.stdout
     assert set(USAGE.splitlines()) <= set(done.stdout.splitlines()), done.stdout
-    assert "\n".join(USAGE.splitlines()[:5]) in done.stdout
+    assert "\n".join(USAGE.splitlines()[:6]) in done.stdout
     assert done.stdout.count("Plain nginx counts no tokens") == 1
     assert DAMAGED.decode() not in done.stdout
 

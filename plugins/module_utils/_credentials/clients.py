@@ -10,7 +10,6 @@ written the secret there.
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import re
 import typing as t
@@ -18,12 +17,15 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import Limits, read_limits
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import password_problem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.patterns import is_pattern
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import DEFAULT_GRACE, read_grace
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.suggestions import meant, unknown
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.subject import subject
 
-CLIENT_KEYS = ("name", "password", "keys", "certificates", "scopes", "models", "owner", "comment", "state")
+CLIENT_KEYS = ("name", "password", "keys", "certificates", "scopes", "models", "limits", "owner", "comment", "state")
 KEY_KEYS = ("id", "secret", "not_before", "expires", "comment", "state", "grace")
 CLIENT_STATES = ("present", "absent")
 KEY_STATES = ("present", "absent", "rotated")
@@ -31,8 +33,6 @@ SCOPES = ("inference", "models_read", "models_write", "metrics", "admin")
 DEFAULT_SCOPES = ("inference", "models_read")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
-# A glob pattern on host, namespace, model and tag.
-_MODELS = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9._:/*?-]*\Z")
 ALL_MODELS = ("*",)
 _SCOPE = re.compile(r"[A-Za-z_-]{1,20}\Z")
 _KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
@@ -76,7 +76,7 @@ class Key:
 class Client:
     """A client whose entry is sound. `has_keys` is true as soon as keys are listed, even absent ones.
 
-    `certificates` are subjects as OpenSSL writes them by RFC 2253.
+    `certificates` are subjects as OpenSSL writes them by RFC 2253, `limits` its own, with None for what it lifts.
     """
 
     place: str
@@ -90,6 +90,7 @@ class Client:
     owner: str | None = None
     comment: str | None = None
     certificates: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -191,14 +192,9 @@ def _read_names(value: object, listed: t.Sequence[str], variable: str, problems:
     for number, name in enumerate(value):
         if name not in known:
             # Not quoted: somebody may have given the secret instead of the name.
-            hint = _meant(name, listed) or "a key is named <client>.<id>, such as alice.laptop"
+            hint = meant(name, listed) or "a key is named <client>.<id>, such as alice.laptop"
             problems.add(f"{variable}[{number}]", f"it is no key of the clients; {hint}")
     return [name for name in value if name in known]
-
-
-def _meant(name: object, known: t.Sequence[str]) -> str:
-    closest = difflib.get_close_matches(str(name), known, n=1)
-    return f"is {closest[0]} meant?" if closest else ""
 
 
 class _Reader:
@@ -233,12 +229,14 @@ class _Reader:
         form = 'such as ["llama3.2", "qwen3*", "hf.co/team/*"], in which * and ? stand for any characters of one part'
         right = f"models must be a list of at least one name or pattern, {form}"
         models = tuple(entry.option("models", _are_models, right, ALL_MODELS))
+        limits = read_limits(given["limits"], lambda text: entry.wrong(f"limits: {text}")) if "limits" in given else {}
         notes = entry.note("owner"), entry.note("comment")
         if name is None:
             return None
         password = str(given["password"]) if "password" in given else None
         sound, has_keys = tuple(key for key in keys if key), bool(given.get("keys"))
-        return Client(entry.place, name, password, sound, has_keys, present, scopes, models, *notes, certificates)
+        rights = scopes, models, *notes, certificates, limits
+        return Client(entry.place, name, password, sound, has_keys, present, *rights)
 
     def _key(self, given: object, place: str, client: str | None, wanted: bool, ids: dict[str, str]) -> Key | None:
         """The key at `place`, such as clients[2].keys[0]; its secret and times count only if its client is `wanted`."""
@@ -300,7 +298,7 @@ class _Reader:
             if scope not in SCOPES:
                 # What is no word may be a secret in the wrong place.
                 what = scope if isinstance(scope, str) and _SCOPE.match(scope) else f"scopes[{number}]"
-                entry.wrong(f"scopes: {what} is unknown; {_meant(scope, SCOPES) or f'known are {known}'}")
+                entry.wrong(f"scopes: {what} is unknown; {meant(scope, SCOPES) or f'known are {known}'}")
         return tuple(scope for scope in SCOPES if scope in value)
 
 
@@ -357,8 +355,7 @@ class _Entry:
     def unknown(self, known: tuple[str, ...]) -> None:
         for option in self.given:
             if option not in known:
-                hint = _meant(option, known) or f"known are {', '.join(known)}"
-                self.wrong(f"'{option}' is unknown here; {hint}")
+                self.wrong(unknown(option, known))
 
     def once(self, seen: dict[str, str], value: str | None, message: str) -> None:
         """`value` may be there once, `seen` has the place; None stands for none."""
@@ -378,7 +375,7 @@ def _is_note(value: object) -> bool:
 
 
 def _are_models(value: t.Any) -> bool:
-    return _is_list(value) and bool(value) and all(isinstance(one, str) and _MODELS.match(one) for one in value)
+    return _is_list(value) and bool(value) and all(map(is_pattern, value))
 
 
 def _culprit(value: str) -> str:

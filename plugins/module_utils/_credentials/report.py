@@ -21,6 +21,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form as key_form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import parse
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.form import OLD
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import Limits, are_sound
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import identify
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import OTHERS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
@@ -69,6 +70,7 @@ class Rights:
     comment: str | None = None
     key_comments: dict[str, str] = field(default_factory=dict)
     certificates: list[str] = field(default_factory=list)
+    limits: Limits = field(default_factory=dict)
 
 
 @dataclass
@@ -131,13 +133,13 @@ def read_rights(content: bytes, damage: Damage) -> dict[str, Rights]:
     rights = {}
     damaged = []
     for name, entry in entries.items():
-        if isinstance(entry, dict) and all(_is_list(entry.get(one, default)) for one, default in _LISTS):
+        if _is_entry(entry):
             scopes, models, certificates = (
                 [printable(text) for text in entry.get(one, [])] for one, _default in _LISTS
             )
             owner, comment = _text(entry.get("owner")), _text(entry.get("comment"))
             rights[printable(name)] = Rights(
-                scopes, models, owner, comment, _key_comments(entry.get("keys")), certificates
+                scopes, models, owner, comment, _key_comments(entry.get("keys")), certificates, _limits(entry)
             )
         else:
             damaged.append(name)
@@ -145,7 +147,10 @@ def read_rights(content: bytes, damage: Damage) -> dict[str, Rights]:
     for number, line in enumerate(content.split(b"\n") if damaged else (), 1):
         begins.setdefault(line.decode("utf-8").strip().partition(": ")[0], number)
     for name in damaged:
-        reason = "a client must have scopes and models, and may have certificates, each a list of texts"
+        reason = (
+            "a client must have scopes and models, and may have certificates, each a list of texts; its limits are "
+            "whole numbers by their names"
+        )
         damage.add(reason, begins.get(f'"{name}"', 1))
     return rights
 
@@ -169,8 +174,9 @@ def describe(
 ) -> list[dict[str, t.Any]]:
     """What the module returns of each client, by name. `revoked` are names of keys that stay out."""
     # The gateway gives these the scopes that a client has by default.
-    known = {**rights, PLAIN_TEXT: Rights(list(DEFAULT_SCOPES), list(ALL_MODELS))}
-    others = known.pop(OTHERS, Rights())
+    others = rights.get(OTHERS, Rights())
+    in_plain_text = Rights(list(DEFAULT_SCOPES), list(ALL_MODELS), limits=others.limits)
+    known = {**{name: right for name, right in rights.items() if name != OTHERS}, PLAIN_TEXT: in_plain_text}
     api_keys: dict[str, list[dict[str, t.Any]]] = {}
     for key in sorted(keys, key=lambda key: key.id):
         api_keys.setdefault(key.client, []).append(_describe_key(key, known.get(key.client, others), uses, now))
@@ -195,6 +201,7 @@ def describe(
                 comment=right.comment,
                 scopes=right.scopes,
                 models=right.models,
+                limits=right.limits,
                 password=password,
                 certificates=[dict(subject=subject, state="valid") for subject in right.certificates],
                 api_keys=api_keys.get(name, []),
@@ -232,6 +239,19 @@ def _records(content: bytes, damage: Damage) -> t.Iterator[tuple[int, str]]:
             continue
         if text and not text.startswith("#"):
             yield number, text
+
+
+def _is_entry(entry: t.Any) -> bool:
+    if not isinstance(entry, dict) or not are_sound(entry.get("limits", {})):
+        return False
+    return all(_is_list(entry.get(one, default)) for one, default in _LISTS)
+
+
+def _limits(entry: t.Mapping[str, t.Any]) -> Limits:
+    limits = dict(entry.get("limits", {}))
+    if "models" in limits:
+        limits["models"] = {printable(pattern): one for pattern, one in limits["models"].items()}
+    return limits
 
 
 def _is_list(value: object) -> bool:

@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file of what clients may do: `{"alice": {"models": ["*"], "scopes": ["inference"]}}`. Pure functions.
 
-A client that is known by certificates has their subjects there, `"certificates": ["CN=alice,O=Example"]`. Where the
-inventory has them, texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and
-`"keys": {"laptop": {"comment": "…"}}`.
+A client that is known by certificates has their subjects there, `"certificates": ["CN=alice,O=Example"]`, and one with
+limits has them all, its own and the default's: `"limits": {"tokens_per_day": 1000000}`. Where the inventory has them,
+texts for people stand beside these: `"owner": "…"`, `"comment": "…"` and `"keys": {"laptop": {"comment": "…"}}`.
 
 The name `*`, which no client can have, stands for whoever is not named: somebody whose line was added to the file of
-passwords or keys by hand, where that is left to people. Without it they may do nothing.
+passwords or keys by hand, where that is left to people. Without it, or where it is absent, they may do nothing. Keys in
+plain text, which the gateway takes in any case, have its limits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
     SCOPES,
     Client,
 )
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import Limits, are_sound, merged
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.records import Outcome, split_lines
 
@@ -41,15 +43,19 @@ _NAMED = "named"
 # The names that nginx lets a request have, which are those that clients can have. Others may be there by hand.
 _ASKED_FOR = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 
-_MEMBERS = {"absent", "models", "scopes", "certificates", "owner", "comment", "keys"}
+_MEMBERS = {"absent", "models", "scopes", "certificates", "limits", "owner", "comment", "keys"}
 
 
-def update(content: bytes | None, clients: t.Sequence[Client], purge: bool) -> tuple[Outcome, Rights]:
+def update(
+    content: bytes | None, clients: t.Sequence[Client], purge: bool, default_limits: Limits | None = None
+) -> tuple[Outcome, Rights]:
     """What becomes of the file, and what it then says; None stands for no file. Raises DamagedFile."""
     there = {} if content is None else read(content)
-    wanted: Rights = {client.name: _entry(client) for client in clients if client.present}
+    defaults = default_limits or {}
+    wanted: Rights = {client.name: _entry(client, defaults) for client in clients if client.present}
     absent = {client.name for client in clients if not client.present}
-    kept: Rights = {} if purge else {**there, OTHERS: _OF_OTHERS, **{name: _OF_ABSENT for name in sorted(absent)}}
+    kept: Rights = {} if purge else {**there, **{name: _OF_ABSENT for name in sorted(absent)}}
+    kept.update(_others(purge, defaults))
     rights = {**kept, **wanted}
     for name in _disputed({**wanted, **{name: kept[name] for name in kept if name not in wanted}}):
         raise DamagedFile(_line(content, name), "a certificate of this client is to be that of another one")
@@ -86,7 +92,8 @@ def read(content: bytes) -> Rights:
         if not _is_sound(entry):
             reason = (
                 "a client must have scopes and models, each a list of names, that of models with one at least; its "
-                "certificates are a list of subjects, its owner and all comments are texts"
+                "certificates are a list of subjects, its limits are whole numbers by their names, its owner and all "
+                "comments are texts"
             )
             raise DamagedFile(_line(content, name), reason)
     for name in _disputed(rights):
@@ -113,6 +120,11 @@ def limited(rights: Rights) -> list[str]:
     return [name for name in sorted(rights) if not rights[name].get("absent") and not _has_all_models(rights[name])]
 
 
+def with_limits(rights: Rights) -> list[str]:
+    """Who has limits, which plain nginx does not keep."""
+    return [name for name in sorted(rights) if not rights[name].get("absent") and rights[name].get("limits")]
+
+
 def scope_files(rights: Rights) -> dict[str, str]:
     """What plain nginx, which cannot read a list of clients at run time, looks for: empty files, scope/client.
 
@@ -134,10 +146,20 @@ def _has_all_models(entry: t.Mapping[str, t.Any]) -> bool:
     return set(ALL_MODELS) <= set(entry["models"])
 
 
-def _entry(client: Client) -> dict[str, t.Any]:
+def _others(purge: bool, defaults: Limits) -> Rights:
+    """The entry of those that are not named. Where they may do nothing, there is one only if it has limits."""
+    limits = merged({}, defaults)
+    entry = {**(_OF_ABSENT if purge else _OF_OTHERS), **({"limits": limits} if limits else {})}
+    return {} if purge and not limits else {OTHERS: entry}
+
+
+def _entry(client: Client, defaults: Limits) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {"models": list(client.models), "scopes": list(client.scopes)}
     if client.certificates:
         entry["certificates"] = list(client.certificates)
+    limits = merged(defaults, client.limits)
+    if limits:
+        entry["limits"] = limits
     notes = {"owner": client.owner, "comment": client.comment}
     entry.update({name: note for name, note in notes.items() if note is not None})
     keys = {key.id: {"comment": key.comment} for key in client.keys if key.present and key.comment is not None}
@@ -153,6 +175,8 @@ def _is_sound(entry: object) -> bool:
     notes = [entry.get("owner", ""), entry.get("comment", ""), *(key["comment"] for key in keys.values())]
     certificates = entry.get("certificates", [])
     if not all(map(_are_texts, (notes, certificates, entry["models"], entry["scopes"]))):
+        return False
+    if not are_sound(entry.get("limits", {})):
         return False
     is_said = bool(entry["models"]) and set(entry["scopes"]) <= set(SCOPES) and "" not in certificates
     return is_said and entry.get("absent", True) is True

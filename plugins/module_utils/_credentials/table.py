@@ -11,20 +11,25 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import described
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.report import UNKNOWN_SCHEME
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.columns import aligned
 
 HEADER = (
-    *("client", "credential", "fingerprint", "last4", "scopes", "models"),
+    *("client", "credential", "fingerprint", "last4", "scopes", "models", "limits"),
     *("created", "expires", "last-use", "state"),
 )
+_LIMITS = HEADER.index("limits")
 UNKNOWN = "-"
 # A client with more of them than this shall not make every line of the table long.
 _SHOWN = 4
 
 
 def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> list[str]:
-    """A line for each credential, in the form of what the module returns, then what they are in numbers."""
+    """A line for each credential, in the form of what the module returns, then what they are in numbers.
+
+    Where nobody has limits there is no column of them.
+    """
     rows = [
         (*row[:-1], row[-1] + ",added-by-hand") if client["by_hand"] else row
         for client in clients
@@ -36,11 +41,17 @@ def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> 
     counts = [_count(len(clients), "client"), _count(keys, "key"), _count(passwords, "password")]
     numbers = ", ".join([*counts, _count(certificates, "certificate")] if certificates else counts)
     log = f"the log begins at {_moment(log_since)}" if log_since else "no log tells when they were used"
-    return [*aligned([HEADER, *rows]), numbers, log] if rows else [numbers]
+    if not rows:
+        return [numbers]
+    lines = [HEADER, *rows]
+    if not any(client["limits"] for client in clients):
+        lines = [(*line[:_LIMITS], *line[_LIMITS + 1 :]) for line in lines]
+    return [*aligned(lines), numbers, log]
 
 
 def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, ...]]:
-    rights = (_some(client["scopes"]), "all" if "*" in client["models"] else _some(client["models"]))
+    models = "all" if "*" in client["models"] else _some(client["models"])
+    rights = (_some(client["scopes"]), models, _some(described(client["limits"])))
     never = "never" if logged else UNKNOWN
     password, name = client["password"], client["name"]
 

@@ -19,11 +19,20 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clie
     read_orders,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import KeyMemory, recall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limits import (
+    TOKENS,
+    Limits,
+    merged,
+    named,
+    patterns,
+    read_limits,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import (
     Hasher,
     choose_scheme,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.patterns import overlap
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, upstreams
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import read_days
@@ -70,7 +79,9 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     http_port = values["http_port"] or (80 if values["tls"] == "acme" else 0)
     values = {**values, "engine": engine, "http_port": http_port}
     problems += _single_problems(values)
-    judge_clients(values, controller, problems)
+    clients = judge_clients(values, controller, problems)
+    defaults = read_limits(values["default_limits"], lambda text: problems.add(PREFIX + "default_limits", text))
+    judge_limits(clients, defaults, engine, values["usage"], problems)
     judge_tls(values, problems)
     if values["tls"] == "self_signed":
         with problems.of(PREFIX + "ca_dir"):
@@ -79,7 +90,9 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     judge_body(values["max_body_size"], values["memory_limit"], engine, problems)
     judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
-    return common.Checked(problems)
+    limits = [merged(defaults, own) for own in ({}, *(client.limits for client in clients if client.present))]
+    names = sorted({name for one in limits for name in named(one)})
+    return common.Checked(problems, useless_limits(clients), {"limits": names})
 
 
 def _place_problems(values: t.Mapping[str, t.Any]) -> Problems:
@@ -137,8 +150,8 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
     return common.wrong(PREFIX, rights)
 
 
-def judge_clients(values: t.Mapping[str, t.Any], controller: common.Controller, problems: Problems) -> None:
-    """The clients, the orders about their keys, and what is stored of those."""
+def judge_clients(values: t.Mapping[str, t.Any], controller: common.Controller, problems: Problems) -> list[Client]:
+    """The clients, the orders about their keys, and what is stored of those. Returns the clients."""
     auth, scheme = values["auth"], values["password_scheme"]
     weak = values["allow_weak_secrets"]
     rules = Rules(scheme=scheme, keys=True, allow_weak_secrets=weak, allow_weak_passwords=weak)
@@ -154,6 +167,34 @@ def judge_clients(values: t.Mapping[str, t.Any], controller: common.Controller, 
     if auth != "bearer" and any(client.present and client.password is not None for client in clients):
         with problems.of(PREFIX + "password_scheme"):
             Hasher(choose_scheme(scheme))
+    return clients
+
+
+def judge_limits(
+    clients: t.Iterable[Client], defaults: Limits, engine: str, is_counted: bool, problems: Problems
+) -> None:
+    """Limits that cannot be kept here."""
+    places = {PREFIX + "default_limits": defaults, **{one.place: one.limits for one in clients if one.present}}
+    for place, limits in places.items():
+        names = named(limits)
+        tokens = ", ".join(name for name in TOKENS if name in names)
+        if names and engine == "nginx":
+            change = f"remove the limits or change {PREFIX}engine"
+            problems.add(place, f"limits need {PREFIX}engine openresty, since nginx counts nothing; {change}")
+        elif tokens and not is_counted:
+            change = f"remove these limits or change {PREFIX}usage"
+            problems.add(place, f"limits of tokens ({tokens}) need {PREFIX}usage, and it is false; {change}")
+
+
+def useless_limits(clients: t.Iterable[Client]) -> list[str]:
+    """A warning for each pattern with limits that means no model of its client."""
+    found = [(client, pattern) for client in clients if client.present for pattern in patterns(client.limits)]
+    return [
+        f"{client.place}: limits: {pattern} means none of the client's models ({', '.join(client.models)}), so that "
+        "these limits never count; correct one of the two"
+        for client, pattern in found
+        if not any(overlap(pattern, model) for model in client.models)
+    ]
 
 
 def judge_credentials(

@@ -27,12 +27,12 @@ COLUMNS = ("client", "key", "model", "day")
 OTHERS = "(others)"
 MOST_SUMS = 100000
 # No request takes more tokens, or seconds.
-MOST = 10**9
+MOST = 2**31
 
 _FILE = re.compile(r"\d{4}-\d\d-\d\d\.jsonl\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z", re.ASCII)
 _NAMES = ("request_id", "client", "key", "model", "route", "server")
-_LONGEST_NAME = 256
+_LONGEST_NAME = 512
 _SOURCES = ("server", "counted", "none")
 _ENDS = ("complete", "broken", "error")
 _LAST_STATUS = 999

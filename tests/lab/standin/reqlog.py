@@ -14,7 +14,6 @@ from typing import Any
 
 from . import wire
 
-
 # The tokens of the request that is served, whatever its answer says of them.
 _TOKENS: ContextVar[dict[str, int]] = ContextVar("tokens")
 

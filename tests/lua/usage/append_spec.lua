@@ -70,6 +70,7 @@ describe("a text", function()
 
     it("leaves no file open", function()
         append(path, "a\n")
+        collectgarbage()
         local count = run("ls /proc/$PPID/fd | wc -l")
         for _ = 1, 100 do
             append(path, "a\n")

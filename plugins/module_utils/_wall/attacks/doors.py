@@ -20,8 +20,8 @@ KIND = "side doors"
 # Two tries of TCP to begin again, after one second and after three: packets that a firewall drops are not waited for
 # as long as an answer.
 _TO_CONNECT = 4
-# To an address of this host, or of a container on it, nothing is lost on the way: one try more is enough, and the kernel
-# answers it at once.
+# To an address of this host, or of a container on it, nothing is lost on the way: one try more is enough, and the
+# kernel answers it at once.
 _TO_CONNECT_HERE = 1.05
 _MOST_AT_ONCE = 64
 

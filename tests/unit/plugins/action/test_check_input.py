@@ -16,6 +16,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
+from ansible.utils.display import Display
 from ansible_collections.gatehouse.ollama.plugins.action import check_input as plugin
 
 from tests.collection import ROOT
@@ -174,6 +175,34 @@ def test_a_password_in_an_upstream_is_not_quoted(check: Checker) -> None:
     (line,) = check.told("ollama_gateway", upstreams=["http://admin:hunter2@10.0.0.5:11434"])
     assert "***@10.0.0.5:11434" in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("value", [{"tokens_per_day": 7}, '{"tokens_per_day": "7"}', "{'tokens_per_day': 7}"])
+def test_limits_are_read_from_each_spelling_and_their_names_returned(check: Checker, value: Any) -> None:
+    clients = '[{"name": "alice", "keys": [{"id": "k"}], "limits": {"keep_alive": "0", "tokens_per_day": null}}]'
+    assert check("ollama_gateway", default_limits=value)["limits"] == ["tokens_per_day"]
+    assert check("ollama_gateway", default_limits=value, clients=clients)["limits"] == ["keep_alive", "tokens_per_day"]
+
+
+@pytest.mark.parametrize("value", ["planted", "[60]", '{"planted', ["planted"], 60])
+def test_limits_that_are_no_dictionary_are_told_and_not_quoted(check: Checker, value: Any) -> None:
+    (line,) = check.told("ollama_gateway", default_limits=value)
+    assert line.startswith('ollama_gateway_default_limits: it must be a dictionary, such as {"a": "b"}')
+    assert "planted" not in line
+
+
+def test_limits_of_models_that_a_client_may_not_use_are_a_warning(
+    check: Checker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Display, "warning", lambda _, text: said.append(text))
+    limits = {"models": {"llama3*": {"tokens_per_day": 1}}}
+    client = {"name": "alice", "keys": [{"id": "k"}], "models": ["tiny"], "limits": limits}
+    assert check.told("ollama_gateway", clients=[client]) == []
+    (warning,) = said
+    assert warning.startswith(
+        "ollama_gateway_clients[0] (alice): limits: llama3* means none of the client's models (tiny)"
+    )
 
 
 @pytest.mark.parametrize("path", ["secrets", "~nobody-of-that-name/secrets"])

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,112 @@ def test_a_damaged_file_is_refused_and_left(direct: Direct, tmp_path: Path, text
     run = direct.run([rights(path, [ALICE])])
     assert said in run.only[0]["msg"]
     assert path.read_text() == text
+
+
+LIMITS = {"requests_per_minute": 60, "keep_alive": "30m", "models": {"llama3.3*": {"tokens_per_day": "200000"}}}
+WRITTEN = {"requests_per_minute": 60, "keep_alive": 1800, "models": {"llama3.3*": {"tokens_per_day": 200000}}}
+
+
+class TestLimits:
+    def test_they_are_written_once_with_the_default_of_whoever_says_nothing(
+        self, direct: Direct, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "clients.json"
+        clients: list[dict[str, Any]] = [
+            ALICE,
+            {**BOB, "limits": {"requests_per_minute": None, "tokens_per_day": 7, "models": None}},
+        ]
+        tasks = [rights(path, clients, default_limits=LIMITS, purge=purge) for purge in (False, False, True)]
+        run = direct.run(tasks)
+        assert [task["changed"] for task in run.only] == [True, False, True], run.output
+        there = json.loads(path.read_text())
+        assert there["alice"] == {**DEFAULT, "limits": WRITTEN}
+        assert there["bob"]["limits"] == {"keep_alive": 1800, "tokens_per_day": 7}
+        assert there["*"] == {"absent": True, "models": ["*"], "scopes": [], "limits": WRITTEN}
+
+    def test_a_host_without_limits_keeps_its_file_byte_for_byte(self, direct: Direct, tmp_path: Path) -> None:
+        path = tmp_path / "clients.json"
+        direct.run([rights(path, [ALICE, BOB])])
+        before = path.read_bytes()
+        lifted = {**ALICE, "limits": {"tokens_per_day": None}}
+        run = direct.run([rights(path, [lifted, {**BOB, "limits": {}}], default_limits={"keep_alive": None})])
+        assert run.only[0]["changed"] is False
+        assert path.read_bytes() == before
+
+    def test_check_mode_shows_what_a_real_run_then_writes(self, playbook: Playbook, tmp_path: Path) -> None:
+        path = tmp_path / "clients.json"
+        playbook.run([rights(path, [ALICE, BOB])])
+        before = path.read_bytes()
+        change = rights(path, [{**ALICE, "limits": {"tokens_per_day": 1000000}}, BOB])
+        foretold = playbook.run([change], "--check", "--diff")
+        assert path.read_bytes() == before
+        entry = '{"limits": {"tokens_per_day": 1000000}, "models": ["*"], "scopes": ["inference", "models_read"]}'
+        assert f"+alice: {entry}" in foretold.output
+        assert "-bob" not in foretold.output
+        done = playbook.run([change], "--diff")
+        assert foretold.only[0]["updated"] == done.only[0]["updated"] == ["alice"]
+        assert foretold.only[0]["diff"] == done.only[0]["diff"]
+        assert json.loads(path.read_text())["alice"]["limits"] == {"tokens_per_day": 1000000}
+
+    def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(self, direct: Direct, tmp_path: Path) -> None:
+        wrong = {"name": "bob", "limits": {"tokens_per_day": True}}
+        run = direct.run([rights(tmp_path / "clients.json", [wrong], default_limits={"keep_alive": "for ever"})])
+        assert run.only[0]["msg"].splitlines() == [
+            "clients[0] (bob): limits: tokens_per_day must be a whole number from 1 to 1000000000000, or null for no "
+            "limit",
+            'default_limits: keep_alive must be a duration such as "90s", "30m" or "1h" and "90d" at most, 0, or null '
+            "for no limit",
+        ]
+        assert list(tmp_path.glob("clients.json")) == []
+
+    def test_plain_nginx_says_who_has_none_of_the_limits_that_stay(self, direct: Direct, tmp_path: Path) -> None:
+        path = tmp_path / "clients.json"
+        path.write_text(json.dumps({"carol": {**DEFAULT, "limits": {"tokens_per_day": 1, "keep_alive": 0}}}))
+        (result,) = direct.run([rights(path, [ALICE], purge=False, engine="nginx")]).only
+        assert result["warnings"] == [
+            "carol has no limits on plain nginx, which counts nothing, though the file says so (tokens_per_day, "
+            "keep_alive). List the client without limits, or as absent, or run OpenResty"
+        ]
+        assert "inference/carol" in result["files"]
+
+
+def test_yaml_the_command_line_an_ini_inventory_and_the_environment_give_the_same_limits(playbook: Playbook) -> None:
+    """With the real command line and inventories."""
+    clients = [{"name": "alice", "limits": {"requests_per_minute": None, "tokens_per_day": "7"}}]
+    options = {
+        "path": str(playbook.folder / "{{ inventory_hostname }}.json"),
+        "clients": "{{ clients | gatehouse.ollama.as_list }}",
+        "default_limits": "{{ limits | gatehouse.ollama.as_dict }}",
+        "purge": False,
+    }
+    play = {"hosts": "all", "gather_facts": False, "tasks": [{"gatehouse.ollama.client_rights": options}]}
+    (playbook.folder / "play.yml").write_text(json.dumps([play]))
+    connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    ini = {
+        "in-ini": f"clients={json.dumps(json.dumps(clients))} limits={json.dumps(json.dumps(LIMITS))}",
+        "in-environment": "clients=\"{{ lookup('env', 'CLIENTS') }}\" limits=\"{{ lookup('env', 'LIMITS') }}\"",
+        "on-command-line": "",
+    }
+    common = " ".join(f"{name}={value}" for name, value in connection.items())
+    (playbook.folder / "hosts.ini").write_text("".join(f"{host} {common} {text}\n" for host, text in ini.items()))
+    hosts = {"in-yaml": {**connection, "clients": clients, "limits": LIMITS}}
+    (playbook.folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    environment = {**playbook.environment(), "CLIENTS": json.dumps(clients), "LIMITS": json.dumps(LIMITS)}
+    command = [sys.executable, "-m", "ansible", "playbook", "play.yml", "-i", "hosts.yml", "-i", "hosts.ini"]
+    compact = [f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in hosts["in-yaml"].items()][2:]
+    for more in (
+        ["--limit", "!on-command-line"],
+        ["--limit", "on-command-line", *(word for text in compact for word in ("-e", text))],
+    ):
+        done = subprocess.run(
+            [*command, *more], cwd=playbook.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+    files = {host: (playbook.folder / f"{host}.json").read_bytes() for host in (*ini, *hosts)}
+    assert set(files.values()) == {files["in-yaml"]}
+    there = json.loads(files["in-yaml"])
+    assert there["*"]["limits"] == WRITTEN
+    assert there["alice"]["limits"] == {
+        **{k: v for k, v in WRITTEN.items() if k != "requests_per_minute"},
+        "tokens_per_day": 7,
+    }

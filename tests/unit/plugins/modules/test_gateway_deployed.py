@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def options(folder: Path, **others: Any) -> dict[str, Any]:
     reader = hashlib.sha256(READER.read_bytes()).hexdigest()
-    wanted = {"accepts": BOTH, "auth": "both", "engine": "openresty", "reader": reader}
+    wanted = {"accepts": BOTH, "auth": "both", "engine": "openresty", "reader": reader, "limits": []}
     return {"folder": str(folder), **wanted, **others}
 
 
@@ -103,6 +103,35 @@ def test_another_reader_of_keys_is_refused_and_so_is_none(folder: Path) -> None:
         module.check(options(folder))
 
 
+class TestLimits:
+    """A gateway that does not keep them would let clients take what they like, and nobody would be told."""
+
+    @staticmethod
+    def deployed(folder: Path, usage: Any) -> Path:
+        (folder / "conf" / "settings.json").write_text(json.dumps({**SETTINGS, "usage": usage}))
+        (folder / "lua" / "gatehouse" / "limits").mkdir()
+        (folder / "lua" / "gatehouse" / "limits" / "clients.lua").touch()
+        return folder
+
+    def test_a_gateway_that_knows_none_is_refused_where_there_are_some(self, folder: Path) -> None:
+        assert module.check(options(folder)) == "openresty"
+        with pytest.raises(module.NotDeployed, match="deployed by a version of this collection that knows no limits"):
+            module.check(options(folder, limits=["keep_alive"]))
+
+    def test_one_that_counts_no_tokens_is_refused_where_those_are_limited(self, folder: Path) -> None:
+        self.deployed(folder, usage=False)
+        assert module.check(options(folder, limits=["keep_alive", "requests_per_minute"])) == "openresty"
+        limits = ["keep_alive", "tokens_per_day"]
+        with pytest.raises(
+            module.NotDeployed, match=r"^Limits of tokens \(tokens_per_day\) need that tokens are counted"
+        ):
+            module.check(options(folder, limits=limits))
+
+    def test_one_that_keeps_them_is_taken(self, folder: Path) -> None:
+        self.deployed(folder, usage={"keep_days": 400})
+        assert module.check(options(folder, limits=["max_context", "tokens_per_minute"])) == "openresty"
+
+
 def test_plain_nginx_reads_no_keys(folder: Path) -> None:
     basic = {"basic": True, "bearer": False}
     (folder / "conf" / "settings.json").write_text(json.dumps({"accepts": basic, "engine": "nginx"}))
@@ -118,6 +147,7 @@ def task(folder: Path, **variables: Any) -> dict[str, Any]:
         "__ollama_gateway_engine": "openresty",
         "ollama_gateway_auth": "both",
         "ollama_gateway_dir": str(folder),
+        "__ollama_gateway_input": {"limits": []},
     }
     (one,) = yaml.safe_load((ROLE / "tasks" / "credentials" / "deployed.yml").read_text(encoding="utf-8"))
     return {**one, "vars": {**one["vars"], **names, **variables}}
@@ -126,9 +156,11 @@ def task(folder: Path, **variables: Any) -> dict[str, Any]:
 def test_the_role_asks_for_what_it_would_write_and_by_what_it_would_read(playbook: Playbook, folder: Path) -> None:
     (playbook.folder / "files").symlink_to(ROLE / "files")
     without_reader = {"ollama_gateway_auth": "basic", "__ollama_gateway_engine": "nginx"}
-    run = playbook.run([task(folder), task(folder, **without_reader)], "--check")
-    taken, refused = run.only
+    limited = {"__ollama_gateway_input": {"limits": ["keep_alive"]}}
+    run = playbook.run([task(folder), task(folder, **without_reader), task(folder, **limited)], "--check")
+    taken, refused, unlimited = run.only
     assert (taken["failed"], taken["changed"]) == (False, False), taken
+    assert unlimited["msg"] == module.UNLIMITED
     assert refused["msg"].startswith("ollama_gateway_auth is basic on nginx, but the gateway on this host was")
     (folder / "lua" / "gatehouse" / "keyfile.lua").unlink()
     settings = {"accepts": {"basic": True, "bearer": False}, "engine": "nginx"}

@@ -13,6 +13,7 @@ local find, gsub, lower = string.find, string.gsub, string.lower
 
 -- How much is kept of what a member that is watched says, all its values together.
 local LONGEST_VALUE = 4096
+local NONE = {}
 
 local _M = {}
 
@@ -48,11 +49,13 @@ local function is_one_of(fields, field)
     return false
 end
 
-local function read_other(scanner, key, values, found)
+local function read_other(scanner, key, field, found)
     found.more = found.more or not is_one_of(found.only, key)
-    if not values then
+    if not is_one_of(found.watched, field) then
         return scanner:skip()
     end
+    local values = found.values[field] or { size = 0, is_cut = false }
+    found.values[field] = values
     local text = scanner:raw(LONGEST_VALUE - values.size)
     if text then
         values[#values + 1], values.size = text, values.size + #text
@@ -64,7 +67,7 @@ end
 local function member(scanner, key, found)
     local field = fold(key)
     if not is_one_of(found.fields, field) then
-        return read_other(scanner, key, found.values[field], found)
+        return read_other(scanner, key, field, found)
     end
     if key ~= field or found.seen[field] then
         refusal.fail("the body names the model twice, or in another spelling than small letters")
@@ -72,27 +75,27 @@ local function member(scanner, key, found)
     found.seen[field] = true
     local name = scanner:string()
     if name and name ~= "" then
-        found.names[#found.names + 1] = name
+        local names = found.names
+        local place = #names + 1
+        -- The first of the fields is the one that the server goes by.
+        if field == found.fields[1] and place > 1 then
+            names[place], place = names[1], 1
+        end
+        names[place] = name
     end
-end
-
-local function empty_values(watched)
-    local values = {}
-    for _, field in ipairs(watched or {}) do
-        values[field] = { size = 0, is_cut = false }
-    end
-    return values
 end
 
 -- `next_piece` returns the body piece by piece, nil at its end; `fields`: the members that name a model; `only`: those
--- that may stand beside them, all if it is nil; `watched`: others to read. Returns the names, whether there are members
--- beyond these, and what else was found; or nil and what is wrong, a sentence that quotes nothing. Found are `values`:
--- of each member that is watched the texts of its values, in their order, with `is_cut` if there were more or longer
--- ones than are kept; and `text_bytes`: how many bytes the body has without images.
-function _M.read(next_piece, fields, only, watched)
-    local found = { fields = fields, only = only or {}, seen = {}, names = {}, more = false,
-        values = empty_values(watched) }
-    local ok, err, size, encoded = json_scanner.scan(next_piece, member, found)
+-- that may stand beside them, all if it is nil; `watched`: others to read; `first`: what comes before these pieces, if
+-- there is something. Returns the names, that of the first field
+-- before others, whether there are members beyond these, and what else was found; or nil and what is wrong, a sentence
+-- that quotes nothing. Found are `values`: of each member that is watched and there the texts of its values, in their
+-- order, with `is_cut` if there were more or longer ones than are kept; and `text_bytes`: how many bytes the body has
+-- without images.
+function _M.read(next_piece, fields, only, watched, first)
+    local found = { fields = fields, only = only or NONE, watched = watched or NONE, seen = {}, names = {},
+        more = false, values = {} }
+    local ok, err, size, encoded = json_scanner.scan(next_piece, member, found, first)
     if not ok then
         return nil, err
     end

@@ -27,7 +27,7 @@ local usage = require "gatehouse.usage.requests"
 
 local open, stderr = io.open, io.stderr
 local find, lower, match = string.find, string.lower, string.match
-local concat, remove = table.concat, table.remove
+local concat = table.concat
 
 -- "gatehouse", hashed with each of the two engines that password.lua has.
 local KNOWN_HASHES = {
@@ -173,6 +173,7 @@ local function begin(folder)
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log)
+    usage.remember(folder, rights_of_clients())
     metrics.init(folder, settings, usage.state)
 end
 
@@ -202,7 +203,7 @@ function _M.init_worker()
         ok, err = ngx.timer.every(BODY_LOOK, function() bodies_in_flight:look(runs) end)
     end
     if ok then
-        ok, err = usage.init_worker()
+        ok, err = usage.init_worker(runs)
     end
     if ok then
         ok, err = metrics.init_worker(runs)
@@ -297,18 +298,8 @@ local function keep_room_for_body(size)
     var.gatehouse_body = cost
 end
 
--- Returns a function that returns the body of the request piece by piece. What is too large for memory waits in a file
--- below /tmp, which is memory of the container as well: no disk makes the event loop wait.
-local function pieces_of_body(route)
-    reserve_room_for_body(route)
-    ngx.req.read_body()
-    local text = ngx.req.get_body_data()
-    local path = not text and ngx.req.get_body_file()
-    if not path then
-        keep_room_for_body(text and #text or 0)
-        local pieces = { text }
-        return function() return remove(pieces) end
-    end
+-- As `pieces_of_body`, of a body that waits in a file.
+local function pieces_of_file(path)
     local file = assert(open(path, "rb"))
     keep_room_for_body(file:seek("end"))
     file:seek("set")
@@ -323,26 +314,61 @@ local function pieces_of_body(route)
     end
 end
 
+local function nothing_more()
+    return nil
+end
+
+-- Returns a function that returns the body of the request piece by piece, and what comes before these pieces. What is
+-- too large for memory waits in a file below /tmp, which is memory of the container as well: no disk makes the event
+-- loop wait.
+local function pieces_of_body(route)
+    reserve_room_for_body(route)
+    ngx.req.read_body()
+    local text = ngx.req.get_body_data()
+    local path = not text and ngx.req.get_body_file()
+    if not path then
+        keep_room_for_body(text and #text or 0)
+        return nothing_more, text or ""
+    end
+    return pieces_of_file(path), ""
+end
+
 -- Whether the body is what it says, so that it can be read here as the server reads it.
 local function is_plain(coding)
-    return not coding or lower(coding) == "identity"
+    return not coding or coding == "" or lower(coding) == "identity"
+end
+
+-- The only one that the server decodes. It reads a body with any other as if there were none.
+local function is_compressed(coding)
+    return coding and lower(coding) == "zstd"
 end
 
 -- The names of the models that a body is about, whether it says more than the route allows a client that may use some
 -- models only, and what else was found in it; or nil and what is wrong with it.
-local function models_of_body(route)
+local function models_of_body(route, limits)
     if route.model == "form" then
         local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
         local query = match(var.request_uri, "%?(.*)")
-        return form_model.read(pieces_of_body(route), route.fields, var.http_content_type, query)
+        local next_piece, first = pieces_of_body(route)
+        local function piece()
+            local before = first
+            first = nil
+            return before or next_piece()
+        end
+        return form_model.read(piece, route.fields, var.http_content_type, query)
     end
-    return body_model.read(pieces_of_body(route), route.fields, route.only, usage.watched(route))
+    local next_piece, first = pieces_of_body(route)
+    return body_model.read(next_piece, route.fields, route.only, usage.watched(route, limits), first)
 end
 
 -- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
 local function allows(may, route, name)
     return may(model_names.meant(name)) and (route.scope ~= "models_write" or may(name))
+end
+
+local function any_model()
+    return true
 end
 
 -- Only what is a name: whatever else stands there may be a secret.
@@ -355,12 +381,12 @@ end
 
 -- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else
 -- was found in its body.
-local function check_body(route, may)
+local function check_body(route, limits, may)
     local var = ngx.var
     if not is_plain(var.http_content_encoding) then
         return ngx.exit(415)
     end
-    local names, more, found = models_of_body(route)
+    local names, more, found = models_of_body(route, limits)
     if not names then
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
@@ -379,9 +405,9 @@ end
 
 -- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
 -- Returns what else was found in it; nil if it cannot be read.
-local function note_body(route)
-    if is_plain(ngx.var.http_content_encoding) then
-        local names, _, found = models_of_body(route)
+local function note_body(route, limits)
+    if not is_compressed(ngx.var.http_content_encoding) then
+        local names, _, found = models_of_body(route, limits)
         log_model(names and names[1])
         return names and found
     end
@@ -410,7 +436,10 @@ function _M.access()
             return forbid(NOT_LISTED, "model")
         end
     elseif route.model == "body" or route.model == "form" then
-        usage.begin(route, (may and check_body or note_body)(route, may))
+        local limits = route.usage and file:limits(identity.client)
+        -- Limits hold only where it is certain what a body says.
+        local judge = (may or limits) and check_body or note_body
+        usage.begin(route, judge(route, limits, may or any_model), limits)
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS, "model")
     elseif route.model == "list" and may then

@@ -54,9 +54,7 @@ local function take(self)
     return sub(self.text, self.position - 1, self.position - 1)
 end
 
--- The next byte that is no space, which stays. Byte by byte: LuaJIT compiles no search for a pattern.
-local function peek_token(self)
-    local position = self.position
+local function skip_space(self, position)
     local sign = byte(self.text, position)
     while not sign or SPACE[sign] do
         if sign then
@@ -66,6 +64,22 @@ local function peek_token(self)
             position = 1
         end
         sign = byte(self.text, position)
+    end
+    self.position = position
+    return sign
+end
+
+-- The next byte that is no space, which stays. Mostly there is no space, or one: LuaJIT compiles what has no loop into
+-- what calls it.
+local function peek_token(self)
+    local position = self.position
+    local sign = byte(self.text, position)
+    if SPACE[sign] then
+        position = position + 1
+        sign = byte(self.text, position)
+    end
+    if not sign or SPACE[sign] then
+        return skip_space(self, position)
     end
     self.position = position
     return sign
@@ -286,13 +300,13 @@ local function run(self, member, context)
     end
 end
 
--- Walks through a JSON object, as `object` does, that `next_piece` returns piece by piece, and nil at the end.
--- Returns true, nil, how many bytes it has, and how many of them are of images; or nil and what is wrong, without a
--- word of the text.
-function _M.scan(next_piece, member, context)
+-- Walks through a JSON object, as `object` does, that `next_piece` returns piece by piece, and nil at the end; `first`:
+-- what comes before these, if there is something. Returns true, nil, how many bytes it has, and how
+-- many of them are of images; or nil and what is wrong, without a word of the text.
+function _M.scan(next_piece, member, context, first)
     local skipper = remove(free_skippers) or json_skipper.new()
     skipper:reset()
-    local self = setmetatable({ next_piece = next_piece, text = "", position = 1, base = 0, depth = 0,
+    local self = setmetatable({ next_piece = next_piece, text = first or "", position = 1, base = 0, depth = 0,
         skipper = skipper }, METATABLE)
     local ok, err = catch(run, self, member, context)
     free_skippers[#free_skippers + 1] = skipper

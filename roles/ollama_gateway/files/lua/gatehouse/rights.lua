@@ -2,9 +2,10 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Reads clients/clients.json: what each client may do, and by which certificates it is known.
+-- Reads clients/clients.json: what each client may do and how much of it, and by which certificates it is known.
 
 local cjson = require "cjson.safe"
+local client_limits = require "gatehouse.limits.clients"
 local keyfile = require "gatehouse.keyfile"
 local model_names = require "gatehouse.model_names"
 
@@ -29,6 +30,11 @@ end
 -- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
 function methods:models(client)
     return self.matchers[self.scopes[client] == nil and OTHERS or client]
+end
+
+-- Returns the limits of a client, as limits/clients.lua has them; nil for one without. Not to be changed.
+function methods:limits(client)
+    return self.limits_of[self.scopes[client] == nil and OTHERS or client]
 end
 
 -- Returns the name of the client that has a certificate with this subject, as OpenSSL writes it by RFC 2253; or nil.
@@ -91,7 +97,8 @@ function _M.parse(text)
     if type(clients) ~= "table" then
         return nil, "failed to read: it is not a JSON object"
     end
-    local self = { scopes = {}, matchers = {}, owners = {} }
+    local self = { scopes = {}, matchers = {}, limits_of = {}, owners = {} }
+    local read_limits = client_limits.reader()
     for name, client in pairs(clients) do
         local scopes, matcher = read(client)
         scopes = type(name) == "string" and scopes
@@ -101,11 +108,17 @@ function _M.parse(text)
         if not own(self.owners, name, client) then
             return nil, "failed to read a client: its certificates must be a list of subjects that no other client has"
         end
+        local limits, err = read_limits(client.limits)
+        if err then
+            return nil, "failed to read a client: " .. err
+        end
+        self.limits_of[name] = limits
         -- One that is to be gone is none of the others as long as it is named.
         self.scopes[name], self.matchers[name] = client.absent == nil and scopes, matcher
     end
     -- Keys in plain text belong to no client of the inventory; they have the scopes that a client has by default.
     self.scopes[keyfile.PLAIN_TEXT] = set_of({ "inference", "models_read" })
+    self.limits_of[keyfile.PLAIN_TEXT] = self.limits_of[OTHERS]
     return setmetatable(self, { __index = methods })
 end
 

@@ -121,7 +121,7 @@ def test_the_same_secret_twice_is_refused_with_both_places() -> None:
         (
             {"name": "bob", "colour": 1},
             "clients[0] (bob): 'colour' is unknown here; "
-            "known are name, password, keys, certificates, scopes, models, owner, comment, state",
+            "known are name, password, keys, certificates, scopes, models, limits, owner, comment, state",
         ),
         (
             {"name": "bob", "keys": [{"id": "k", "expire": 1}]},
@@ -143,6 +143,35 @@ def test_models_that_are_no_list_of_patterns_are_refused(models: object) -> None
 def test_models_may_be_names_and_patterns(models: list[str]) -> None:
     clients, wrong = read([{"name": "bob", "models": models}], Rules())
     assert (wrong, clients[0].models) == ([], tuple(models))
+
+
+def test_limits_are_read_and_what_lifts_the_default_is_kept() -> None:
+    given = {"tokens_per_day": "1000", "keep_alive": None, "models": {"tiny": None}}
+    clients, wrong = read([{"name": "bob", "limits": given}, {"name": "carol"}], Rules())
+    assert wrong == []
+    assert [client.limits for client in clients] == [
+        {"tokens_per_day": 1000, "keep_alive": None, "models": {"tiny": None}},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (None, "it must be a dictionary of limits, such as {requests_per_minute: 60}"),
+        ({"tokens_a_day": 1}, "'tokens_a_day' is unknown here; is tokens_per_day meant?"),
+        (
+            {"tokens_per_day": 1.5},
+            "tokens_per_day must be a whole number from 1 to 1000000000000, or null for no limit",
+        ),
+        (
+            {"models": {"tiny": {"tokens_per_day": 0}}},
+            "models: tiny: tokens_per_day must be a whole number from 1 to 1000000000000, or null for no limit",
+        ),
+    ],
+)
+def test_a_wrong_limit_is_refused_with_the_client(limits: object, expected: str) -> None:
+    assert problems({"name": "bob", "password": "x", "limits": limits}) == [f"clients[0] (bob): limits: {expected}"]
 
 
 @pytest.mark.parametrize("scopes", [[], "inference", {"inference": True}, None, 1])

@@ -195,6 +195,14 @@ class TestRights:
             "clients.json, line 10: a client must have scopes and models, and may have certificates"
         )
 
+    def test_limits_are_known_and_damage_where_the_gateway_takes_none_of_them(self) -> None:
+        limits = {"tokens_per_day": 9, "models": {"ti\x1bny": {"requests_per_minute": 1}}}
+        entry = dict(scopes=["admin"], models=["*"])
+        found, problems = rights({"alice": {**entry, "limits": limits}, "bob": {**entry, "limits": {"colour": 1}}})
+        assert list(found) == ["alice"]
+        assert found["alice"].limits == {"tokens_per_day": 9, "models": {r"ti\x1bny": {"requests_per_minute": 1}}}
+        assert [problem.partition(":")[0] for problem in problems] == ["clients.json, line 18"]
+
     def test_certificates_are_known_by_their_subjects(self) -> None:
         found, problems = rights({"alice": dict(scopes=[], models=[], certificates=["CN=a", "CN=b"])})
         assert found["alice"].certificates == ["CN=a", "CN=b"]
@@ -245,6 +253,16 @@ class TestDescribe:
         (client,) = describe("planted-secret")
         assert (client["name"], client["scopes"]) == ("(plain text)", ["inference", "models_read"])
 
+    def test_who_is_not_named_and_keys_in_plain_text_have_the_limits_of_others(self) -> None:
+        named = dict(scopes=["admin"], models=["*"])
+        others = dict(scopes=[], models=["*"], limits={"tokens_per_day": 9})
+        found = describe(f"alice.laptop sha256:{DIGEST}\nplanted-secret", **{"*": others, "bob": named})
+        assert {client["name"]: client["limits"] for client in found} == {
+            "(plain text)": {"tokens_per_day": 9},
+            "alice": {"tokens_per_day": 9},
+            "bob": {},
+        }
+
     def test_a_superseded_key_has_the_comment_of_its_successor(self) -> None:
         entry = dict(scopes=[], models=[], keys={"laptop": {"comment": "the blue one"}})
         (client,) = describe(f"alice.laptop sha256:{DIGEST}\nalice.laptop~old sha256:{DIGEST}", alice=entry)
@@ -287,6 +305,17 @@ class TestTable:
         ]
         assert numbers == "4 clients, 2 keys, 2 passwords, 1 certificate"
         assert log == "the log begins at 2026-11-20T08:00Z"
+
+    def test_limits_have_a_column_only_where_somebody_has_some(self) -> None:
+        named = dict(scopes=["admin"], models=["*"])
+        limits = dict(tokens_per_day=1000000, requests_per_minute=60, max_context=16384, keep_alive=1800)
+        limited = {**named, "limits": {**limits, "models": {"llama3.3*": {"tokens_per_day": 200000}}}}
+        header, alice, bob, *_numbers = table(describe("", alice=limited, bob=named), None)
+        start = header.index("limits")
+        assert header[start:].split() == ["limits", "created", "expires", "last-use", "state"]
+        assert alice[start:].split()[0] == "60/min,1M-tokens/day,16384-context,30m-kept,+1"
+        assert bob[start:].split()[0] == "none"
+        assert "limits" not in table(describe("", bob=named), None)[0]
 
     def test_without_a_log_the_last_use_is_unknown_and_not_never(self) -> None:
         _header, line, numbers, log = table(describe(f"alice.laptop sha256:{DIGEST}"), None)

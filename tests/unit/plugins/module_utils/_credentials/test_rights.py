@@ -10,7 +10,12 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.clients import Client, Rules, sound_clients
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import read, scope_files, update
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.rights import (
+    read,
+    scope_files,
+    update,
+    with_limits,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import DamagedFile
 from ansible_collections.gatehouse.ollama.plugins.modules.folder_files import problem
 
@@ -26,9 +31,10 @@ RIGHTS = {"models": ["*"], "scopes": ["inference"]}
         {"certificates": []},
         {"certificates": ["CN=bob", "CN=bob,O=Example"]},
         {"owner": "Bob", "comment": "pilot", "keys": {"laptop": {"comment": "red"}}},
+        {"limits": {"keep_alive": 0, "models": {"tiny": {"tokens_per_day": 1}}}},
     ],
 )
-def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str, Any]) -> None:
+def test_notes_for_people_and_limits_may_stand_beside_what_a_client_may_do(notes: dict[str, Any]) -> None:
     assert read(json.dumps({"bob": {**RIGHTS, **notes}}).encode()) == {"bob": {**RIGHTS, **notes}}
 
 
@@ -51,6 +57,9 @@ def test_notes_for_people_may_stand_beside_what_a_client_may_do(notes: dict[str,
         {"certificates": "CN=bob"},
         {"certificates": [1]},
         {"certificates": [""]},
+        {"limits": None},
+        {"limits": {"tokens_per_day": "1000"}},
+        {"limits": {"tokens_a_day": 1000}},
     ],
 )
 def test_anything_else_is_damage_with_the_line_of_the_client(members: dict[str, Any]) -> None:
@@ -149,3 +158,62 @@ class TestOthers:
         assert outcome.removed == ["bob"]
         again, _rights = update(outcome.text.encode(), both, purge=False)
         assert (again.changed, again.removed) == (False, [])
+
+
+class TestLimits:
+    DEFAULT: ClassVar[dict[str, Any]] = {"requests_per_minute": 60, "models": {"tiny": {"tokens_per_day": 5}}}
+    ALICE: ClassVar[dict[str, Any]] = {"name": "alice", "limits": {"requests_per_minute": None, "keep_alive": "30m"}}
+    FREE: ClassVar[dict[str, Any]] = {"name": "bob", "limits": {"requests_per_minute": None, "models": None}}
+
+    def test_a_client_has_all_that_count_for_it_and_one_without_any_has_no_such_member(self) -> None:
+        rights = update(None, clients(self.ALICE, self.FREE, {"name": "carol"}), True, self.DEFAULT)[1]
+        assert rights["alice"]["limits"] == {"keep_alive": 1800, "models": {"tiny": {"tokens_per_day": 5}}}
+        assert "limits" not in rights["bob"]
+        assert rights["carol"]["limits"] == self.DEFAULT
+
+    @pytest.mark.parametrize("purge", [True, False])
+    def test_without_limits_the_file_is_what_it_was_before_there_were_any(self, purge: bool) -> None:
+        entries = clients({"name": "alice", "limits": {"tokens_per_day": None}}, {"name": "bob", "limits": {}})
+        plain = clients({"name": "alice"}, {"name": "bob"})
+        default: dict[str, Any] = {"tokens_per_day": None, "models": {}}
+        assert update(None, entries, purge, default)[0].text == update(None, plain, purge)[0].text
+
+    def test_they_are_written_once_and_changed_and_removed_when_the_list_says_so(self) -> None:
+        first = update(None, clients(self.ALICE), True, self.DEFAULT)[0]
+        assert update(first.text.encode(), clients(self.ALICE), True, self.DEFAULT)[0].changed is False
+        other = update(first.text.encode(), clients(self.ALICE), True, {"tokens_per_day": 7})[0]
+        assert (other.updated, json.loads(other.text)["alice"]["limits"]) == (
+            ["alice"],
+            {"keep_alive": 1800, "tokens_per_day": 7},
+        )
+        last, rights = update(first.text.encode(), clients({"name": "alice"}), True)
+        assert (last.updated, set(rights)) == (["alice"], {"alice"})
+        assert "limits" in last.before
+        assert "limits" not in last.after
+
+    def test_those_that_are_not_named_have_the_default(self) -> None:
+        rights = update(None, clients(self.ALICE), False, self.DEFAULT)[1]
+        assert rights["*"] == {"models": ["*"], "scopes": ["inference", "models_read"], "limits": self.DEFAULT}
+
+    def test_so_do_keys_in_plain_text_where_others_may_do_nothing(self) -> None:
+        """The gateway takes these keys whatever the file says; to all others it is as if there were no entry."""
+        outcome, rights = update(None, clients(self.ALICE), True, self.DEFAULT)
+        assert rights["*"] == {"absent": True, "models": ["*"], "scopes": [], "limits": self.DEFAULT}
+        assert [name for name in scope_files(rights) if name.endswith("*")] == []
+        again = update(outcome.text.encode(), clients(self.ALICE), True, self.DEFAULT)[0]
+        assert (again.changed, again.removed) == (False, [])
+        without = update(outcome.text.encode(), clients(self.ALICE), True)[1]
+        assert set(without) == {"alice"}
+
+    def test_a_client_that_is_there_by_hand_keeps_what_it_has(self) -> None:
+        by_hand = {"zoe": {**RIGHTS, "limits": {"tokens_per_day": 9}}, "yan": RIGHTS}
+        rights = update(json.dumps(by_hand).encode(), clients(self.ALICE), False, self.DEFAULT)[1]
+        assert {name: rights[name] for name in by_hand} == by_hand
+
+    def test_one_that_is_to_be_gone_has_none(self) -> None:
+        gone = clients({"name": "alice", "state": "absent", "limits": {"tokens_per_day": 9}})
+        assert "limits" not in update(None, gone, False, self.DEFAULT)[1]["alice"]
+
+    def test_who_has_some_is_told(self) -> None:
+        rights = update(None, clients(self.ALICE, self.FREE), True, self.DEFAULT)[1]
+        assert with_limits(rights) == ["alice"]

@@ -19,7 +19,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway im
     judge_bind,
     judge_body,
     judge_credentials,
+    judge_limits,
     judge_tls,
+    useless_limits,
 )
 
 from tests.collection import ROOT
@@ -132,6 +134,70 @@ def test_models_and_metrics_of_a_client_with_a_password_need_openresty_only() ->
 def test_an_absent_client_and_a_client_whose_keys_are_all_revoked_need_nothing() -> None:
     assert problems("basic", {"name": "bob", "state": "absent"}) == []
     assert problems("bearer", {"name": "bob", "keys": [{"id": "k", "state": "absent"}]}) == []
+
+
+LIMITED: dict[str, Any] = {**KEYS, "limits": {"tokens_per_day": 9, "models": {"tiny": {"tokens_per_minute": 5}}}}
+
+
+class TestLimits:
+    @staticmethod
+    def told(engine: str, *clients: dict[str, Any], usage: bool = True, **defaults: Any) -> list[str]:
+        found = Problems()
+        read = read_clients(list(clients), "ollama_gateway_clients", Rules(keys=True), found)
+        judge_limits(read, defaults, engine, usage, found)
+        return found
+
+    def test_openresty_keeps_all_of_them(self) -> None:
+        assert self.told("openresty", LIMITED, requests_per_minute=1) == []
+
+    def test_plain_nginx_keeps_none_and_each_is_told_by_its_place(self) -> None:
+        text = (
+            "limits need ollama_gateway_engine openresty, since nginx counts nothing; "
+            "remove the limits or change ollama_gateway_engine"
+        )
+        assert self.told("nginx", LIMITED, requests_per_minute=1, usage=False) == [
+            f"ollama_gateway_default_limits: {text}",
+            f"ollama_gateway_clients[0] (bob): {text}",
+        ]
+
+    def test_limits_of_tokens_need_that_they_are_counted(self) -> None:
+        change = "remove these limits or change ollama_gateway_usage"
+        need = f"need ollama_gateway_usage, and it is false; {change}"
+        assert self.told("openresty", LIMITED, usage=False, tokens_per_day=1, keep_alive=1) == [
+            f"ollama_gateway_default_limits: limits of tokens (tokens_per_day) {need}",
+            f"ollama_gateway_clients[0] (bob): limits of tokens (tokens_per_minute, tokens_per_day) {need}",
+        ]
+        requests = {**KEYS, "limits": {"requests_per_minute": 1, "models": {"tiny": {"concurrent_requests": 1}}}}
+        assert self.told("openresty", requests, usage=False, max_context=1) == []
+
+    @pytest.mark.parametrize("client", [{**LIMITED, "state": "absent"}, {**KEYS, "limits": {"tokens_per_day": None}}])
+    def test_who_is_gone_or_lifts_the_default_needs_nothing(self, client: dict[str, Any]) -> None:
+        assert self.told("nginx", client) == []
+        assert self.told("openresty", client, usage=False) == []
+
+    @pytest.mark.parametrize(
+        ("models", "pattern", "useless"),
+        [
+            (["tiny", "qwen3*"], "llama3.3*", True),
+            (["tiny", "qwen3*"], "tiny:7b", True),
+            (["tiny", "qwen3*"], "q*", False),
+            (["*"], "llama3.3*", False),
+        ],
+    )
+    def test_limits_of_models_that_the_client_may_not_use_are_told_with_both(
+        self, models: list[str], pattern: str, useless: bool
+    ) -> None:
+        client = {**KEYS, "models": models, "limits": {"models": {pattern: {"tokens_per_day": 1}}}}
+        said = useless_limits(read_clients([client], "clients", Rules(), Problems()))
+        text = (
+            f"clients[0] (bob): limits: {pattern} means none of the client's models (tiny, qwen3*), so that these "
+            "limits never count; correct one of the two"
+        )
+        assert said == ([text] if useless else [])
+
+    def test_a_pattern_that_lifts_the_default_is_no_mistake(self) -> None:
+        client = {**KEYS, "models": ["tiny"], "limits": {"models": {"qwen3*": None, "llama3*": {}}}}
+        assert useless_limits(read_clients([client], "clients", Rules(), Problems())) == []
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.9.9.9", "::1"])
@@ -351,6 +417,16 @@ def checked(folder: Path, **changes: Any) -> list[str]:
         ({"usage_until": "2026-01-01"}, "usage_since: "),
         ({"usage_by": ["clients"]}, "usage_by: it must be one or more of client, key, model, day, each once"),
         ({"usage_clients": [{"name": "alice"}]}, "usage_clients: it must be a list of names of clients"),
+        ({"default_limits": {"tokens_a_day": 1}}, "default_limits: 'tokens_a_day' is unknown here; is tokens_per_day"),
+        ({"default_limits": {"max_context": True}}, "default_limits: max_context must be a whole number from 1 to"),
+        (
+            {"auth": "basic", "default_limits": {"max_context": 1}},
+            "default_limits: limits need ollama_gateway_engine openresty, since nginx counts nothing",
+        ),
+        (
+            {"usage": False, "default_limits": {"tokens_per_minute": 1}},
+            "default_limits: limits of tokens (tokens_per_minute) need ollama_gateway_usage",
+        ),
     ],
     ids=str,
 )
@@ -371,6 +447,9 @@ def test_a_value_that_cannot_be_is_refused_with_what_would_be_right(
         {"tls": "acme", "server_names": ["a.example.org"], "acme_terms_agreed": True},
         {"usage_keep": "1d", "usage_since": "2026-01-01", "usage_until": "2026-01-31", "usage_by": ["day", "key"]},
         {"usage_keep": "10000d", "usage_since": "", "usage_until": "2026-01-31", "usage_clients": ["alice"]},
+        {"default_limits": {"tokens_per_day": "1000", "keep_alive": 0, "models": {"tiny": {"concurrent_requests": 1}}}},
+        {"auth": "basic", "engine": "openresty", "default_limits": {"tokens_per_day": 1000}},
+        {"auth": "basic", "usage": False, "default_limits": {"tokens_per_day": None}},
     ],
     ids=str,
 )
@@ -419,3 +498,14 @@ ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
 def test_an_origin_is_one_that_a_browser_or_a_desktop_program_sends(origin: str, wanted: bool, tmp_path: Path) -> None:
     problems = checked(tmp_path, cors_origins=[ORIGIN, origin])
     assert [one.split(":")[0] for one in problems] == ([] if wanted else ["ollama_gateway_cors_origins"])
+
+
+def test_the_names_of_all_limits_that_count_are_returned(tmp_path: Path) -> None:
+    values = {name.removeprefix("ollama_gateway_"): value for name, value in DEFAULTS.items()}
+    controller = Controller(lambda path: None, lambda kind, path: str(tmp_path), "run")
+    assert check(values, controller).result == {"limits": []}
+    bob = {**KEYS, "limits": {"keep_alive": None, "models": {"tiny": {"tokens_per_day": 1}}}}
+    gone = {"name": "alice", "state": "absent", "limits": {"max_context": 1}}
+    found = check({**values, "clients": [bob, gone], "default_limits": {"keep_alive": "1m"}}, controller)
+    # Whoever is not named has the default, though bob has not.
+    assert (found.problems, found.result) == ([], {"limits": ["keep_alive", "tokens_per_day"]})

@@ -97,7 +97,7 @@ class TestSums:
 
 
 ENDS: list[Any] = ["", "cut", None, []]
-NUMBERS = [-1, True, 1.5, 10**9 + 1, 10**30, "1", None, [], float("nan"), float("inf"), float("-inf")]
+NUMBERS = [-1, True, 1.5, 2**31 + 1, 10**30, "1", None, [], float("nan"), float("inf"), float("-inf")]
 NAMES = ["a" * 257, "a\nb", "\x1b[31m", "\u202egnp", "\ud800", "\x7f", None, 1, ["a"]]
 
 
@@ -129,7 +129,7 @@ class TestDamage:
         assert usage.damage == {FILE: Damage(1, [2])}
 
     def test_names_of_the_longest_length_and_numbers_of_the_largest_are_taken(self, tmp_path: Path) -> None:
-        usage = lines_of(tmp_path, line(model="ä" * 256, prompt_tokens=10**9, completion_tokens=0, seconds=10**9))
+        usage = lines_of(tmp_path, line(model="ä" * 512, prompt_tokens=2**31, completion_tokens=0, seconds=2**31))
         assert usage.damage == {}
 
     def test_of_many_damaged_lines_the_first_are_named(self, tmp_path: Path) -> None:

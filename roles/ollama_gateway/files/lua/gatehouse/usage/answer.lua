@@ -17,11 +17,14 @@ local ceil, max = math.ceil, math.max
 local NEWLINE = byte("\n")
 -- Of an answer that is no stream: about what stands around its text, and how many bytes of that make a token.
 local ENVELOPE, BYTES_OF_TOKEN = 200, 4
+-- What stands around the text of a piece of a stream is shorter.
+local LONGEST_FRAME = 1024
 -- The members that hold what a model said, in all forms.
 local TEXTS = { response = true, thinking = true, content = true, text = true, reasoning = true, arguments = true }
 
 local _M = {}
 local methods = {}
+local METATABLE = { __index = methods }
 
 local function count_pieces(self, piece)
     local mark, pieces = self.mark, self.pieces
@@ -72,7 +75,13 @@ local function delivered(self, silent, whole)
     local is_object = self.first == byte("{")
     local is_native = self.form == "generate" or self.form == "chat"
     if is_native and self.pieces > 0 or not is_native and not is_object then
-        return max(self.pieces - silent, 0)
+        local pieces = max(self.pieces - silent, 0)
+        if self.form == "responses" then
+            -- Its events repeat what was asked, and what was said before.
+            return pieces
+        end
+        -- What calls a tool, and what another server sends, may come in pieces of many tokens.
+        return max(pieces, ceil((self.size - (self.pieces + 1) * LONGEST_FRAME) / BYTES_OF_TOKEN))
     end
     local object = whole and self.size <= KEPT and cjson.decode(self.tail:text())
     if type(object) == "table" then
@@ -86,13 +95,22 @@ local function result(prompt, completion, source, end_)
 end
 
 -- `whole`: whether the last byte of the answer was seen; `estimated_prompt`: tokens of the prompt, for answers that do
--- not say them. Returns `prompt`, `completion`, `source` and `end_`, as the ledger has them.
+-- not say them. To be called once. Returns `prompt`, `completion`, `source` and `end_`, as the ledger has them.
 function methods:finish(whole, status, estimated_prompt)
     if status < 200 or status > 299 then
         return result(0, 0, "none", whole and "complete" or "broken")
     end
-    local said = answer_forms.read(self.form, self.tail:text(), whole, self)
+    local text = self.tail:text()
+    if whole then
+        local prompt, completion = answer_forms.at_end(self.form, text)
+        if prompt then
+            self.tail:forget()
+            return result(prompt, completion, "server", "complete")
+        end
+    end
+    local said = answer_forms.read(self.form, text, whole, self)
     local pieces = delivered(self, said.silent, whole)
+    self.tail:forget()
     local prompt, completion = said.prompt, said.completion
     local has_zeros = prompt == 0 and completion == 0
     if said.loaded or has_zeros and self.mark and pieces == 0 then
@@ -119,7 +137,7 @@ function _M.new(form)
         pieces = 0,
         tail = last_bytes.new(),
         counts = form == "generate" and generate_counts.new() or nil,
-    }, { __index = methods })
+    }, METATABLE)
 end
 
 return _M

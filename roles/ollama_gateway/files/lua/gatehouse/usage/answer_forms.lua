@@ -13,7 +13,8 @@ local cjson = require "cjson.safe"
 local json_tail = require "gatehouse.usage.json_tail"
 
 local members = json_tail.members
-local byte, find, sub = string.byte, string.find, string.sub
+local byte, find = string.byte, string.find
+local match, sub = string.match, string.sub
 local max = math.max
 
 local NEWLINE, BRACKET = byte("\n{", 1, -1)
@@ -220,6 +221,31 @@ end
 -- Whether an answer is what a model said, and nothing else.
 function _M.is_text(form)
     return FORMS[form].is_text
+end
+
+-- How nearly all answers end: the counts stand last, before nothing but the brackets of the objects that they are in,
+-- so no text and no object of a model can pose as them. A comma before shows that the key is a whole one.
+local OPENAI = ',"usage":{"prompt_tokens":(%d+),"completion_tokens":(%d+),"total_tokens":%d+}}'
+local ENDS = {
+    chat = {
+        ',"prompt_eval_count":(%d+),"prompt_eval_duration":%d+,"eval_count":(%d+),"eval_duration":%d+}\n?$',
+    },
+    chat_completions = { OPENAI .. "\n?$", ',"choices":%[%]' .. OPENAI .. "\n\ndata: %[DONE%]\n\n$" },
+}
+-- No such end is longer.
+local LONGEST_END = 256
+
+-- Returns what a whole answer says at its very end: the tokens of the prompt and of the answer; or nil if it does not
+-- end so. `text`: its last bytes.
+function _M.at_end(form, text)
+    local last = sub(text, -LONGEST_END)
+    for _, pattern in ipairs(ENDS[form] or {}) do
+        local prompt, completion = match(last, pattern)
+        prompt, completion = count(prompt), count(completion)
+        if prompt and completion and prompt > 0 and completion > 0 then
+            return prompt, completion
+        end
+    end
 end
 
 -- `text`: the last bytes of the answer; `answer`: what was seen of it as it passed. Returns what it says: `prompt` and

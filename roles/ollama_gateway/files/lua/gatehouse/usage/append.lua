@@ -28,6 +28,8 @@ local FLAGS = bit.bor(O_RDWR, O_CREAT, O_APPEND, O_CLOEXEC, O_NOFOLLOW)
 -- 0640.
 local MODE = ffi.new("int", 416)
 local SEEK_END, EINTR = 2, 4
+-- Ten million lines: no day has more, unless somebody is about to fill the disk.
+local MOST = 4 * 2 ^ 30
 
 local last_byte = ffi.new("uint8_t[1]")
 
@@ -59,6 +61,12 @@ function _M.append(path, text)
     local file = C.open(path, FLAGS, MODE)
     if file < 0 then
         return failure()
+    end
+    -- A pipe and the like have no size.
+    local size = C.lseek(file, 0, SEEK_END)
+    if size < 0 or size >= MOST then
+        C.close(file)
+        return nil, size < 0 and "it is no file" or "it has the size that a day may have"
     end
     local added = is_cut(file) and byte(text) ~= NEWLINE and "\n" or ""
     local written, err = write(file, added .. text)

@@ -15,6 +15,8 @@ local OPTIONS = '"stream_options":{"include_usage":true}}'
 local OPEN_OBJECT, CLOSE_OBJECT = byte("{}", 1, -1)
 local SPACE = { [byte(" ")] = true, [byte("\t")] = true, [byte("\n")] = true, [byte("\r")] = true }
 
+local NONE = { is_cut = false }
+
 local _M = {
     -- The members of a body that body_model has to watch for this.
     WATCHED = { "stream", "stream_options" },
@@ -49,17 +51,17 @@ end
 -- `found`: what body_model found of a body. Whether the client gets an event with the counts because it asked for it;
 -- also where that is too long to tell.
 function _M.client_asked(found)
-    local options, is = found.values.stream_options, false
+    local options, is = found.values.stream_options or NONE, false
     for _, text in ipairs(options) do
         is = read_options(text, is)
     end
     return is or options.is_cut
 end
 
--- Whether the gateway has to ask.
+-- Whether the gateway has to ask. It does not where that is too long to tell: it could not take the event out again.
 function _M.wants(found)
-    local options = found.values.stream_options
-    return is_stream(found.values.stream) and (options.is_cut or not _M.client_asked(found))
+    local options = found.values.stream_options or NONE
+    return is_stream(found.values.stream or NONE) and not options.is_cut and not _M.client_asked(found)
 end
 
 local function back_over_space(text, position)

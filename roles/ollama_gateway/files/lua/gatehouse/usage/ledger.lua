@@ -16,8 +16,8 @@ local concat = table.concat
 local DAY = 86400
 -- How many lines wait at the most, in seconds after which one tries again after a failure, and how often that is told.
 local MOST, RETRY, TOLD = 10000, 1, 60
--- No name that Ollama takes is longer.
-local LONGEST = 512
+-- No name that Ollama takes is longer; and how many names are remembered.
+local LONGEST, REMEMBERED = 512, 1000
 -- A clock before 2026 is not set: by it nothing is removed. So many days before those that are kept are looked for, the
 -- first time and then.
 local EARLIEST, FIRST_DAYS, DAYS = 1767225600, 1000, 60
@@ -26,13 +26,28 @@ local ENOENT = 2
 local _M = {}
 local methods = {}
 
+-- Names that come again and again.
+local known, remembered = {}, 0
+
 -- A string of JSON. cjson escapes slashes, which nobody else does; bytes that are no text cannot stand in JSON.
 local function quoted(text)
-    text = sub(text or "", 1, LONGEST)
-    if find(text, "[\128-\255]") then
-        text = gsub(text, "[\128-\255]+", "?")
+    text = text or ""
+    local json = known[text]
+    if json then
+        return json
     end
-    return (gsub(cjson.encode(text), "\\/", "/"))
+    local plain = sub(text, 1, LONGEST)
+    if find(plain, "[\128-\255]") then
+        plain = gsub(plain, "[\128-\255]+", "?")
+    end
+    json = gsub(cjson.encode(plain), "\\/", "/")
+    if #text <= LONGEST then
+        if remembered == REMEMBERED then
+            known, remembered = {}, 0
+        end
+        known[text], remembered = json, remembered + 1
+    end
+    return json
 end
 
 local function seconds(value)
@@ -40,17 +55,23 @@ local function seconds(value)
     return format("%.3f", max(value, 0))
 end
 
+local last_second, second_as_text
+
 -- The time in UTC to the millisecond, of which the first ten characters are the day.
 local function timestamp(time)
     local milliseconds = floor(time * 1000 + 0.5)
-    return date("!%Y-%m-%dT%H:%M:%S", floor(milliseconds / 1000)) .. format(".%03dZ", milliseconds % 1000)
+    local second = floor(milliseconds / 1000)
+    if second ~= last_second then
+        last_second, second_as_text = second, date("!%Y-%m-%dT%H:%M:%S", second)
+    end
+    return second_as_text .. format(".%03dZ", milliseconds % 1000)
 end
 
 local function encode(entry, time)
     return concat({
         '{"time":"', time,
-        '","request_id":', quoted(entry.request_id),
-        ',"client":', quoted(entry.client),
+        '","request_id":"', entry.request_id,
+        '","client":', quoted(entry.client),
         -- One that is about to be replaced counts as the one that replaces it.
         ',"key":', quoted((gsub(entry.key or "", "~old$", ""))),
         ',"model":', quoted(entry.model),
@@ -95,9 +116,9 @@ local function keep(self, lines, days)
     end
 end
 
--- Adds a line about a request that has ended now. `entry`: `request_id`, `client`, `key`, `model`, `route`, `status`,
--- `prompt_tokens`, `completion_tokens`, `source`, `end_`, `seconds`, `first_chunk_seconds` (nil if none came), and
--- `server`.
+-- Adds a line about a request that has ended now. `entry`: `request_id` (digits in base 16), `client`, `key`, `model`,
+-- `route`, `status`, `prompt_tokens`, `completion_tokens`, `source`, `end_`, `seconds`, `first_chunk_seconds` (nil if
+-- none came), and `server`.
 function methods:add(entry)
     local time = timestamp(self.now())
     self.last, self.oldest = self.last + 1, self.oldest or self.now()

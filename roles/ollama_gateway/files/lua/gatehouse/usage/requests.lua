@@ -2,22 +2,32 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the modules that count: beside gatehouse.gateway and metrics/requests.lua the only one that touches
--- ngx. Each request to a model has a line in the ledger, whatever became of it once it was allowed.
+-- Between nginx and the modules that count and limit: beside gatehouse.gateway and metrics/requests.lua the only one
+-- that touches ngx. Each request to a model that is let through has a line in the ledger, whatever became of it.
 
+local admission = require "gatehouse.limits.admission"
 local added_event = require "gatehouse.usage.added_event"
 local answer = require "gatehouse.usage.answer"
 local append = require "gatehouse.usage.append"
+local body_limits = require "gatehouse.limits.body"
+local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
+local replay = require "gatehouse.limits.replay"
 
-local open, remove, rename = io.open, os.remove, os.rename
-local match = string.match
-local ceil, max = math.ceil, math.max
+local open = io.open
+local date, remove, rename = os.date, os.remove, os.rename
+local find, match, sub = string.find, string.match, string.sub
+local abs, ceil, floor, max = math.abs, math.ceil, math.floor, math.max
 
--- In seconds: how often lines are written, and how often files that are too old are looked for.
-local WRITE, EXPIRE = 0.05, 3600
+-- In seconds: how often lines are written, and how often files that are too old and slots of dead workers are looked
+-- for.
+local WRITE, FIRST_EXPIRE, EXPIRE, LOOK = 0.05, 60, 3600, 1
+-- In seconds: a day, and what of the one before is recent.
+local DAY, RECENT = 86400, 120
+-- How often and after how many seconds a slot is looked for that is just becoming free.
+local SLOT_TRIES, SLOT_TURN = 3, 0.02
 -- How much of the end of a body that waits in a file is read for where it ends: more white space nobody sends.
 local TAIL = 4096
 -- So many bytes of a text make a token, as a rule.
@@ -27,11 +37,14 @@ local BYTES_OF_TOKEN = 4
 local CLIENT_GONE = 499
 
 local _M = {}
--- Nothing is counted where it is nil.
+-- What is known of requests that go on, by their ids: nginx ends the context of one where the gateway itself answers in
+-- the place of a server.
+local in_flight = {}
+-- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days
--- The form of the answer, by the path of a route.
-local forms = {}
+local keep_days, gate, tell
+-- Whether this worker is about to end, and has no threads any more.
+local is_ending = false
 
 -- In a thread, for a disk may be slow. Without one to be had, here: a line that waits too long could be lost.
 local function append_in_thread(path, text)
@@ -48,36 +61,68 @@ function _M.init(folder, settings, log)
         return
     end
     keep_days = settings.usage.keep_days
-    for _, route in ipairs(settings.routes) do
-        forms[route.path] = route.usage
-    end
     book = ledger.new({
         folder = folder .. "/state",
         now = ngx.now,
         append = function(path, text)
-            return (ngx.worker.exiting() and append.append or append_in_thread)(path, text)
+            return ((is_ending or ngx.worker.exiting()) and append.append or append_in_thread)(path, text)
         end,
         remove = remove,
         log = log,
     })
+    gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
 end
 
--- Returns true; or nil and an error.
-function _M.init_worker()
+-- The lines of the ledger of this day; none if there is no such file.
+local function lines_of(folder, time)
+    local file = open(folder .. "/state/" .. date("!%Y-%m-%d", time) .. ".jsonl", "rb")
+    return file and file:lines() or function() end
+end
+
+-- What was used before this start, by the ledger: after a reload all is still in memory, and otherwise nothing.
+-- `rights`: of the clients, nil if they cannot be read.
+function _M.remember(folder, rights)
+    if not book or not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
+        return
+    end
+    local now = ngx.now()
+    -- A minute that slides may have begun yesterday.
+    for _, time in ipairs(now % DAY < RECENT and { now - DAY, now } or { now }) do
+        local _, _, err = replay.replay(lines_of(folder, time), rights, gate, now)
+        if err then
+            tell(err)
+        end
+    end
+end
+
+-- Removes files that are too old; not where the clock has jumped since the last time, as it may jump back.
+local function expire()
+    local dict, day = ngx.shared.gatehouse_limits, floor(ngx.time() / DAY)
+    local before = dict:get("day")
+    dict:safe_set("day", day)
+    if before and abs(day - before) <= 1 then
+        book:expire(keep_days)
+    end
+end
+
+-- `runs`: tells of a process id whether it lives. Returns true; or nil and an error.
+function _M.init_worker(runs)
     if not book then
         return true
     end
+    -- One that had this process id before is dead.
+    gate:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
+    if ok then
+        ok, err = ngx.timer.every(LOOK, function() gate:look(runs) end)
+    end
     if ok and ngx.worker.id() == 0 then
-        ok, err = ngx.timer.every(EXPIRE, function() book:expire(keep_days) end)
+        ok, err = ngx.timer.at(FIRST_EXPIRE, expire)
+        if ok then
+            ok, err = ngx.timer.every(EXPIRE, expire)
+        end
     end
     return ok, err
-end
-
-function _M.exit_worker()
-    if book then
-        book:flush(true)
-    end
 end
 
 -- Adds what asks for the tokens to a body that waits in a file: in place, for it may be large, and under another name,
@@ -113,40 +158,120 @@ local function ask()
 end
 
 -- The members of a body that have to be known, beside the names of models; nil if there are none.
-function _M.watched(route)
-    return book and route.usage == "chat_completions" and include_usage.WATCHED or nil
+function _M.watched(route, limits)
+    if not book or not route.usage then
+        return nil
+    elseif limits and (limits.max_context or limits.keep_alive) and find(route.path, "^/api/") then
+        -- The other dialects cannot say either.
+        return body_limits.WATCHED
+    end
+    return route.usage == "chat_completions" and include_usage.WATCHED or nil
 end
 
--- Before a request goes on. `found`: what was found in its body; nil if that cannot be read here.
-function _M.begin(route, found)
+-- Ends the request of a client that has used up what it may, or that cannot be counted.
+local function refuse(refusal)
+    local var = ngx.var
+    var.gatehouse_limited = sub(cjson.encode(refusal.message), 2, -2)
+    var.gatehouse_retry_after = refusal.retry_after
+    var.gatehouse_refused = refusal.limit or "memory"
+    if refusal.is_spent_for_day then
+        ngx.header["x-should-retry"] = "false"
+    end
+    return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
+end
+
+-- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
+-- Returns a ticket.
+local function admit(limits, found)
+    local var = ngx.var
+    local problem = found and body_limits.problem(limits, found.values)
+    if problem then
+        var.gatehouse_reason = sub(cjson.encode(problem), 2, -2)
+        var.gatehouse_refused = "limit_of_body"
+        return ngx.exit(ngx.HTTP_BAD_REQUEST)
+    end
+    local client, model = var.gatehouse_client, var.gatehouse_model
+    local ticket, refusal, err = gate:admit(client, limits, model)
+    for _ = 2, SLOT_TRIES do
+        if ticket or not refusal.is_worth_waiting then
+            break
+        end
+        ngx.sleep(SLOT_TURN)
+        ticket, refusal, err = gate:admit(client, limits, model)
+    end
+    if err then
+        tell(err)
+    end
+    for name, value in pairs(gate:headers(client, limits, model)) do
+        ngx.header[name] = value
+    end
+    return ticket or refuse(refusal)
+end
+
+-- Before a request goes on: ends it if it must not. `found`: what was found in its body; nil if that cannot be read
+-- here; `limits`: those of its client, or nil.
+function _M.begin(route, found, limits)
     if not book or not route.usage then
         return
     end
-    -- A form holds a sound.
-    local length = route.model == "body" and tonumber(ngx.var.http_content_length)
-    local bytes = found and found.text_bytes or length or 0
+    local ticket = limits and admit(limits, found)
     local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    ngx.ctx.usage = {
+    local var = ngx.var
+    local id = var.request_id
+    in_flight[id] = {
+        id = id,
+        client = var.gatehouse_client,
+        key = var.gatehouse_key,
+        model = model_names.listed(var.gatehouse_model) or "",
+        route = route.path,
         answer = answer.new(route.usage),
-        -- Where that is too long to tell, the client may have asked for it, too.
-        added = asks and not include_usage.client_asked(found) and added_event.new() or nil,
-        prompt = ceil(bytes / BYTES_OF_TOKEN),
+        added = asks and added_event.new() or nil,
+        -- Of a body that cannot be read here it is told at the end. A form holds a sound.
+        prompt = found and ceil(found.text_bytes / BYTES_OF_TOKEN) or route.model == "form" and 0 or nil,
+        begun = ngx.req.start_time(),
         whole = false,
+        ticket = ticket,
     }
+end
+
+-- Once, as early as can be: before the last bytes go to a client that may ask again at once.
+local function settle(counted, status)
+    if not counted.tokens then
+        -- Whoever went away before the first byte had an answer on its way.
+        local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
+        local prompt = counted.prompt or ceil(tonumber(ngx.var.request_length) / BYTES_OF_TOKEN)
+        counted.tokens = counted.answer:finish(counted.whole, answered, prompt)
+        local ticket = counted.ticket
+        if ticket then
+            local ok, err = gate:charge(ticket, counted.tokens.prompt + counted.tokens.completion)
+            gate:release(ticket)
+            if not ok then
+                tell(err)
+            end
+        end
+    end
+    return counted.tokens
 end
 
 -- Each piece of an answer, as it passes.
 function _M.filter()
-    local counted = ngx.ctx.usage
+    local counted = in_flight[ngx.var.request_id]
     if not counted then
         return
     end
     local piece, is_last = ngx.arg[1], ngx.arg[2]
     if not counted.first and piece ~= "" then
         counted.first = ngx.now()
+        if counted.model == "" then
+            -- Each answer begins with the name that was asked for.
+            counted.model = model_names.listed(match(piece, '"model":"([^"\\]+)"') or "") or ""
+        end
     end
     counted.answer:take(piece)
-    counted.whole = counted.whole or is_last
+    if is_last then
+        counted.whole = true
+        settle(counted, ngx.status)
+    end
     if counted.added then
         ngx.arg[1] = counted.added:take(piece, is_last)
     end
@@ -160,42 +285,60 @@ function _M.state()
     return book:pending(), book:lag(), book:lost()
 end
 
-local NOTHING = { prompt = 0, completion = 0, source = "none", end_ = "complete" }
-
--- When a request has ended. It has another context then if the answer is the gateway's own, as where no server answers.
--- Returns what the ledger says of it; nil if it says nothing.
-function _M.log()
-    local var = ngx.var
-    if not book or not forms[var.gatehouse_route] or not var.upstream_addr then
-        return
-    end
-    local counted, status = ngx.ctx.usage, ngx.status
-    -- Whoever went away before the first byte had an answer on its way.
-    local answered = status == CLIENT_GONE and ngx.HTTP_OK or status
-    local tokens = counted and counted.answer:finish(counted.whole, answered, counted.prompt) or NOTHING
-    local begun = ngx.req.start_time()
-    local entry = {
-        request_id = var.request_id,
-        client = var.gatehouse_client,
-        key = var.gatehouse_key,
-        model = model_names.listed(var.gatehouse_model) or "",
-        route = var.gatehouse_route,
+local function entry_of(counted, status, server)
+    local tokens = settle(counted, status)
+    -- Of a model that nobody has the name is anybody's invention.
+    local is_invented = tokens.source == "none" and status >= 400 and status < 500
+    return {
+        request_id = counted.id,
+        client = counted.client,
+        key = counted.key,
+        model = is_invented and "" or counted.model,
+        route = counted.route,
         status = status,
         prompt_tokens = tokens.prompt,
         completion_tokens = tokens.completion,
         source = tokens.source,
         end_ = tokens.end_,
-        seconds = max(ngx.now() - begun, 0),
-        first_chunk_seconds = counted and counted.first and max(counted.first - begun, 0),
-        -- The last one if several were tried.
-        server = match(var.upstream_addr, "[^%s,]*$"),
+        seconds = max(ngx.now() - counted.begun, 0),
+        first_chunk_seconds = counted.first and max(counted.first - counted.begun, 0),
+        server = server,
     }
+end
+
+-- When a request has ended, however it did. Returns what the ledger says of it; nil if it says nothing.
+function _M.log()
+    local var = ngx.var
+    local id = var.request_id
+    local counted = in_flight[id]
+    if not counted then
+        return
+    end
+    in_flight[id] = nil
+    -- The last server if several were tried; the name of all where none has an address.
+    local server = match(var.upstream_addr or "", "[^%s,]*$")
+    local entry = entry_of(counted, ngx.status, find(server, ":", 1, true) and server or "")
     book:add(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)
     end
     return entry
+end
+
+-- At a fast stop answers are cut that were on their way.
+function _M.exit_worker()
+    if not book then
+        return
+    end
+    is_ending = true
+    for _, counted in pairs(in_flight) do
+        counted.prompt = counted.prompt or 0
+        book:add(entry_of(counted, ngx.HTTP_OK, ""))
+    end
+    if not book:flush(true) then
+        tell("the ledger cannot be written, and the worker ends: " .. book:pending() .. " lines are lost")
+    end
 end
 
 return _M

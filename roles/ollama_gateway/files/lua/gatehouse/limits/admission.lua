@@ -1,0 +1,315 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Admits requests within the limits of their client, in memory that all workers share. All limits of a request are
+-- looked at before any is charged, and what is refused is not charged. Requests and slots are exact, whatever other
+-- workers do at the same time. Tokens are known at the end of an answer: they are charged then, and stop the requests
+-- after it.
+--
+-- Who cannot be counted has to wait: anything else would open the gate to whoever fills that memory. Minutes make room
+-- again as they end; counts of others are never thrown out.
+
+local counters = require "gatehouse.limits.counters"
+local report = require "gatehouse.limits.report"
+local scopes = require "gatehouse.limits.scopes"
+local slots = require "gatehouse.limits.slots"
+local windows = require "gatehouse.limits.windows"
+
+local max = math.max
+local format = string.format
+
+-- How often one tries again that depends on others, which take some microseconds.
+local TRIES = 100
+-- In seconds: when a slot may be free, and when there may be memory.
+local SLOT_RETRY, MEMORY_RETRY = 1, 60
+
+local SENTENCES = {
+    requests_per_minute = "this client may make %d requests a minute",
+    concurrent_requests = "this client may have %d requests at the same time",
+    tokens_per_minute = "this client may use %d tokens a minute",
+    tokens_per_day = "this client may use %d tokens a day of UTC",
+}
+
+local _M = {}
+local methods = {}
+
+local function refusal_of(scope, name, retry_after, is_worth_waiting)
+    local models = scope.pattern and " of models such as " .. scope.pattern or ""
+    return {
+        limit = name,
+        model = scope.pattern,
+        retry_after = retry_after,
+        is_spent_for_day = name == "tokens_per_day",
+        is_worth_waiting = is_worth_waiting or false,
+        message = format(SENTENCES[name], scope.limits[name]) .. models .. " (" .. name .. ")",
+    }
+end
+
+-- Of a request that cannot be counted, and the error for the log.
+local function uncounted(err)
+    return {
+        retry_after = MEMORY_RETRY,
+        is_spent_for_day = false,
+        is_worth_waiting = false,
+        message = "the requests of this client cannot be counted now",
+    }, "failed to count a request: " .. err
+end
+
+-- Seconds until this scope has tokens again, 0 if it has some; or nil and an error. The counts exist from then on, so
+-- that there is memory for them when the answer ends.
+local function wait_for_tokens(self, scope, name, moment)
+    local limit, count = scope.limits[name], self.counters
+    if name == "tokens_per_day" then
+        local spent, err = count:ensure(scopes.tokens_of_day(scope, moment.day), windows.life_of_day(moment))
+        return spent and (spent >= limit and windows.seconds_until_day(moment) or 0), err
+    end
+    local minute = moment.minute
+    local current, err = count:ensure(scopes.tokens(scope, minute), windows.life_of_minute(moment, minute))
+    return current and windows.seconds_until_room(moment, limit, current,
+        count:value(scopes.tokens(scope, minute - 1))), err
+end
+
+-- Returns true; or nil, the refusal that lasts longest, and an error if it cannot be told.
+local function check_tokens(self, all, moment)
+    local longest
+    for _, scope in ipairs(all) do
+        for _, name in ipairs({ "tokens_per_day", "tokens_per_minute" }) do
+            local wait, err
+            if scope.limits[name] then
+                wait, err = wait_for_tokens(self, scope, name, moment)
+                if not wait then
+                    return nil, uncounted(err)
+                end
+            end
+            if wait and wait > (longest and longest.retry_after or 0) then
+                longest = refusal_of(scope, name, wait)
+            end
+        end
+    end
+    return not longest or nil, longest
+end
+
+-- One of the places that a request has to have: in the minute of a scope, or a slot of it.
+local minute_place = { name = "requests_per_minute" }
+local slot_place = { name = "concurrent_requests", is_worth_waiting = true }
+
+function minute_place:reserve(of)
+    self.has_place, self.settled, self.err = of.counters:reserve(self.key, self.room, self.life)
+    if not self.has_place and self.settled then
+        of.counters:withdraw(self.key)
+    end
+    return self.has_place
+end
+
+function minute_place:withdraw(of)
+    of.counters:withdraw(self.key)
+end
+
+function minute_place:settle(of)
+    of.counters:settle(self.key)
+end
+
+function minute_place:wait()
+    return max(windows.seconds_until_room(self.moment, self.scope.limits.requests_per_minute, self.settled,
+        self.previous), 1)
+end
+
+function slot_place:reserve(of)
+    self.has_place, self.settled, self.err = of.slots:reserve(self.scope.name, self.scope.limits.concurrent_requests)
+    return self.has_place
+end
+
+function slot_place:withdraw(of)
+    of.slots:withdraw(self.scope.name)
+end
+
+function slot_place:settle(of)
+    of.slots:settle(self.scope.name)
+end
+
+function slot_place.wait()
+    return SLOT_RETRY
+end
+
+local MINUTE_PLACE, SLOT_PLACE = { __index = minute_place }, { __index = slot_place }
+
+local function place_in_minute(self, scope, moment)
+    local previous = self.counters:taken(scopes.requests(scope, moment.minute - 1))
+    return setmetatable({
+        scope = scope,
+        key = scopes.requests(scope, moment.minute),
+        room = scope.limits.requests_per_minute - windows.rest(moment, previous),
+        life = windows.life_of_minute(moment, moment.minute),
+        moment = moment,
+        previous = previous,
+    }, MINUTE_PLACE)
+end
+
+-- Those in minutes first: who has none there need not wait for a slot.
+local function places_of(self, all, moment)
+    local places, slots_taken = {}, {}
+    for _, scope in ipairs(all) do
+        if scope.limits.requests_per_minute then
+            places[#places + 1] = place_in_minute(self, scope, moment)
+        end
+    end
+    for _, scope in ipairs(all) do
+        if scope.limits.concurrent_requests then
+            places[#places + 1] = setmetatable({ scope = scope }, SLOT_PLACE)
+            slots_taken[#slots_taken + 1] = scope.name
+        end
+    end
+    return places, slots_taken
+end
+
+-- Takes all places or none. Returns nil; or the place that was not to be had.
+local function try(self, places)
+    for i, place in ipairs(places) do
+        if not place:reserve(self) then
+            for j = i - 1, 1, -1 do
+                places[j]:withdraw(self)
+            end
+            return place
+        end
+    end
+    for _, place in ipairs(places) do
+        place:settle(self)
+    end
+end
+
+-- Returns true; or nil, the refusal, and an error if it is one of memory.
+local function take(self, places)
+    local missing
+    for _ = 1, TRIES do
+        missing = try(self, places)
+        if not missing then
+            return true
+        elseif missing.err then
+            return nil, uncounted(missing.err)
+        elseif missing.has_place == false then
+            return nil, refusal_of(missing.scope, missing.name, missing:wait(), missing.is_worth_waiting)
+        end
+    end
+    -- A worker was stopped by the system between two steps.
+    return nil, refusal_of(missing.scope, missing.name, SLOT_RETRY, true)
+end
+
+-- `limits`: as limits/clients.lua reads them, or nil; `model`: its name, or nil if that is not known. Returns a ticket,
+-- which must be released once the request has ended, however it does; or nil, a refusal, and an error for the log if it
+-- cannot be counted. A refusal is {limit, model, retry_after, is_spent_for_day, is_worth_waiting, message}; `limit` is
+-- nil if it cannot be counted, and `model` the pattern of a limit on models.
+--
+-- `is_worth_waiting`: a slot is given back in the log phase, which is after its client has the last byte. One that
+-- sends its requests one after the other is therefore never to be refused at once: the caller has to try again some
+-- times, after 20 milliseconds each.
+function methods:admit(client, limits, model)
+    if not limits then
+        return { scopes = {} }
+    end
+    local moment, all = windows.at(self.now()), scopes.of(client, limits, model or "")
+    local ok, refusal, err = check_tokens(self, all, moment)
+    if not ok then
+        return nil, refusal, err
+    end
+    local places, slots_taken = places_of(self, all, moment)
+    ok, refusal, err = take(self, places)
+    if not ok then
+        return nil, refusal, err
+    end
+    self.last = self.last + 1
+    local ticket = { id = self.last, scopes = all, slots = slots_taken }
+    self.tickets[ticket.id] = ticket
+    return ticket
+end
+
+-- The ticket with this id that this worker gave out and that is not released yet: a request loses its context on the
+-- way to an answer of the gateway's own, but no variable. One of a client without limits has none.
+function methods:ticket(id)
+    return self.tickets[tonumber(id)]
+end
+
+-- Gives back the slots of a ticket, once.
+function methods:release(ticket)
+    if self.tickets[ticket.id] ~= ticket then
+        return
+    end
+    self.tickets[ticket.id] = nil
+    for _, scope in ipairs(ticket.slots) do
+        self.slots:release(scope)
+    end
+end
+
+-- Counts for one scope what ended in this minute and day; nil where it is over. Returns an error, or nil.
+local function add_tokens(self, scope, tokens, moment, minute, day)
+    local err, problem
+    if scope.limits.tokens_per_minute and minute then
+        problem = select(2, self.counters:add(scopes.tokens(scope, minute), tokens,
+            windows.life_of_minute(moment, minute)))
+    end
+    if scope.limits.tokens_per_day and day then
+        err = select(2, self.counters:add(scopes.tokens_of_day(scope, day), tokens, windows.life_of_day(moment)))
+    end
+    return problem or err
+end
+
+-- Charges what an answer took when it ends, which is now. Returns true; or nil and an error.
+function methods:charge(ticket, tokens)
+    if tokens <= 0 then
+        return true
+    end
+    local moment, err = windows.at(self.now())
+    for _, scope in ipairs(ticket.scopes) do
+        err = add_tokens(self, scope, tokens, moment, moment.minute, moment.day) or err
+    end
+    return not err or nil, err and "failed to charge tokens: " .. err
+end
+
+-- Counts a request of before: when it ended, in seconds, and how many tokens it took. `begun`: when it began; nil if it
+-- is not to count as a request. What is over by now is not counted. Returns true; or nil and an error.
+function methods:count(client, limits, model, ended, tokens, begun)
+    local moment = windows.at(self.now())
+    local at_end, at_begin = windows.at(ended), begun and windows.at(begun)
+    local minute = at_end.minute >= moment.minute - 1 and at_end.minute or nil
+    local day = at_end.day == moment.day and moment.day or nil
+    local err
+    for _, scope in ipairs(scopes.of(client, limits, model or "")) do
+        err = add_tokens(self, scope, tokens, moment, minute, day) or err
+        if at_begin and at_begin.minute >= moment.minute - 1 and scope.limits.requests_per_minute then
+            err = select(2, self.counters:add(scopes.requests(scope, at_begin.minute), 1,
+                windows.life_of_minute(moment, at_begin.minute))) or err
+        end
+    end
+    return not err or nil, err and "failed to count a request: " .. err
+end
+
+-- Gives back the slots of workers that live no more. `lives`: tells it of a process id, as a text.
+function methods:look(lives)
+    self.slots:look(lives)
+end
+
+-- See limits/report.lua.
+function methods:state(client, limits)
+    return self.report:state(client, limits)
+end
+
+function methods:headers(client, limits, model)
+    return self.report:headers(client, limits, model)
+end
+
+-- `dict`: as ngx.shared has them; `now`: tells the time in seconds, with fractions; `pid`: tells this worker's process
+-- id.
+function _M.new(options)
+    local count = counters.new(options.dict, options.now)
+    local slot = slots.new(count, options.pid)
+    return setmetatable({
+        now = options.now,
+        counters = count,
+        slots = slot,
+        report = report.new(count, slot, options.now),
+        tickets = {},
+        last = 0,
+    }, { __index = methods })
+end
+
+return _M

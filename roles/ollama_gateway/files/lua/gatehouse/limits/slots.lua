@@ -1,0 +1,117 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Slots of requests that run at the same time: counted over all workers, and beside that what each worker holds, since
+-- one that is killed gives nothing back. That is written down first: if a worker is killed between both, rather one
+-- request too many runs once than a client has a slot less for ever.
+
+local sub = string.sub
+
+-- In seconds: longer than any look for dead workers takes.
+local LOOK = 60
+
+local _M = {}
+local methods = {}
+
+local function key_of(scope)
+    return "c:" .. scope
+end
+
+local function key_of_holder(pid, scope)
+    return "h:" .. pid .. ":" .. scope
+end
+
+-- Writes down that this worker holds something: each has a number, and none is above the one under "workers". Returns
+-- true; or nil and an error.
+local function enlist(self, pid)
+    local dict = self.dict
+    for i = 1, dict:get("workers") or 0 do
+        if dict:safe_add("w:" .. i, tostring(pid)) then
+            self.enlisted = pid
+            return true
+        end
+    end
+    local i, err = self.counters:add("workers", 1)
+    local ok = i and dict:safe_add("w:" .. i, tostring(pid))
+    if not ok then
+        return nil, err or "there is no memory to note a worker"
+    end
+    self.enlisted = pid
+    return true
+end
+
+-- Takes a slot, pending. Returns what counters.reserve does. Where it is not true, nothing is taken.
+function methods:reserve(scope, limit)
+    local pid = self.pid()
+    local ok, err = self.enlisted == pid or enlist(self, pid)
+    local holder = key_of_holder(pid, scope)
+    if ok then
+        ok, err = self.counters:add(holder, 1)
+    end
+    if not ok then
+        return nil, nil, err
+    end
+    local has_place, settled, problem = self.counters:reserve(key_of(scope), limit)
+    if not has_place then
+        if settled then
+            self.counters:withdraw(key_of(scope))
+        end
+        self.dict:incr(holder, -1)
+    end
+    return has_place, settled, problem
+end
+
+function methods:withdraw(scope)
+    self.counters:withdraw(key_of(scope))
+    self.dict:incr(key_of_holder(self.pid(), scope), -1)
+end
+
+function methods:settle(scope)
+    self.counters:settle(key_of(scope))
+end
+
+-- By the worker that took it.
+function methods:release(scope)
+    self.counters:give_back(key_of(scope), 1)
+    self.dict:incr(key_of_holder(self.pid(), scope), -1)
+end
+
+function methods:taken(scope)
+    return self.counters:taken(key_of(scope))
+end
+
+-- Gives back what this worker held.
+local function bury(self, pid)
+    local dict, prefix = self.dict, key_of_holder(pid, "")
+    for _, key in ipairs(dict:get_keys(0)) do
+        if sub(key, 1, #prefix) == prefix then
+            local held = dict:get(key) or 0
+            if held > 0 then
+                self.counters:give_back(key_of(sub(key, #prefix + 1)), held)
+            end
+            dict:delete(key)
+        end
+    end
+end
+
+-- Gives back what workers held that live no more. `lives`: tells it of a process id. All keys are looked through only
+-- when one has died.
+function methods:look(lives)
+    local dict = self.dict
+    for i = 1, dict:get("workers") or 0 do
+        local pid = dict:get("w:" .. i)
+        -- Another worker may be looking, too.
+        if pid and not lives(pid) and dict:safe_add("dead:" .. pid, true, LOOK) then
+            bury(self, pid)
+            dict:delete("w:" .. i)
+        end
+    end
+end
+
+-- `pid`: tells this worker's process id.
+function _M.new(counters, pid)
+    return setmetatable({ counters = counters, dict = counters.dict, pid = pid }, { __index = methods })
+end
+
+return _M
