@@ -31,7 +31,7 @@ def _fill(gateway: Gateway) -> None:
     names = [f"client{number}" for number in range(CLIENTS)]
     lines = [record(f"{name}.key", f"ghk_{name}", "last4=none") for name in names]
     gateway.write("api_keys", [*lines, record("alice.laptop", KEYS["alice.laptop"], "last4=ptop")])
-    gateway.allow({**dict.fromkeys(names, ["models_read"]), "alice": ["metrics"]})
+    gateway.allow({**{name: ["models_read"] for name in names}, "alice": ["metrics"]})
     host, _, port = gateway.address.rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=10)
     for name in names:

@@ -427,6 +427,15 @@ def test_where_all_need_certificates_the_attack_sees_each_credential_without_one
         results = wall.attack(Budget(10_000, 400, 120))
         assert [one for one in results if not one.held] == []
         tried = {one.column for one in results if one.kind == "credential that does not count"}
-        assert tried == {"inference", "models_read", "models_write", "metrics", "admin", "limited", "expired", "revoked"}
+        assert tried == {
+            "inference",
+            "models_read",
+            "models_write",
+            "metrics",
+            "admin",
+            "limited",
+            "expired",
+            "revoked",
+        }
         assert "what is allowed" not in {one.kind for one in results}
         assert wall.table(results)[-1].startswith("No credential counts")

@@ -273,6 +273,36 @@ def test_counts_outlive_a_reload_and_a_worker_that_is_killed(ollama: Standin, tm
         assert total(one, "gatehouse_requests_in_flight") == 0
 
 
+def test_a_stream_that_outlives_a_reload_is_in_flight_until_it_ends_and_counts(ollama: Standin, tmp_path: Path) -> None:
+    with gateway(tmp_path / "gateway", "bearer", ollama.address, workers="1") as one:
+        let_in(one)
+        body = json.dumps({"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 2000}}).encode()
+        request = one.wire("/api/generate", ALICE, method="POST", body=body)
+        assert until(lambda: of(one, "gatehouse_server_up") == [1])
+        time.sleep(1.2)
+
+        def reload() -> None:
+            one.reload()
+            assert until(lambda: len(one.processes("worker process")) == 2)
+            assert until(lambda: of(one, "gatehouse_requests_in_flight") == [1])
+
+        _reply, whole = replay.send_and_act(one.address, request, 5, reload)
+        assert whole
+        assert until(lambda: of(one, "gatehouse_requests_in_flight") == [0])
+        assert total(one, "gatehouse_requests_total", client="alice", model="tiny-loop:latest", code="200") == 1
+        assert of(one, "gatehouse_worker_restarts_total") == [0]
+
+
+def test_where_no_tokens_are_counted_requests_are(ollama: Standin, tmp_path: Path) -> None:
+    with gateway(tmp_path / "gateway", "bearer", ollama.address, ollama_gateway_usage=False) as one:
+        let_in(one)
+        chat(one)
+        assert until(lambda: total(one, "gatehouse_requests_total", client="alice", route="/api/chat") == 1)
+        assert total(one, "gatehouse_request_duration_seconds_count", route="/api/chat") == 1
+        assert of(one, "gatehouse_tokens_total") == []
+        assert of(one, "gatehouse_ledger_lost_lines_total") == [0]
+
+
 def test_a_server_that_is_down_is_told_and_a_slow_one_holds_up_nobody(ollama: Standin, tmp_path: Path) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     with echo() as slow:

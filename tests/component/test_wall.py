@@ -146,6 +146,24 @@ def _cut(attacked: Attacked, file: str, old: str, new: str) -> None:
     time.sleep(1)
 
 
+def test_metrics_that_others_may_read_are_found(server: Standin, tmp_path: Path) -> None:
+    routes = rendering.value("__ollama_gateway_routes")
+    with gateway(tmp_path / "gateway", "bearer", server.address, __ollama_gateway_routes=routes) as one:
+        attacked = Attacked(one)
+        results = [result for result in attacked.attack() if result.route == "GET /metrics"]
+        assert {result.column: result.got for result in results} == {
+            **dict.fromkeys(["none", "wrong", "malformed", "expired", "revoked"], "401"),
+            **dict.fromkeys(["inference", "models_read", "models_write"], "403"),
+            **dict.fromkeys(["metrics", "admin", "limited"], "in"),
+        }
+        # As where there are none, on plain nginx.
+        assert hole(attacked.attack(metrics=False)).startswith(
+            "The wall has a hole (scopes): GET /metrics with inference."
+        )
+        _cut(attacked, "settings.json", '"scope": "metrics"', '"scope": "any"')
+        assert hole(attacked.attack()).startswith("The wall has a hole (scopes): GET /metrics with inference.")
+
+
 def test_a_gateway_that_asks_nobody_is_found(attacked: Attacked) -> None:
     if attacked.gateway.auth == "basic":
         _cut(attacked, "nginx.conf", "auth_basic 'ollama\", charset=\"UTF-8'", "auth_basic off")

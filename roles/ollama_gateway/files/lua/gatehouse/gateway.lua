@@ -457,8 +457,7 @@ function _M.log()
     if cost then
         bodies_in_flight:give_back(var.gatehouse_client, cost)
     end
-    usage.log()
-    metrics.finish()
+    metrics.finish(usage.log())
 end
 
 -- The length of a list changes with what is taken out of it.

@@ -14,7 +14,6 @@ local model_names = require "gatehouse.model_names"
 local series = require "gatehouse.metrics.series"
 local servers = require "gatehouse.metrics.servers"
 
-local escape = families.escape
 local find, match = string.find, string.match
 local concat, max = table.concat, math.max
 
@@ -92,8 +91,8 @@ local function learn()
     local now = shared:get("models")
     if now ~= version then
         local texts = {}
-        for place in ipairs(upstreams) do
-            texts[place] = shared:get("models:" .. place) or ""
+        for i, server in ipairs(upstreams) do
+            texts[i] = shared:get("models:" .. server) or ""
         end
         models, version = servers.set_of(texts), now
     end
@@ -118,31 +117,30 @@ local function giving_way()
 end
 
 -- A server that was not seen does not lose the names of its models, but none of them is loaded.
-local function look(place, server)
+local function look(server)
     local target = { server = server, name = upstreams[1] }
     local function get(path)
         return http.get(ngx.socket.tcp(), target, path, ngx.now)
     end
     local seen, names = servers.look(get, ngx.time)
-    shared:set("server:" .. place, cjson.encode(seen))
-    if names and names ~= shared:get("models:" .. place) then
-        shared:set("models:" .. place, names)
+    shared:set("server:" .. server, cjson.encode(seen))
+    if names and names ~= shared:get("models:" .. server) and shared:safe_set("models:" .. server, names) then
         shared:incr("models", 1)
     end
 end
 
 -- Returns a function that looks at a server unless the last look has not ended: a slow server holds up no other.
-local function looker(place, server)
+local function looker(server)
     local looks = false
     return function(premature)
         if looks or premature then
             return
         end
         looks = true
-        local ok = pcall(look, place, server)
+        local ok = pcall(look, server)
         looks = false
         if not ok then
-            shared:set("server:" .. place, cjson.encode({ up = 0, at = ngx.time(), loaded = {} }))
+            shared:set("server:" .. server, cjson.encode({ up = 0, at = ngx.time(), loaded = {} }))
         end
     end
 end
@@ -177,8 +175,8 @@ function _M.init_worker(runs)
         return ok, err
     end
     ok, err = every(BURY, function() bury(runs) end)
-    for place, server in ipairs(upstreams) do
-        local callback = looker(place, server)
+    for _, server in ipairs(upstreams) do
+        local callback = looker(server)
         if ok then
             ok, err = at(FIRST_LOOK, callback)
         end
@@ -206,31 +204,50 @@ local function label_of(model)
     return (models[model] or model == "") and model or OTHER
 end
 
-local function of_client(client)
-    return 'client="' .. escape(client) .. '"'
+local function below(place, value)
+    local found = place[value]
+    if not found then
+        found = {}
+        place[value] = found
+    end
+    return found
 end
 
-local function of_model(model, route)
-    return 'model="' .. model .. '",route="' .. route .. '"'
+-- Returns a function that makes texts of up to four labels, each set of values once. There are no more of them than
+-- there can be series, or it begins anew.
+local function labels_of(...)
+    local names, texts, count = { ... }, {}, 0
+    return function(a, b, c, d)
+        local place, last = below(below(below(texts, a), b), c or ""), d or ""
+        if not place[last] then
+            place[last], count = families.labels(names, { a, b, c, d }), count + 1
+            if count > MOST then
+                texts, count = {}, 0
+            end
+        end
+        return place[last]
+    end
 end
+
+local of_request = labels_of("client", "model", "route", "code")
+local of_model = labels_of("model", "route")
+local of_tokens = labels_of("client", "model", "type", "source")
+local of_refusal = labels_of("client", "reason")
 
 local function is_stream(kind)
     return kind and (find(kind, "ndjson", 1, true) or find(kind, "event-stream", 1, true))
 end
 
--- What the ledger says of a request to a model.
-function _M.observe(entry)
-    local model = label_of(entry.model)
+-- What the ledger says of a request to a model. `labels`: of its histograms.
+local function observe(entry, model, labels)
     if entry.source ~= "none" then
-        local labels = of_client(entry.client) .. ',model="' .. model .. '",type="'
-        local source = '",source="' .. entry.source .. '"'
-        counts:add("gatehouse_tokens_total", labels .. "prompt" .. source, entry.prompt_tokens)
-        counts:add("gatehouse_tokens_total", labels .. "completion" .. source, entry.completion_tokens)
+        local client, source = entry.client, entry.source
+        counts:add("gatehouse_tokens_total", of_tokens(client, model, "prompt", source), entry.prompt_tokens)
+        counts:add("gatehouse_tokens_total", of_tokens(client, model, "completion", source), entry.completion_tokens)
     end
     -- The first byte of an answer that is no stream is its end.
     local first = entry.first_chunk_seconds
     if first and entry.status == ngx.HTTP_OK and is_stream(ngx.var.sent_http_content_type) then
-        local labels = of_model(model, entry.route)
         counts:observe("gatehouse_first_chunk_seconds", labels, first)
         if entry.completion_tokens > 1 then
             local each = (entry.seconds - first) / (entry.completion_tokens - 1)
@@ -239,23 +256,35 @@ function _M.observe(entry)
     end
 end
 
--- When a request has ended, whatever became of it.
-function _M.finish()
+local function of_var(var)
+    local named = var.gatehouse_model
+    return {
+        client = var.gatehouse_client,
+        model = named == "" and "" or model_names.listed(named),
+        route = var.gatehouse_route,
+        seconds = max(ngx.now() - ngx.req.start_time(), 0),
+    }
+end
+
+-- When a request has ended, whatever became of it. `entry`: what the ledger says of it; nil if it says nothing.
+function _M.finish(entry)
     local var, status = ngx.var, ngx.status
     if var.gatehouse_passed ~= "" then
         in_flight = in_flight - 1
     end
-    if var.upstream_addr then
-        local named = var.gatehouse_model
-        local about = of_model(named == "" and "" or label_of(model_names.listed(named)), var.gatehouse_route)
-        local labels = of_client(var.gatehouse_client) .. "," .. about .. ',code="' .. status .. '"'
-        counts:add("gatehouse_requests_total", labels, 1)
-        counts:observe("gatehouse_request_duration_seconds", about, max(ngx.now() - ngx.req.start_time(), 0))
+    if entry or var.upstream_addr then
+        local about = entry or of_var(var)
+        local model = label_of(about.model)
+        local labels = of_model(model, about.route)
+        counts:add("gatehouse_requests_total", of_request(about.client, model, about.route, status), 1)
+        counts:observe("gatehouse_request_duration_seconds", labels, about.seconds)
+        if entry then
+            observe(entry, model, labels)
+        end
     elseif status >= 400 and status ~= CLIENT_GONE then
         local reason = var.gatehouse_refused
         reason = reason ~= "" and reason or REASONS[status] or "fault"
-        local labels = of_client(var.gatehouse_client) .. ',reason="' .. reason .. '"'
-        counts:add("gatehouse_refused_requests_total", labels, 1)
+        counts:add("gatehouse_refused_requests_total", of_refusal(var.gatehouse_client, reason), 1)
     end
     -- Its timers have ended.
     if ngx.worker.exiting() then
@@ -291,8 +320,8 @@ local function writer()
 end
 
 local function show_servers(write)
-    for place, server in ipairs(upstreams) do
-        local seen = cjson.decode(shared:get("server:" .. place) or "")
+    for _, server in ipairs(upstreams) do
+        local seen = cjson.decode(shared:get("server:" .. server) or "")
         if seen then
             local labels = families.labels({ "server" }, { server })
             write("server_up", labels, seen.up)

@@ -13,7 +13,6 @@ local body_limits = require "gatehouse.limits.body"
 local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
-local metrics = require "gatehouse.metrics.requests"
 local model_names = require "gatehouse.model_names"
 local replay = require "gatehouse.limits.replay"
 
@@ -308,7 +307,7 @@ local function entry_of(counted, status, server)
     }
 end
 
--- When a request has ended, however it did.
+-- When a request has ended, however it did. Returns what the ledger says of it; nil if it says nothing.
 function _M.log()
     local var = ngx.var
     local id = var.request_id
@@ -321,11 +320,11 @@ function _M.log()
     local server = match(var.upstream_addr or "", "[^%s,]*$")
     local entry = entry_of(counted, ngx.status, find(server, ":", 1, true) and server or "")
     book:add(entry)
-    metrics.observe(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
         book:flush(true)
     end
+    return entry
 end
 
 -- At a fast stop answers are cut that were on their way.
