@@ -39,7 +39,10 @@ def let_in(server: Gateway) -> None:
     """Clients of which one may read metrics, and nothing else."""
     lines = [record(name, secret, f"last4={secret[-4:]}") for name, secret in KEYS.items()]
     server.write("api_keys", [*lines, record("watcher.prometheus", WATCHER_KEY, "last4=heus")])
-    server.allow(SCOPES, {"bob": ["tiny"]})
+    rights: dict[str, Any] = {name: {"scopes": scopes, "models": ["*"]} for name, scopes in SCOPES.items()}
+    rights["alice"]["limits"] = {"tokens_per_day": 10**9, "models": {"tiny*": {"requests_per_minute": 10**6}}}
+    rights["bob"]["models"] = ["tiny"]
+    server.permit(rights)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +193,9 @@ def test_labels_are_clients_models_that_a_server_has_and_routes_of_the_table(ser
     table = {route["path"] for route in server.variables["__ollama_gateway_routes"]}
     allowed = {
         "client": {"", *SCOPES},
-        "model": {"", "other", *(f"{name}:latest" for name in MODELS)},
+        # The last one is a pattern of a limit.
+        "model": {"", "other", *(f"{name}:latest" for name in MODELS), "tiny*"},
+        "limit": {"tokens_per_day", "requests_per_minute"},
         "route": table,
         "type": {"prompt", "completion"},
         "source": {"server", "counted"},
@@ -242,6 +247,19 @@ def test_a_request_is_in_flight_until_its_answer_ends_or_its_client_goes(server:
 
     replay.send_and_act(server.address, request, 5, leave)
     assert until(lambda: flights() == 0)
+
+
+def test_limits_are_told_with_what_is_used_of_them(server: Gateway) -> None:
+    chat(server)
+    limits = {("alice", "tokens_per_day", ""): 10**9, ("alice", "requests_per_minute", "tiny*"): 10**6}
+    for (client, limit, model), value in limits.items():
+        labels = {"client": client, "limit": limit, "model": model}
+        assert total(server, "gatehouse_client_limit", **labels) == value
+        before = total(server, "gatehouse_client_limit_used", **labels)
+        assert before > 0
+        chat(server)
+        assert total(server, "gatehouse_client_limit_used", **labels) > before
+    assert not of(server, "gatehouse_client_limit", client="bob")
 
 
 def test_a_loaded_model_is_told_with_its_memory(server: Gateway, ollama: Standin) -> None:

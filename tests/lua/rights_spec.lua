@@ -107,3 +107,15 @@ describe("what a client may do", function()
         end
     end)
 end)
+
+describe("all limits", function()
+    it("are those of the clients that have some, and of the others", function()
+        local found = rights.parse('{"alice":{"models":["*"],"limits":{"tokens_per_day":5}},"bob":{"models":["*"]},'
+            .. '"*":{"models":["*"],"absent":true,"limits":{"tokens_per_day":1}}}'):limited()
+        local limits = {}
+        for client, of_client in pairs(found) do
+            limits[client] = of_client.tokens_per_day
+        end
+        assert.are.same({ alice = 5, ["*"] = 1, ["(plain text)"] = 1 }, limits)
+    end)
+end)

@@ -172,9 +172,9 @@ local function begin(folder)
         error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
-    usage.init(folder, settings, log)
-    usage.remember(folder, rights_of_clients())
-    metrics.init(folder, settings, usage.state)
+    usage.init(folder, settings, log, rights_of_clients)
+    usage.remember(folder)
+    metrics.init(folder, settings, usage.state, usage.each_limited)
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.

@@ -14,7 +14,7 @@ local SCOPES = { inference = true, models_read = true, models_write = true, metr
 -- No client can have this name.
 local OTHERS = "*"
 
-local _M = {}
+local _M = { OTHERS = OTHERS }
 local methods = {}
 
 -- Whether a client may use a route that needs this scope. One that the file does not name may do what the file says of
@@ -35,6 +35,11 @@ end
 -- Returns the limits of a client, as limits/clients.lua has them; nil for one without. Not to be changed.
 function methods:limits(client)
     return self.limits_of[self.scopes[client] == nil and OTHERS or client]
+end
+
+-- Returns the limits of all clients that have some, by name; OTHERS is one of them. Not to be changed.
+function methods:limited()
+    return self.limits_of
 end
 
 -- Returns the name of the client that has a certificate with this subject, as OpenSSL writes it by RFC 2253; or nil.

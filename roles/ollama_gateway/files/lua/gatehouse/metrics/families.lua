@@ -56,7 +56,6 @@ _M.COUNTED = {
         labels = { "model", "route" },
         buckets = SHORT,
     },
-    -- Limits of clients and what is used of them have their place here.
 }
 
 -- Looked up when they are asked for.
@@ -67,6 +66,8 @@ _M.FOUND = {
     model_size_bytes = { "gauge", "Memory that a loaded model takes on a server." },
     model_vram_bytes = { "gauge", "The part of that which is memory of a GPU." },
     certificate_expiry_timestamp_seconds = { "gauge", "When the certificate that clients are shown ends." },
+    client_limit = { "gauge", "What a limit of a client allows; model is a pattern where the limit is on models." },
+    client_limit_used = { "gauge", "What is used of that limit." },
     ledger_lag_seconds = { "gauge", "How long the oldest line has waited to be written to the ledger." },
     ledger_pending_lines = { "gauge", "Lines that wait to be written to the ledger." },
     ledger_lost_lines_total = { "counter", "Lines that will never be in the ledger." },

@@ -49,14 +49,15 @@ local REASONS = {
 }
 
 local _M = {}
-local counts, shared, generation, upstreams, certificate_path, ledger_state
+local counts, shared, generation, upstreams, certificate_path, ledger_state, each_limited
 -- Of this worker: requests whose answer has not ended, and what was last told to all; the names of models that a server
 -- has, and which version of those it is; lines that were lost before the last flush.
 local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
 
 -- Once for all workers, before there are any. `ledger`: tells how many lines wait, for how many seconds the oldest
--- does, and how many are lost.
-function _M.init(folder, settings, ledger)
+-- does, and how many are lost; `limited`: calls what it gets with each client that has limits, and what is used of
+-- them.
+function _M.init(folder, settings, ledger, limited)
     counts = series.new(ngx.shared.gatehouse_metrics, MOST)
     shared = ngx.shared.gatehouse_workers
     generation = shared:incr("generation", 1, 0)
@@ -65,7 +66,7 @@ function _M.init(folder, settings, ledger)
     shared:safe_add("models", 0)
     upstreams = settings.upstreams
     certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
-    ledger_state = ledger
+    ledger_state, each_limited = ledger, limited
 end
 
 local function forget(pid)
@@ -319,6 +320,14 @@ local function writer()
     end, parts
 end
 
+local function text_of(parts)
+    local texts = {}
+    for i, name in ipairs(parts) do
+        texts[i] = concat(parts[name])
+    end
+    return concat(texts)
+end
+
 local function show_servers(write)
     for _, server in ipairs(upstreams) do
         local seen = cjson.decode(shared:get("server:" .. server) or "")
@@ -352,11 +361,21 @@ local function found()
     local size, dropped = counts:size()
     write("metrics_series", "", size)
     write("metrics_dropped_total", "", dropped)
-    local texts = {}
-    for i, name in ipairs(parts) do
-        texts[i] = concat(parts[name])
-    end
-    return concat(texts)
+    return text_of(parts)
+end
+
+-- The limits of all clients, and what is used of them.
+local function limits_of_clients(give_way)
+    local write, parts = writer()
+    each_limited(function(client, state)
+        for _, entry in ipairs(state) do
+            local labels = families.labels({ "client", "limit", "model" }, { client, entry.name, entry.model or "" })
+            write("client_limit", labels, entry.limit)
+            write("client_limit_used", labels, entry.used)
+        end
+        give_way(2 * #state)
+    end)
+    return text_of(parts)
 end
 
 -- Answers a scrape.
@@ -377,6 +396,7 @@ function _M.show()
         give_way(lines)
     end)
     ngx.print(parts)
+    ngx.print(limits_of_clients(give_way))
 end
 
 return _M

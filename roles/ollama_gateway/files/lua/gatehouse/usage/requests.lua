@@ -15,6 +15,7 @@ local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
 local replay = require "gatehouse.limits.replay"
+local OTHERS = require("gatehouse.rights").OTHERS
 
 local open = io.open
 local date, remove, rename = os.date, os.remove, os.rename
@@ -42,7 +43,7 @@ local _M = {}
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days, gate, tell
+local keep_days, gate, tell, rights_of_clients
 -- Whether this worker is about to end, and has no threads any more.
 local is_ending = false
 
@@ -55,8 +56,9 @@ local function append_in_thread(path, text)
     return append.append(path, text)
 end
 
--- Once for all workers, before there are any. `settings`: those of the gateway; `log`: a function that takes a message.
-function _M.init(folder, settings, log)
+-- Once for all workers, before there are any. `settings`: those of the gateway; `log`: a function that takes a message;
+-- `clients`: tells the rights of the clients, nil if they cannot be read.
+function _M.init(folder, settings, log, clients)
     if not settings.usage then
         return
     end
@@ -70,6 +72,7 @@ function _M.init(folder, settings, log)
         remove = remove,
         log = log,
     })
+    rights_of_clients = clients
     gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
 end
 
@@ -80,9 +83,9 @@ local function lines_of(folder, time)
 end
 
 -- What was used before this start, by the ledger: after a reload all is still in memory, and otherwise nothing.
--- `rights`: of the clients, nil if they cannot be read.
-function _M.remember(folder, rights)
-    if not book or not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
+function _M.remember(folder)
+    local rights = book and rights_of_clients()
+    if not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
         return
     end
     local now = ngx.now()
@@ -275,6 +278,16 @@ function _M.filter()
     end
     if counted.added then
         ngx.arg[1] = counted.added:take(piece, is_last)
+    end
+end
+
+-- Calls `take` with each client that has limits, and what is used of them, as limits/report.lua has it.
+function _M.each_limited(take)
+    local rights = book and rights_of_clients()
+    for client, limits in pairs(rights and rights:limited() or {}) do
+        if client ~= OTHERS then
+            take(client, gate:state(client, limits))
+        end
     end
 end
 
