@@ -210,7 +210,8 @@ def test_labels_are_clients_models_that_a_server_has_and_routes_of_the_table(ser
                 assert label in ("code", "reason", "le")
     text = scrape(server)
     assert not [secret for secret in (*KEYS.values(), WATCHER_KEY, "laptop", "secret", "prompt text") if secret in text]
-    assert total(server, "gatehouse_requests_total", route="/v1/models/:model", model="tiny:latest") >= 1
+    about = {"route": "/v1/models/:model", "model": "tiny:latest"}
+    assert until(lambda: total(server, "gatehouse_requests_total", **about) >= 1)
 
 
 def test_the_times_of_streams_are_told_and_those_of_whole_answers_are_no_first_chunk(server: Gateway) -> None:

@@ -110,8 +110,9 @@ end)
 
 describe("all limits", function()
     it("are those of the clients that have some, and of the others", function()
-        local found = rights.parse('{"alice":{"models":["*"],"limits":{"tokens_per_day":5}},"bob":{"models":["*"]},'
-            .. '"*":{"models":["*"],"absent":true,"limits":{"tokens_per_day":1}}}'):limited()
+        local found = rights.parse('{"alice":{"scopes":[],"models":["*"],"limits":{"tokens_per_day":5}},'
+            .. '"bob":{"scopes":[],"models":["*"]},'
+            .. '"*":{"scopes":[],"models":["*"],"absent":true,"limits":{"tokens_per_day":1}}}'):limited()
         local limits = {}
         for client, of_client in pairs(found) do
             limits[client] = of_client.tokens_per_day
