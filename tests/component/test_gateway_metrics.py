@@ -183,6 +183,8 @@ def refusals(server: Gateway) -> dict[tuple[str, str], float]:
 
 
 def test_labels_are_clients_models_that_a_server_has_and_routes_of_the_table(server: Gateway) -> None:
+    # Until a server was looked at, its models are others too.
+    assert until(lambda: status(chat(server)) == 200 and total(server, "gatehouse_tokens_total", model="tiny:latest"))
     for model in ("nobody/has:this", "secret prompt", "tiny:other"):
         chat(server, model=model)
     server.ask("/api/tags?secret=1", ALICE)
