@@ -12,6 +12,8 @@ import json
 import os
 import signal
 import socket
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,26 @@ def streams(server: Gateway, count: int, model: str = "tiny-loop") -> Iterator[l
         for connection in connections:
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         yield connections
+
+
+@contextlib.contextmanager
+def hostile(*headers: str) -> Iterator[str]:
+    """The address of a server that answers with these headers, one request a connection."""
+    lines = ["HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", *headers, "", "{}"]
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.wfile.write("\r\n".join(lines).encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def away_from_the_border_of_a_minute(seconds: float = 10) -> None:
@@ -255,6 +277,45 @@ def test_what_was_used_today_is_remembered_over_a_restart(server: Gateway) -> No
     assert status(chat(server)) == 429
     limit(server, tokens_per_day=4 * TOKENS, requests_per_minute=4)
     assert [status(chat(server)) for _ in range(2)] == [200, 429]
+
+
+def test_what_was_used_is_remembered_when_clients_can_be_read_again_after_a_restart(server: Gateway) -> None:
+    limit(server, tokens_per_day=3 * TOKENS)
+    assert [status(chat(server)) for _ in range(2)] == [200, 200]
+    server.write("clients.json", ["damaged"])
+    server.restart()
+    limit(server, tokens_per_day=3 * TOKENS)
+    assert until(lambda: chat(server, BOB).status_line.endswith("200 OK"))
+    time.sleep(1.5)
+    server.reload()
+    time.sleep(1)
+    assert chat(server).header("x-ratelimit-remaining-tokens") == str(TOKENS)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "secret"])
+def test_a_day_that_cannot_be_read_does_not_keep_the_gateway_from_starting(server: Gateway, kind: str) -> None:
+    limit(server, tokens_per_day=1000)
+    day = server.ledger / time.strftime("%Y-%m-%d.jsonl", time.gmtime())
+    if kind == "folder":
+        day.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(day, 0o666)
+    else:
+        day.write_text("{}\n")
+        day.chmod(0o600)
+    server.restart()
+    assert status(chat(server)) == 200
+    assert "it is not known what was used on a day" in server.logs()
+
+
+def test_what_a_server_says_of_limits_is_not_passed_on(tmp_path: Path) -> None:
+    lies = ("X-RateLimit-Remaining-Tokens: 999999", "x-ratelimit-limit-requests: 7", "X-Should-Retry: true")
+    with hostile(*lies) as address, gateway(tmp_path / "gateway", "both", address) as one:
+        limit(one, tokens_per_day=10)
+        told = [(name.lower(), value) for name, value in chat(one).headers]
+        assert [value for name, value in told if name == "x-ratelimit-remaining-tokens"] == ["10"]
+        assert [name for name, _ in told if name in ("x-ratelimit-limit-requests", "x-should-retry")] == []
+        assert [name for name, _ in chat(one, BOB).headers if name.lower().startswith("x-")] == ["X-Request-Id"]
 
 
 def test_no_slot_is_lost_by_1000_requests_that_are_left_and_two_reloads(server: Gateway) -> None:

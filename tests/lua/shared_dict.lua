@@ -54,7 +54,7 @@ function methods:delete(key)
 end
 
 function methods:expire(key, ttl)
-    live(self, key).ends = self.now + ttl
+    live(self, key).ends = ttl > 0 and self.now + ttl or nil
     return true
 end
 

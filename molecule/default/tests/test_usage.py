@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 import time
 from pathlib import Path
@@ -33,9 +32,6 @@ def used(folder: Path) -> dict[str, int]:
     extra = json.dumps({"ollama_gateway_usage_format": "json", "ollama_gateway_usage_file": str(file)})
     done = playbook(SCENARIO.inventory, "usage", "-e", extra, "-e", "ollama_gateway_usage_clients=alice")
     assert done.returncode == 0, done.stdout + done.stderr
-    recap = done.stdout.split("PLAY RECAP")[1]
-    assert "changed=0" in recap
-    assert not re.search("changed=[1-9]", recap)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     total: dict[str, int] = json.loads(file.read_text())["total"]
     return total

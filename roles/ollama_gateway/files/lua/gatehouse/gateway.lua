@@ -173,7 +173,7 @@ local function begin(folder)
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log, rights_of_clients)
-    usage.remember(folder)
+    usage.remember()
     metrics.init(folder, settings, usage.state, usage.each_limited)
 end
 

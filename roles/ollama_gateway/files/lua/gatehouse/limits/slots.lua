@@ -8,8 +8,9 @@
 
 local sub = string.sub
 
--- In seconds: longer than any look for dead workers takes.
-local LOOK = 60
+-- In seconds: longer than any look for dead workers takes; and how long a client's slots are remembered after its last
+-- request, by all and by a worker.
+local LOOK, FORGOTTEN, IDLE, FOR_EVER = 60, 86400, 600, 0
 
 local _M = {}
 local methods = {}
@@ -25,56 +26,83 @@ end
 -- Writes down that this worker holds something: each has a number, and none is above the one under "workers". Returns
 -- true; or nil and an error.
 local function enlist(self, pid)
-    local dict = self.dict
-    for i = 1, dict:get("workers") or 0 do
-        if dict:safe_add("w:" .. i, tostring(pid)) then
-            self.enlisted = pid
-            return true
+    local dict, i = self.dict, 0
+    local ok, err
+    local workers = dict:get("workers") or 0
+    repeat
+        i = i + 1
+        if i > workers then
+            i, err = self.counters:add("workers", 1)
+            if not i then
+                return nil, err
+            end
         end
-    end
-    local i, err = self.counters:add("workers", 1)
-    local ok = i and dict:safe_add("w:" .. i, tostring(pid))
+        ok, err = dict:safe_add("w:" .. i, tostring(pid))
+    until ok or err == "no memory"
     if not ok then
-        return nil, err or "there is no memory to note a worker"
+        if i > workers then
+            dict:incr("workers", -1)
+        end
+        return nil, "there is no memory to note a worker"
     end
     self.enlisted = pid
     return true
 end
 
+-- What this worker holds nobody else counts. What it holds nothing of any more is forgotten after a while.
+local function hold_more(self, scope)
+    local holder = key_of_holder(self.pid(), scope)
+    local count, err = self.counters:add(holder, 1)
+    if count == 1 then
+        self.dict:expire(holder, FOR_EVER)
+    end
+    return count, err
+end
+
+local function hold_less(self, scope)
+    local holder = key_of_holder(self.pid(), scope)
+    if self.dict:incr(holder, -1) == 0 then
+        self.dict:expire(holder, IDLE)
+    end
+end
+
 -- Takes a slot, pending. Returns what counters.reserve does. Where it is not true, nothing is taken.
 function methods:reserve(scope, limit)
     local pid = self.pid()
-    local ok, err = self.enlisted == pid or enlist(self, pid)
-    local holder = key_of_holder(pid, scope)
+    local ok, err = true, nil
+    if self.enlisted ~= pid then
+        ok, err = enlist(self, pid)
+    end
     if ok then
-        ok, err = self.counters:add(holder, 1)
+        ok, err = hold_more(self, scope)
     end
     if not ok then
         return nil, nil, err
     end
-    local has_place, settled, problem = self.counters:reserve(key_of(scope), limit)
+    local has_place, settled, problem = self.counters:reserve(key_of(scope), limit, FORGOTTEN)
     if not has_place then
         if settled then
             self.counters:withdraw(key_of(scope))
         end
-        self.dict:incr(holder, -1)
+        hold_less(self, scope)
     end
     return has_place, settled, problem
 end
 
 function methods:withdraw(scope)
     self.counters:withdraw(key_of(scope))
-    self.dict:incr(key_of_holder(self.pid(), scope), -1)
+    hold_less(self, scope)
 end
 
 function methods:settle(scope)
     self.counters:settle(key_of(scope))
+    self.dict:expire(key_of(scope), FORGOTTEN)
 end
 
 -- By the worker that took it.
 function methods:release(scope)
     self.counters:give_back(key_of(scope), 1)
-    self.dict:incr(key_of_holder(self.pid(), scope), -1)
+    hold_less(self, scope)
 end
 
 function methods:taken(scope)
@@ -95,6 +123,12 @@ local function bury(self, pid)
     end
 end
 
+-- Whether nobody else gives back what this dead worker held. Without memory to tell it: rather twice than never.
+local function is_ours_to_bury(self, pid)
+    local ok, err = self.dict:safe_add("dead:" .. pid, true, LOOK)
+    return ok or err == "no memory"
+end
+
 -- Gives back what workers held that live no more. `lives`: tells it of a process id. All keys are looked through only
 -- when one has died.
 function methods:look(lives)
@@ -102,7 +136,7 @@ function methods:look(lives)
     for i = 1, dict:get("workers") or 0 do
         local pid = dict:get("w:" .. i)
         -- Another worker may be looking, too.
-        if pid and not lives(pid) and dict:safe_add("dead:" .. pid, true, LOOK) then
+        if pid and not lives(pid) and is_ours_to_bury(self, pid) then
             bury(self, pid)
             dict:delete("w:" .. i)
         end

@@ -278,7 +278,10 @@ function _M.finish(entry)
         local model = label_of(about.model)
         local labels = of_model(model, about.route)
         counts:add("gatehouse_requests_total", of_request(about.client, model, about.route, status), 1)
-        counts:observe("gatehouse_request_duration_seconds", labels, about.seconds)
+        -- What a server refuses takes no time to tell of, and whoever likes could fill the room for lines with it.
+        if status < 400 then
+            counts:observe("gatehouse_request_duration_seconds", labels, about.seconds)
+        end
         if entry then
             observe(entry, model, labels)
         end

@@ -27,7 +27,8 @@ local O_NOFOLLOW = (ffi.arch == "x64" or ffi.arch == "x86") and 0x20000 or 0x800
 local FLAGS = bit.bor(O_RDWR, O_CREAT, O_APPEND, O_CLOEXEC, O_NOFOLLOW)
 -- 0640.
 local MODE = ffi.new("int", 416)
-local SEEK_END, EINTR = 2, 4
+local READ_FLAGS = bit.bor(0x800, O_CLOEXEC, O_NOFOLLOW)
+local SEEK_END, EINTR, ENOENT = 2, 4, 2
 -- Ten million lines: no day has more, unless somebody is about to fill the disk.
 local MOST = 4 * 2 ^ 30
 
@@ -53,6 +54,20 @@ local function write(file, text)
         return failure()
     end
     return written
+end
+
+-- Whether there is a file that can be read: not what would hold up or end who reads it. Or nil, and an error unless
+-- there is nothing at all.
+function _M.is_file(path)
+    local file = C.open(path, READ_FLAGS)
+    if file < 0 then
+        local is_missing = ffi.errno() == ENOENT
+        local _, err = failure()
+        return nil, not is_missing and err or nil
+    end
+    local is = C.lseek(file, 0, SEEK_END) >= 0 and C.read(file, last_byte, 0) == 0
+    C.close(file)
+    return is or nil, not is and "it is no file" or nil
 end
 
 -- Appends lines to the file, which is made if it is not there; never behind a link, nor to a line that was cut. Returns

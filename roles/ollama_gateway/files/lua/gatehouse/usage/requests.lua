@@ -43,7 +43,7 @@ local _M = {}
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days, gate, tell, rights_of_clients
+local keep_days, gate, tell, rights_of_clients, state
 -- Whether this worker is about to end, and has no threads any more.
 local is_ending = false
 
@@ -72,29 +72,36 @@ function _M.init(folder, settings, log, clients)
         remove = remove,
         log = log,
     })
-    rights_of_clients = clients
+    rights_of_clients, state = clients, folder .. "/state"
     gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
 end
 
--- The lines of the ledger of this day; none if there is no such file.
-local function lines_of(folder, time)
-    local file = open(folder .. "/state/" .. date("!%Y-%m-%d", time) .. ".jsonl", "rb")
-    return file and file:lines() or function() end
+-- Counts the lines of the ledger of this day, if there are any.
+local function replay_day(time, rights, now)
+    local path = state .. "/" .. date("!%Y-%m-%d", time) .. ".jsonl"
+    local file, err = append.is_file(path)
+    file = file and open(path, "rb")
+    if file then
+        err = select(3, replay.replay(file:lines(), rights, gate, now))
+        file:close()
+    end
+    if err then
+        tell("it is not known what was used on a day, from " .. path .. ": " .. err)
+    end
 end
 
--- What was used before this start, by the ledger: after a reload all is still in memory, and otherwise nothing.
-function _M.remember(folder)
-    local rights = book and rights_of_clients()
-    if not rights or not ngx.shared.gatehouse_limits:safe_add("is remembered", true) then
+-- What was used before this start, by the ledger: after a reload all is still in memory, and otherwise nothing. To be
+-- called again and again, for as long as it is not known who has limits.
+function _M.remember()
+    local dict = ngx.shared.gatehouse_limits
+    local rights = book and not dict:get("is remembered") and rights_of_clients()
+    if not rights or not dict:safe_add("is remembered", true) then
         return
     end
     local now = ngx.now()
     -- A minute that slides may have begun yesterday.
     for _, time in ipairs(now % DAY < RECENT and { now - DAY, now } or { now }) do
-        local _, _, err = replay.replay(lines_of(folder, time), rights, gate, now)
-        if err then
-            tell(err)
-        end
+        replay_day(time, rights, now)
     end
 end
 
@@ -117,7 +124,10 @@ function _M.init_worker(runs)
     gate:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
     if ok then
-        ok, err = ngx.timer.every(LOOK, function() gate:look(runs) end)
+        ok, err = ngx.timer.every(LOOK, function()
+            gate:look(runs)
+            _M.remember()
+        end)
     end
     if ok and ngx.worker.id() == 0 then
         ok, err = ngx.timer.at(FIRST_EXPIRE, expire)
