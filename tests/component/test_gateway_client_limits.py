@@ -24,7 +24,7 @@ import pytest
 
 from tests.component.contract import replay
 from tests.component.contract.replay import Reply
-from tests.component.contract.standins import Standin, registry, standin, until
+from tests.component.contract.standins import Standin, standin_with, until
 from tests.component.gateways import KEYS, Gateway, connect, gateway, record, status
 
 ALICE, BOB = (f"Authorization: Bearer {KEYS[name]}" for name in ("alice.laptop", "bob.ci"))
@@ -35,15 +35,8 @@ TOKENS = 31
 
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    root = tmp_path_factory.mktemp("ollama")
-    with registry() as source, standin(
-        root / "models",
-        STANDIN_REGISTRY=f"http://{source.address}",
-        STANDIN_REQUEST_LOG=str(root / "requests.jsonl"),
-        STANDIN_TOKEN_DELAY_MS="1",
-    ) as server:
-        for name in ("tiny", "tiny-loop"):
-            assert server.run("pull", name).returncode == 0
+    folder = tmp_path_factory.mktemp("ollama")
+    with standin_with(folder, "tiny", "tiny-loop", STANDIN_TOKEN_DELAY_MS="1") as server:
         yield server
 
 

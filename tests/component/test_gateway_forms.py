@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.component.contract.replay import Reply, send
-from tests.component.contract.standins import Standin, registry, standin
+from tests.component.contract.standins import Standin, standin_with
 from tests.component.gateways import KEYS, Gateway, gateway, status
 from tests.component.upstreams import Echo, told
 
@@ -167,10 +167,7 @@ def test_a_long_recording_goes_on_byte_for_byte_and_is_not_held(server: Gateway,
 
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    root = tmp_path_factory.mktemp("ollama")
-    with registry() as source, standin(root / "models", STANDIN_REGISTRY=f"http://{source.address}") as one:
-        for name in ("tiny", "tiny-loop"):
-            assert one.run("pull", name).returncode == 0
+    with standin_with(tmp_path_factory.mktemp("ollama"), "tiny", "tiny-loop") as one:
         yield one
 
 

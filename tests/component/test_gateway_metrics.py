@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.certificates import DAY, Authority, now
 from tests.component.contract import replay
-from tests.component.contract.standins import Standin, free_port, registry, standin, testmodels, until
+from tests.component.contract.standins import Standin, free_port, standin_with, until
 from tests.component.gateways import KEYS, Gateway, gateway, record, status, with_tls
 from tests.component.prometheus import MONITORING, Prometheus, prometheus, promtool
 from tests.component.upstreams import Echo, echo
@@ -47,13 +47,7 @@ def let_in(server: Gateway) -> None:
 
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    root = tmp_path_factory.mktemp("ollama")
-    with registry() as source, standin(
-        root / "models", STANDIN_REGISTRY=f"http://{source.address}", STANDIN_VRAM_SHARE="0.5"
-    ) as server:
-        for name in MODELS:
-            source.packages[name] = testmodels.package(name)
-            assert server.run("pull", name).returncode == 0, name
+    with standin_with(tmp_path_factory.mktemp("ollama"), *MODELS, STANDIN_VRAM_SHARE="0.5") as server:
         yield server
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from tests.component.contract.standins import Standin, registry, standin, until
+from tests.component.contract.standins import Standin, standin_with, until
 from tests.component.gateways import KEYS, Gateway, connect, gateway, status
 from tests.component.upstreams import Echo, names, told
 
@@ -27,16 +27,8 @@ def authorized(server: Gateway, *headers: str) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     """A stand-in of Ollama with models, that writes down what reaches it."""
-    root = tmp_path_factory.mktemp("ollama")
-    with registry() as source, standin(
-        root / "models",
-        STANDIN_REGISTRY=f"http://{source.address}",
-        STANDIN_REQUEST_LOG=str(root / "requests.jsonl"),
-        # Slow enough that a busy machine, too, has each piece of a stream on its way before the next is made.
-        STANDIN_TOKEN_DELAY_MS="50",
-    ) as server:
-        for name in ("tiny", "tiny-loop"):
-            assert server.run("pull", name).returncode == 0
+    # Slow enough that a busy machine, too, has each piece of a stream on its way before the next is made.
+    with standin_with(tmp_path_factory.mktemp("ollama"), "tiny", "tiny-loop", STANDIN_TOKEN_DELAY_MS="50") as server:
         yield server
 
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests.component.contract import replay
 from tests.component.contract.replay import Reply
-from tests.component.contract.standins import Standin, registry, standin, testmodels, until
+from tests.component.contract.standins import Standin, standin_with, until
 from tests.component.gateways import KEYS, USER, Gateway, basic, gateway, record, status
 from tests.component.upstreams import Echo
 
@@ -64,16 +64,7 @@ TEXT = "hi there " * 30_000
 @pytest.fixture(scope="module")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     """A stand-in of Ollama with models, that writes down what each request took."""
-    root = tmp_path_factory.mktemp("ollama")
-    with registry() as source, standin(
-        root / "models",
-        STANDIN_REGISTRY=f"http://{source.address}",
-        STANDIN_REQUEST_LOG=str(root / "requests.jsonl"),
-        STANDIN_TOKEN_DELAY_MS="2",
-    ) as server:
-        for name in MODELS:
-            source.packages[name] = testmodels.package(name)
-            assert server.run("pull", name).returncode == 0, name
+    with standin_with(tmp_path_factory.mktemp("ollama"), *MODELS, STANDIN_TOKEN_DELAY_MS="2") as server:
         yield server
 
 

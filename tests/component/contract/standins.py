@@ -202,6 +202,20 @@ def registry(address: str = "127.0.0.1") -> Iterator[Registry]:
         server.server_close()
 
 
+@contextlib.contextmanager
+def standin_with(folder: Path, *models: str, **environment: str) -> Iterator[Standin]:
+    """A server that has these models; what reaches it stands in requests.jsonl of the folder."""
+    log = {"STANDIN_REQUEST_LOG": str(folder / "requests.jsonl")}
+    with registry() as source:
+        names = {"STANDIN_REGISTRY": f"http://{source.address}"}
+        with standin(folder / "models", **{**names, **log, **environment}) as server:
+            for name in models:
+                source.packages[name] = testmodels.package(name)
+                done = server.run("pull", name)
+                assert done.returncode == 0, done.stderr
+            yield server
+
+
 def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
     """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
