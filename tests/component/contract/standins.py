@@ -208,7 +208,7 @@ def standin_with(folder: Path, *models: str, **environment: str) -> Iterator[Sta
     log = {"STANDIN_REQUEST_LOG": str(folder / "requests.jsonl")}
     with registry() as source:
         names = {"STANDIN_REGISTRY": f"http://{source.address}"}
-        with standin(folder / "models", **{**names, **log, **environment}) as server:
+        with standin(folder / "models", None, **{**names, **log, **environment}) as server:
             for name in models:
                 source.packages[name] = testmodels.package(name)
                 done = server.run("pull", name)
