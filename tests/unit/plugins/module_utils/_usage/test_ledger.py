@@ -98,7 +98,7 @@ class TestSums:
 
 ENDS: list[Any] = ["", "cut", None, []]
 NUMBERS = [-1, True, 1.5, 2**31 + 1, 10**30, "1", None, [], float("nan"), float("inf"), float("-inf")]
-NAMES = ["a" * 257, "a\nb", "\x1b[31m", "\u202egnp", "\ud800", "\x7f", None, 1, ["a"]]
+NAMES = ["a" * 513, "a\nb", "\x1b[31m", "\u202egnp", "\ud800", "\x7f", None, 1, ["a"]]
 
 
 class TestDamage:

@@ -113,7 +113,7 @@ def test_an_answer_is_read_as_it_was_given() -> None:
     "wrong",
     [
         *({"rows": value} for value in NO_ROWS),
-        *({"rows": [{**ROW, "client": name}]} for name in ("\x1b[2J", "a\nb", "a" * 257, 1, None, ["a"])),
+        *({"rows": [{**ROW, "client": name}]} for name in ("\x1b[2J", "a\nb", "a" * 513, 1, None, ["a"])),
         *({"rows": [{**ROW, "requests": count}]} for count in (-1, True, 1.5, "1", None, 10**30)),
         *({"rows": [{**ROW, "seconds": count}]} for count in (-1, True, "1", None, float("nan"), float("inf"))),
         *({"days": value} for value in (1, {}, {"first": "x", "last": "2026-11-30"}, {"first": 1, "last": 2})),
