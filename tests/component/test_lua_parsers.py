@@ -51,7 +51,9 @@ def reference(body: bytes) -> list[bytes] | None:
         if key != folded or folded in seen or not isinstance(value, str | None):
             return None
         seen.add(folded)
-        names += [value] if value else []
+        if value:
+            # The server goes by the model, wherever that stands.
+            names.insert(0 if folded == "model" else len(names), value)
     try:
         return [name.encode() for name in names]
     except UnicodeEncodeError:  # half of a surrogate pair
