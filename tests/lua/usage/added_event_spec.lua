@@ -4,6 +4,7 @@
 
 local added_event = require "gatehouse.usage.added_event"
 local recordings = dofile("tests/lua/usage/recordings.lua")
+local in_pieces = recordings.in_pieces
 
 local USAGE = 'data: {"id":"chatcmpl-975","object":"chat.completion.chunk","created":1795895969,"model":"tiny",'
     .. '"system_fingerprint":"fp_ollama","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,'
@@ -22,14 +23,6 @@ local function taken(pieces)
         parts[i] = filter:take(piece, i == #pieces)
     end
     return table.concat(parts), parts
-end
-
-local function in_pieces(text, size)
-    local pieces = {}
-    for from = 1, #text, size do
-        pieces[#pieces + 1] = text:sub(from, from + size - 1)
-    end
-    return pieces
 end
 
 -- The stream without the event that was added, found in another way.

@@ -5,6 +5,7 @@
 local answer = require "gatehouse.usage.answer"
 local cjson = require "cjson.safe"
 local recordings = dofile("tests/lua/usage/recordings.lua")
+local in_pieces = recordings.in_pieces
 
 -- What the gateway takes for the prompt where the server does not say it.
 local ESTIMATE = 77
@@ -24,14 +25,6 @@ end
 -- Of an answer that came whole, in one piece.
 local function of(form, text)
     return finish(form, { text }, true)
-end
-
-local function in_pieces(text, size)
-    local pieces = {}
-    for from = 1, #text, size do
-        pieces[#pieces + 1] = text:sub(from, from + size - 1)
-    end
-    return pieces
 end
 
 local function no_text(value)

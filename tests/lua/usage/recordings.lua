@@ -67,4 +67,13 @@ function _M.all()
     return found
 end
 
+-- A text in pieces of this size.
+function _M.in_pieces(text, size)
+    local pieces = {}
+    for from = 1, #text, size do
+        pieces[#pieces + 1] = text:sub(from, from + size - 1)
+    end
+    return pieces
+end
+
 return _M

@@ -8,6 +8,7 @@
 
 local json_scanner = require "gatehouse.json_scanner"
 local refusal = require "gatehouse.refusal"
+local remembering = require "gatehouse.remembering"
 
 local find, gsub, lower = string.find, string.gsub, string.lower
 
@@ -17,28 +18,16 @@ local NONE = {}
 
 local _M = {}
 
--- How short keys are of which it is remembered how they are folded, and how many.
-local SHORT, REMEMBERED = 32, 1000
-local folded, count = {}, 0
+-- No key that is looked for is longer.
+local SHORT = 32
 
 -- As Go folds the keys that are looked for: two signs beyond ASCII are letters in disguise.
-local function fold(key)
-    local known = folded[key]
-    if known then
-        return known
+local fold = remembering.new(function(key)
+    if not find(key, "[%u\128-\255]") then
+        return key
     end
-    local field = key
-    if find(key, "[%u\128-\255]") then
-        field = lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
-    end
-    if #key <= SHORT then
-        if count == REMEMBERED then
-            folded, count = {}, 0
-        end
-        folded[key], count = field, count + 1
-    end
-    return field
-end
+    return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
+end, SHORT)
 
 local function is_one_of(fields, field)
     for i = 1, #fields do

@@ -5,6 +5,8 @@
 -- Names of models as Ollama reads them, and patterns on them. One model has many names: `tiny`, `library/tiny:latest`
 -- and `https://registry.ollama.ai/library/TINY` are the same.
 
+local remembering = require "gatehouse.remembering"
+
 local find, gmatch = string.find, string.gmatch
 local gsub, lower, match = string.gsub, string.lower, string.match
 
@@ -105,36 +107,22 @@ local function compile(glob)
     return patterns
 end
 
--- How many names a matcher remembers: clients choose them.
-local REMEMBERED = 1000
-
--- What a function of a name returned once it returns again without being asked. What is longer than any name is none.
-local function remembering(judge)
-    local verdicts, count = {}, 0
+-- A function of a name that is remembered. What is longer than any name is none.
+local function of_name(judge)
+    local remembered = remembering.new(judge, LONGEST)
     return function(name)
-        if #name > LONGEST then
-            return false
-        end
-        local verdict = verdicts[name]
-        if verdict == nil then
-            verdict = judge(name)
-            if count == REMEMBERED then
-                verdicts, count = {}, 0
-            end
-            verdicts[name], count = verdict, count + 1
-        end
-        return verdict
+        return #name <= LONGEST and remembered(name)
     end
 end
 
 -- Whether this can be the name of a model.
-_M.is_name = remembering(function(name)
+_M.is_name = of_name(function(name)
     return _M.canonical(name) ~= nil
 end)
 
 -- One name for all that mean the same model: as Ollama lists it, in small letters, without its defaults but the tag;
 -- false for what can be no name.
-_M.listed = remembering(function(name)
+_M.listed = of_name(function(name)
     local parts = _M.canonical(name)
     if not parts then
         return false
@@ -187,7 +175,7 @@ function _M.matcher(globs)
         end
         compiled[i] = compile(glob)
     end
-    return remembering(function(name)
+    return of_name(function(name)
         local parts = _M.canonical(name)
         for _, patterns in ipairs(parts and compiled or {}) do
             if matches(parts, patterns) then

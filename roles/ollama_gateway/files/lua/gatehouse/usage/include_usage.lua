@@ -60,8 +60,7 @@ end
 
 -- Whether the gateway has to ask. It does not where that is too long to tell: it could not take the event out again.
 function _M.wants(found)
-    local options = found.values.stream_options or NONE
-    return is_stream(found.values.stream or NONE) and not options.is_cut and not _M.client_asked(found)
+    return is_stream(found.values.stream or NONE) and not _M.client_asked(found)
 end
 
 local function back_over_space(text, position)

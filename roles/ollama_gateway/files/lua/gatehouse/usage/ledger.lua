@@ -7,6 +7,7 @@
 -- own. While `append` waits, others may add lines and may call for another flush.
 
 local cjson = require "cjson.safe"
+local remembering = require "gatehouse.remembering"
 
 local date = os.date
 local abs, floor, max = math.abs, math.floor, math.max
@@ -16,8 +17,8 @@ local concat = table.concat
 local DAY = 86400
 -- How many lines wait at the most, in seconds after which one tries again after a failure, and how often that is told.
 local MOST, RETRY, TOLD = 10000, 1, 60
--- No name that Ollama takes is longer; and how many names are remembered.
-local LONGEST, REMEMBERED = 512, 1000
+-- No name that Ollama takes is longer.
+local LONGEST = 512
 -- A clock before 2026 is not set: by it nothing is removed. So many days before those that are kept are looked for, the
 -- first time and then.
 local EARLIEST, FIRST_DAYS, DAYS = 1767225600, 1000, 60
@@ -26,28 +27,18 @@ local ENOENT = 2
 local _M = {}
 local methods = {}
 
--- Names that come again and again.
-local known, remembered = {}, 0
+-- A string of JSON, for names come again and again. cjson escapes slashes, which nobody else does; bytes that are no
+-- text cannot stand in JSON.
+local as_json = remembering.new(function(text)
+    text = sub(text, 1, LONGEST)
+    if find(text, "[\128-\255]") then
+        text = gsub(text, "[\128-\255]+", "?")
+    end
+    return (gsub(cjson.encode(text), "\\/", "/"))
+end, LONGEST)
 
--- A string of JSON. cjson escapes slashes, which nobody else does; bytes that are no text cannot stand in JSON.
 local function quoted(text)
-    text = text or ""
-    local json = known[text]
-    if json then
-        return json
-    end
-    local plain = sub(text, 1, LONGEST)
-    if find(plain, "[\128-\255]") then
-        plain = gsub(plain, "[\128-\255]+", "?")
-    end
-    json = gsub(cjson.encode(plain), "\\/", "/")
-    if #text <= LONGEST then
-        if remembered == REMEMBERED then
-            known, remembered = {}, 0
-        end
-        known[text], remembered = json, remembered + 1
-    end
-    return json
+    return as_json(text or "")
 end
 
 local function seconds(value)

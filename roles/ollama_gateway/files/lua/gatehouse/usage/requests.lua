@@ -62,9 +62,10 @@ function _M.init(folder, settings, log, clients)
     if not settings.usage then
         return
     end
+    rights_of_clients, state, tell = clients, folder .. "/state", log
     keep_days = settings.usage.keep_days
     book = ledger.new({
-        folder = folder .. "/state",
+        folder = state,
         now = ngx.now,
         append = function(path, text)
             return ((is_ending or ngx.worker.exiting()) and append.append or append_in_thread)(path, text)
@@ -72,8 +73,7 @@ function _M.init(folder, settings, log, clients)
         remove = remove,
         log = log,
     })
-    rights_of_clients, state = clients, folder .. "/state"
-    gate, tell = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid }), log
+    gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
 end
 
 -- Counts the lines of the ledger of this day, if there are any.
