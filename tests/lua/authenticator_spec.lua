@@ -560,3 +560,61 @@ describe("who a request is from", function()
         assert.are.same({ status = 503, err = "queue is full", is_busy = false }, refusal)
     end)
 end)
+
+describe("a key in the path", function()
+    local INVALID = 'Bearer realm="ollama", error="invalid_token"'
+    local LINE = "alice.cli sha256:" .. sha256("in-path") .. " last4=abcd in_path=yes expires=2027-01-01T00:00:01Z\n"
+        .. "alice.laptop sha256:" .. sha256("header-only") .. " last4=abcd\nbob.weak sha256:" .. sha256("weak") .. "\n"
+    local keys = assert(keyfile.parse(LINE))
+
+    local function identify(key, header, api_key, changes, time)
+        local options = { keys = function() return keys end }
+        for name, value in pairs(changes or {}) do
+            options[name] = value
+        end
+        return new("both", options):identify(header, api_key, time or NOW, "address", nil, key)
+    end
+
+    it("is who may have one there, as in a header", function()
+        local identity = identify("in-path")
+        assert.are.equal("alice cli", identity.client .. " " .. identity.key)
+        assert.are.equal("cli", identify("", "Bearer in-path").key)
+        assert.are.equal("laptop", identify(nil, "Bearer header-only").key)
+    end)
+
+    it("is nobody if it ended, is wrong, or may stand in a header only, and only then that is told", function()
+        local reasons = { ["header-only"] = "this API key may not stand in the path (in_path)" }
+        for _, key in ipairs({ "header-only", "weak", "wrong" }) do
+            local identity, refusal = identify(key)
+            assert.is_nil(identity)
+            assert.are.same({ status = 401, bearer_challenge = INVALID, basic_challenge = BASIC,
+                reason = reasons[key] }, refusal)
+        end
+        local _, refusal = identify("in-path", nil, nil, nil, NOW + 1)
+        assert.are.equal("this API key has expired", refusal.reason)
+    end)
+
+    it("is nobody beside another credential, be it the same", function()
+        for _, header in ipairs({ "Bearer in-path", ALICE, "x" }) do
+            assert.is_nil(identify("in-path", header))
+        end
+        assert.is_nil(identify("in-path", nil, "in-path"))
+    end)
+
+    it("counts as a failed try if it may have been guessed, right or wrong", function()
+        local counted = {}
+        for _, key in ipairs({ "weak", "wrong", "header-only", "in-path" }) do
+            identify(key, nil, nil, { failures = counter(counted) })
+        end
+        assert.are.equal(2, #counted)
+    end)
+
+    it("needs the certificate of its client where all do", function()
+        local identities = new("both", { certificates = "all", keys = function() return keys end, clients = function()
+            return { with_certificate = function(_, subject) return subject == "CN=alice" and "alice" or nil end }
+        end })
+        assert.are.equal("alice", identities:identify(nil, nil, NOW, "address", "CN=alice", "in-path").client)
+        assert.is_nil(identities:identify(nil, nil, NOW, "address", nil, "in-path"))
+        assert.is_nil(identities:identify(nil, nil, NOW, "address", "CN=bob", "in-path"))
+    end)
+end)

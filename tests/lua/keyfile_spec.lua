@@ -16,7 +16,8 @@ local ALWAYS = { -math.huge, math.huge }
 
 local function entry(client, key, times, strong)
     times = times or ALWAYS
-    return { client = client, key = key, not_before = times[1], expires = times[2], guessable = not strong }
+    return { client = client, key = key, not_before = times[1], expires = times[2], guessable = not strong,
+        in_path = false }
 end
 
 local function find(text, key)
@@ -31,6 +32,25 @@ local function refused(text, line)
 end
 
 describe("the key file", function()
+    it("says which keys may stand in a path, and no other may", function()
+        local text = "a.b sha256:" .. A .. " last4=abcd in_path=yes\na.c sha256:" .. B .. " last4=abcd"
+        assert.is_true(find(text, ONE).in_path)
+        assert.is_false(find(text, TWO).in_path)
+        assert.is_false(find("plain-text-key", "plain-text-key").in_path)
+    end)
+
+    it("lists the keys of a client as their lines have them, and nobody else's", function()
+        local keys = assert(keyfile.parse("plain-text-key\na.b sha256:" .. A
+            .. " expires=2027-01-01T00:00:00Z created=2026-01-01T00:00:00Z last4=abcd\nab.c sha256:" .. B .. "\n"))
+        local list = keys:of("a")
+        assert.are.same({ { entry = keys:find(ONE, 0), last4 = "abcd", created = "2026-01-01T00:00:00Z",
+            expires = "2027-01-01T00:00:00Z" } }, list)
+        assert.are.same({ { entry = keys:find(TWO, 0) } }, keys:of("ab"))
+        for _, nobody in ipairs({ "b", "(plain text)", "a.b" }) do
+            assert.are.same({}, keys:of(nobody))
+        end
+    end)
+
     it("has one record a line, among comments and empty lines", function()
         local text = "# keys\n\nalice.laptop sha256:" .. A .. "\n  # more\n"
             .. "bob.ci-1\tsha256:" .. B .. "  expires=2027-01-01T00:00:00Z\n"
@@ -158,6 +178,8 @@ describe("the key file", function()
             "alice.laptop sha256:" .. B .. " last4=12345",
             "alice.laptop sha256:" .. B .. " guessable=no",
             "alice.laptop sha256:" .. B .. " guessable",
+            "alice.laptop sha256:" .. B .. " in_path=no",
+            "alice.laptop sha256:" .. B .. " in_path=yes in_path=yes",
             "alice.laptop sha256:" .. B .. " guessable=yes guessable=yes",
             "alice.laptop sha256:" .. B .. " last4=1234 last4=1234",
             "alice.laptop sha256:" .. B .. " expires=2027-01-01T00:00:00Zx",

@@ -19,6 +19,7 @@ local BEARER = 'Bearer realm="ollama"'
 local INVALID_TOKEN = BEARER .. ', error="invalid_token"'
 
 local TOO_EARLY, TOO_LATE = "this API key does not count yet", "this API key has expired"
+local NOT_IN_PATH = "this API key may not stand in the path (in_path)"
 
 local _M = {}
 
@@ -251,18 +252,39 @@ end
 
 local IDENTIFY = { none = by_credential, any = by_any, all = by_all }
 
+local methods = {}
+
+-- Who has this key, which stands in the path. It is judged as if it stood in a header, unless it may not stand there or
+-- beside another credential. Of one that somebody may have guessed nothing is said.
+local function by_path(self, key, header, api_key, time, address, subject)
+    local entry = any_key(self, key, 0)
+    if is_presented(header, api_key) or entry and not entry.in_path and entry.guessable then
+        return refuse(self, address, nil, "bearer")
+    end
+    if entry and not entry.in_path then
+        return unauthorized(self, "bearer", NOT_IN_PATH)
+    end
+    return self.by_header(self, BEARER_PREFIX .. key, nil, time, address, subject)
+end
+
+-- Takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, the bytes of the address
+-- that they come from, the subject of the certificate that was verified, or nil, and the key that stands in the path,
+-- or "". Returns at least {client, key}, which is not to be changed; or nil and {status, bearer_challenge,
+-- basic_challenge, retry_after, err, reason}.
+function methods:identify(header, api_key, time, address, subject, key_in_path)
+    if key_in_path and key_in_path ~= "" then
+        return by_path(self, key_in_path, header, api_key, time, address, subject)
+    end
+    return self.by_header(self, header, api_key, time, address, subject)
+end
+
 -- `accepts`: {basic = boolean, bearer = boolean}; `certificates`: "none" count, "any" is enough, or "all" requests need
 -- one and a credential of the same client; `keys`, `users`, `clients`: functions that return what a file says, or nil;
 -- `verify`: a function of password and hash that returns true, false, nil while it is busy, or nil and an error;
 -- `sleep`: waits until it is worth to try again; `memory` and `failures`: as password_memory and failures make them.
---
--- `identify` takes the values of the headers Authorization and x-api-key, the time in seconds since 1970, the bytes of
--- the address that they come from, and the subject of the certificate that was verified, or nil. It returns at least
--- {client, key}, which is not to be changed; or nil and {status, bearer_challenge, basic_challenge, retry_after, err,
--- reason}.
 function _M.new(options)
-    options.identify = assert(IDENTIFY[options.certificates])
-    return options
+    options.by_header = assert(IDENTIFY[options.certificates])
+    return setmetatable(options, { __index = methods })
 end
 
 return _M

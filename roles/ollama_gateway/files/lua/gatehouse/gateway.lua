@@ -231,8 +231,8 @@ local function authenticate()
     local var = ngx.var
     -- None of one that nginx did not find to be good.
     local subject = uses_certificates and var.ssl_client_verify == "SUCCESS" and var.ssl_client_s_dn or nil
-    local identity, refusal =
-        identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(), var.binary_remote_addr, subject)
+    local identity, refusal = identities:identify(var.http_authorization, var.http_x_api_key, ngx.time(),
+        var.binary_remote_addr, subject, var.gatehouse_path_key)
     if identity then
         var.gatehouse_client = identity.client
         var.gatehouse_key = identity.key
@@ -349,7 +349,7 @@ local function models_of_body(route, limits)
     if route.model == "form" then
         local var = ngx.var
         -- The query as it goes on: Ollama would take a model from there.
-        local query = match(var.request_uri, "%?(.*)")
+        local query = match(var.gatehouse_uri, "%?(.*)")
         local next_piece, first = pieces_of_body(route)
         local function piece()
             local before = first
@@ -420,7 +420,7 @@ function _M.access()
     if upgrade and find(lower(upgrade), "websocket", 1, true) then
         return ngx.exit(UPGRADE_REQUIRED)
     end
-    local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.request_uri)
+    local route, parameter = table_of_routes:find(ngx.req.get_method(), ngx.var.gatehouse_uri)
     if not route then
         return ngx.exit(ngx.HTTP_NOT_FOUND)
     end

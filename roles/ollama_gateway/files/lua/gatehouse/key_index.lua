@@ -16,7 +16,7 @@ ffi.cdef [[
 struct gatehouse_key {
     uint8_t digest[32];
     double not_before, expires;
-    uint32_t name, client_length, id_length, guessable;
+    uint32_t name, client_length, id_length, guessable, in_path;
 };
 int memcmp(const void *one, const void *other, size_t length);
 ]]

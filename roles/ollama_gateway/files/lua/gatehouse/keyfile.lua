@@ -14,7 +14,7 @@ local timestamps = require "gatehouse.timestamps"
 local band = bit.band
 local C, cast, ffi_string = ffi.C, ffi.cast, ffi.string
 local HUGE = math.huge
-local byte, find, gmatch = string.byte, string.find, string.gmatch
+local byte, find, gmatch, match = string.byte, string.find, string.gmatch, string.match
 
 ffi.cdef [[
 void *memchr(const void *bytes, int sign, size_t length);
@@ -32,6 +32,8 @@ local OLD = "~old"
 local LAST4 = "last4="
 -- Of a given key with less than 128 bits of randomness.
 local GUESSABLE = "guessable=yes"
+-- Of a key that may stand in the path of a request.
+local IN_PATH = "in_path=yes"
 -- The fewest characters that a secret may have.
 local SHORTEST = 8
 -- A name, or the first part of one if it has a dot or a tilde.
@@ -62,8 +64,8 @@ do
 end
 
 local FORM = "it must be like: alice.laptop sha256:<64 hex digits> expires=2027-01-01T00:00:00Z"
-local UNKNOWN = "after the hash only not_before=<time>, expires=<time>, created=<time>, last4=<four characters> "
-    .. "and guessable=yes may follow, each once, with times such as 2027-01-01T00:00:00Z"
+local UNKNOWN = "after the hash only not_before=<time>, expires=<time>, created=<time>, last4=<four characters>, "
+    .. "guessable=yes and in_path=yes may follow, each once, with times such as 2027-01-01T00:00:00Z"
 
 local _M = { PLAIN_TEXT = PLAIN_TEXT }
 local methods = {}
@@ -89,13 +91,14 @@ local function has(bytes, from, to, prefix)
 end
 
 -- Returns true; or nil and an error.
-local function add(self, hash, name, client_length, id_length, guessable, not_before, expires)
+local function add(self, hash, name, client_length, id_length, guessable, in_path, not_before, expires)
     local entry = self.index:add(hash)
     if not entry then
         return nil, "an earlier line has the same key"
     end
     entry.name, entry.client_length, entry.id_length = name, client_length, id_length
-    entry.not_before, entry.expires, entry.guessable = not_before, expires, guessable and 1 or 0
+    entry.not_before, entry.expires = not_before, expires
+    entry.guessable, entry.in_path = guessable and 1 or 0, in_path and 1 or 0
     return true
 end
 
@@ -129,7 +132,7 @@ local function plain_text_key(self, bytes, from, to)
         return nil, "it has the name of a key and no hash"
     end
     -- No id: the key has no name either. Nobody knows how hard it is to guess.
-    return add(self, digest.sha256(text, 0), 0, 0, 0, true, -HUGE, HUGE)
+    return add(self, digest.sha256(text, 0), 0, 0, 0, true, false, -HUGE, HUGE)
 end
 
 -- Reads "sha256:<64 digits>" into `sum`.
@@ -153,10 +156,10 @@ local function time_after(bytes, from, to, prefix)
     end
 end
 
--- Reads what follows the hash. Returns the two times that count, and whether the key can be guessed; or nil and an
--- error.
+-- Reads what follows the hash. Returns the two times that count, whether the key can be guessed, and whether it may
+-- stand in a path; or nil and an error.
 local function attributes(bytes, from, to)
-    local not_before, expires, created, last4, guessable
+    local not_before, expires, created, last4, guessable, in_path
     from = past(bytes, from, to, SPACE)
     while from < to do
         local stop = end_of_word(bytes, from, to)
@@ -173,6 +176,8 @@ local function attributes(bytes, from, to)
                 last4 = true
             elseif not guessable and stop - from == #GUESSABLE and has(bytes, from, stop, GUESSABLE) then
                 guessable = true
+            elseif not in_path and stop - from == #IN_PATH and has(bytes, from, stop, IN_PATH) then
+                in_path = true
             else
                 -- Not skipped: what we do not understand may have been meant to shut somebody out.
                 return nil, UNKNOWN
@@ -181,7 +186,7 @@ local function attributes(bytes, from, to)
         from = past(bytes, stop, to, SPACE)
     end
     -- The end of a secret stands only where the rest is beyond guessing. Of others nobody said so.
-    return not_before or -HUGE, expires or HUGE, guessable or not last4
+    return not_before or -HUGE, expires or HUGE, guessable or not last4, in_path
 end
 
 -- Reads what stands from `from` to `to`, without space at its ends. Returns true; or nil and an error.
@@ -193,18 +198,18 @@ local function read_record(self, bytes, from, to)
     local hash = past(bytes, stop, to, SPACE)
     local behind = end_of_word(bytes, hash, to)
     local ok, err = read_hash(bytes, hash, behind)
-    local dot, not_before, expires, guessable
+    local dot, not_before, expires, guessable, in_path
     if ok then
         dot, err = dot_of_name(bytes, from, stop)
     end
     if dot then
-        not_before, expires, guessable = attributes(bytes, behind, to)
+        not_before, expires, guessable, in_path = attributes(bytes, behind, to)
         err = expires
     end
     if not not_before then
         return nil, err
     end
-    return add(self, sum, from, dot - from, stop - dot - 1, guessable, not_before, expires)
+    return add(self, sum, from, dot - from, stop - dot - 1, guessable, in_path, not_before, expires)
 end
 
 local function end_of_line(bytes, from, to)
@@ -221,7 +226,7 @@ local function count_lines(bytes, length)
 end
 
 -- Returns what is known of the key that stands in `text` behind its first `skipped` bytes: {client, key, not_before,
--- expires, guessable}, the times in seconds since 1970; or nil. Not to be changed.
+-- expires, guessable, in_path}, the times in seconds since 1970; or nil. Not to be changed.
 function methods:find(text, skipped)
     local number = self.index:find(digest.sha256(text, skipped))
     if not number then
@@ -247,9 +252,44 @@ function methods:entry(number)
         not_before = record.not_before,
         expires = record.expires,
         guessable = record.guessable ~= 0,
+        in_path = record.in_path ~= 0,
     }
     self.entries[number] = entry
     return entry
+end
+
+local function is_of(self, record, client)
+    return record.client_length == #client
+        and C.memcmp(cast(BYTES, self.text) + record.name, client, #client) == 0
+end
+
+-- What a line says of itself: {entry, last4, created, not_before, expires}, the last four as texts; nil where it does
+-- not say.
+local function described(self, number)
+    local line = match(self.text, "[^\n]*", self.index.records[number].name + 1)
+    return {
+        entry = self.entries[number] or self:entry(number),
+        last4 = match(line, "%slast4=(%S+)"),
+        created = match(line, "%screated=(%S+)"),
+        not_before = match(line, "%snot_before=(%S+)"),
+        expires = match(line, "%sexpires=(%S+)"),
+    }
+end
+
+-- The keys of a client, in the order of the file; none of those in plain text, which belong to nobody. Not to be
+-- changed.
+function methods:of(client)
+    if self.lists[client] then
+        return self.lists[client]
+    end
+    local list, records = {}, self.index.records
+    for number = 0, self.index.count - 1 do
+        if is_of(self, records[number], client) then
+            list[#list + 1] = described(self, number)
+        end
+    end
+    self.lists[client] = list
+    return list
 end
 
 -- Reads lines from a position on, as many as are read in a turn. Returns the position behind them and their count; or
@@ -281,7 +321,7 @@ end
 -- Returns the keys; or nil and an error. `pause`: called every now and then while many lines are read.
 function _M.parse(text, pause)
     local bytes, length = cast(BYTES, text), #text
-    local self = { text = text, entries = {}, index = key_index.new(count_lines(bytes, length)) }
+    local self = { text = text, entries = {}, lists = {}, index = key_index.new(count_lines(bytes, length)) }
     local number, position = 0, 0
     while position < length do
         local count, err
