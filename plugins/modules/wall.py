@@ -107,14 +107,15 @@ options:
         description: Ignored.
         type: str
       own:
-        description: Ignored.
+        description: Whether the gateway answers itself, and no server.
         type: bool
+        default: false
   allow_account_routes:
     description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
     type: bool
     default: false
-  metrics:
-    description: Whether the gateway serves the route of its metrics. Otherwise it must be unknown to everybody.
+  own_routes:
+    description: Whether the gateway serves the routes that it answers itself. Otherwise they must be unknown to everybody.
     type: bool
     default: true
   credentials:
@@ -419,7 +420,7 @@ ROUTE_OPTIONS = dict(
     fields=dict(type="list", elements="str", default=[]),
     only=dict(type="list", elements="str"),
     usage=dict(type="str"),
-    own=dict(type="bool"),
+    own=dict(type="bool", default=False),
     **{"class": dict(type="str", default="read")},
 )
 CREDENTIAL_OPTIONS = dict(
@@ -448,7 +449,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     client_certificate=dict(type="str", no_log=True),
     routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
     allow_account_routes=dict(type="bool", default=False),
-    metrics=dict(type="bool", default=True),
+    own_routes=dict(type="bool", default=True),
     credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),

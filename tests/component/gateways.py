@@ -92,10 +92,10 @@ class Gateway:
         folder.mkdir(exist_ok=True)
         for name in ("conf", "clients", "tls"):
             self._own(folder / name, 0o750, (folder / name).mkdir)
-        shutil.copytree(rendering.ROLE / "files" / "lua", folder / "lua")
-        for path in (folder / "lua").rglob("*"):
-            self._own(path, 0o750 if path.is_dir() else 0o640)
-        self._own(folder / "lua", 0o750)
+        for name in ("lua", "page"):
+            shutil.copytree(rendering.ROLE / "files" / name, folder / name)
+            for path in (folder / name, *(folder / name).rglob("*")):
+                self._own(path, 0o750 if path.is_dir() else 0o640)
         self._own(self.ledger, 0o770, lambda: self.ledger.mkdir(parents=True))
         self.configure()
         self.write(
@@ -188,7 +188,7 @@ class Gateway:
                 str(self.ledger): {"bind": "/etc/gatehouse/state", "mode": "rw"},
                 **{
                     str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
-                    for name in ("conf", "lua", "clients", "tls")
+                    for name in ("conf", "lua", "page", "clients", "tls")
                 },
             },
             labels={LABEL: "component"},

@@ -56,7 +56,7 @@ class Attacked:
             "routes": rendering.value("__ollama_gateway_routes"),
             "credentials": self.credentials,
             "allow_account_routes": False,
-            "metrics": self.gateway.image == "openresty",
+            "own_routes": self.gateway.image == "openresty",
             "side_doors": [],
             "request_timeout": 5,
             "auth_failures": self.gateway.variables["ollama_gateway_auth_failures"],

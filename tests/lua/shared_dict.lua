@@ -23,6 +23,11 @@ function methods:set(key, value, ttl, flags)
     self.entries[key] = { value = value, flags = flags, ends = ttl and ttl > 0 and self.now + ttl or nil }
 end
 
+function methods:safe_set(...)
+    self:set(...)
+    return true
+end
+
 function methods:safe_add(key, value, ttl)
     if live(self, key) then
         return false, "exists"

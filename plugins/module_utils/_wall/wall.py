@@ -75,7 +75,9 @@ class Wall:
         self._log = log
         # As the columns of the table of routes are called.
         columns = ("method", "path", "scope", "class", "model", "fields")
-        self._routes = [routes.Route(*(one[column] for column in columns)) for one in options["routes"]]
+        self._routes = [
+            routes.Route(*(one[column] for column in columns), own=one.get("own") or False) for one in options["routes"]
+        ]
         self._credentials = [Credential(**one) for one in options["credentials"]]
         values = {one.encoded for one in self._credentials} | {one.value.encode() for one in self._credentials}
         self._secrets = sorted(values, key=len, reverse=True)
@@ -188,8 +190,8 @@ class Wall:
 
     def _on_routes(self) -> t.Iterator[Attack]:
         closed = [] if self._options["allow_account_routes"] else ["account"]
-        closed += [] if self._options.get("metrics", True) else ["metrics"]
-        served = [one for one in self._routes if one.scope not in closed]
+        has_own = self._options.get("own_routes", True)
+        served = [one for one in self._routes if one.scope not in closed and (has_own or not one.own)]
         yield from routes.without_right(self._routes, self._credentials)
         yield from tricks.path_tricks(self._credentials)
         yield from tricks.unlisted(self._credentials)

@@ -54,6 +54,8 @@ class Route:
     kind: str
     model: str
     fields: t.Sequence[str]
+    # Whether the gateway answers itself.
+    own: bool = False
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ local memory = require "gatehouse.memory"
 local metrics = require "gatehouse.metrics.requests"
 local model_lists = require "gatehouse.model_lists"
 local model_names = require "gatehouse.model_names"
+local own_view = require "gatehouse.own_view"
 local password = require "gatehouse.password"
 local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
@@ -59,7 +60,8 @@ local COULD_BE_OTHERS = "it has a list of models, and this could be about others
 local UPGRADE_REQUIRED = 426
 
 local _M = {}
-local files, identities, table_of_routes, rights_of_clients, uses_certificates, bodies_in_flight, largest_bodies
+local files, identities, table_of_routes, rights_of_clients, keys_of_clients, uses_certificates
+local bodies_in_flight, largest_bodies
 -- When a check of a password that is under way counts as lost, by hash and password.
 local checked_until = {}
 
@@ -153,12 +155,13 @@ local function begin(folder)
         end,
     })
     rights_of_clients = files:watch("clients.json", rights.parse)
+    keys_of_clients = files:watch("api_keys", keyfile.parse)
     uses_certificates = settings.certificates ~= "none"
     identities = authenticator.new({
         accepts = settings.accepts,
         certificates = settings.certificates,
         clients = rights_of_clients,
-        keys = files:watch("api_keys", keyfile.parse),
+        keys = keys_of_clients,
         users = files:watch("htpasswd", htpasswd.parse),
         verify = verify,
         sleep = function() ngx.sleep(TURN) end,
@@ -448,6 +451,27 @@ function _M.access()
     if not route.own then
         metrics.begin()
     end
+end
+
+-- What a client may do and did. It was let in before, and so there are rights.
+function _M.show_own()
+    local var = ngx.var
+    local client, file, keys = var.gatehouse_client, rights_of_clients(), keys_of_clients()
+    local scopes, models = file:described(client)
+    local state, used = usage.of_client(client)
+    ngx.header.content_type = "application/json"
+    ngx.header["Cache-Control"] = "no-store"
+    ngx.print(own_view.text({
+        client = client,
+        key = var.gatehouse_key,
+        time = ngx.time(),
+        scopes = scopes,
+        models = models,
+        limits = file:limits(client),
+        state = state,
+        keys = keys and keys:of(client) or {},
+        used = used,
+    }))
 end
 
 -- After the answer, whatever it was: by then nginx is done with the body.

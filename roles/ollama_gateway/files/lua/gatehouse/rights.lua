@@ -37,6 +37,17 @@ function methods:limits(client)
     return self.limits_of[self.scopes[client] == nil and OTHERS or client]
 end
 
+-- Returns what a client may do: the names of its scopes, in order, and its models. Not to be changed.
+function methods:described(client)
+    local name = self.scopes[client] == nil and OTHERS or client
+    local names = {}
+    for scope in pairs(self.scopes[name] or {}) do
+        names[#names + 1] = scope
+    end
+    table.sort(names)
+    return names, self.models_of[name] or { "*" }
+end
+
 -- Returns the limits of all clients that have some, by name; OTHERS is one of them. Not to be changed.
 function methods:limited()
     return self.limits_of
@@ -102,7 +113,7 @@ function _M.parse(text)
     if type(clients) ~= "table" then
         return nil, "failed to read: it is not a JSON object"
     end
-    local self = { scopes = {}, matchers = {}, limits_of = {}, owners = {} }
+    local self = { scopes = {}, matchers = {}, models_of = {}, limits_of = {}, owners = {} }
     local read_limits = client_limits.reader()
     for name, client in pairs(clients) do
         local scopes, matcher = read(client)
@@ -117,7 +128,7 @@ function _M.parse(text)
         if err then
             return nil, "failed to read a client: " .. err
         end
-        self.limits_of[name] = limits
+        self.limits_of[name], self.models_of[name] = limits, client.models
         -- One that is to be gone is none of the others as long as it is named.
         self.scopes[name], self.matchers[name] = client.absent == nil and scopes, matcher
     end

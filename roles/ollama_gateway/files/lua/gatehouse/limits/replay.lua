@@ -5,63 +5,24 @@
 -- Counts what the ledger tells of today and of the last two minutes: after a restart, memory that workers share is
 -- empty.
 --
--- A day may have a million lines. Most of them only add to the sums of a day, and are taken apart at their fixed
--- members instead of being read as JSON; what has another form than a line of the ledger is read as JSON, and skipped
--- if it is none.
+-- Most lines only add to the sums of a day; what has another form than a line of the ledger is read as JSON, and
+-- skipped if it is none.
 
-local cjson = require "cjson.safe"
+local entry = require "gatehouse.usage.entry"
 local ffi = require "ffi"
 local timestamps = require "gatehouse.timestamps"
 
 local cast = ffi.cast
 local date = os.date
 local floor = math.floor
-local byte, find, match, sub = string.byte, string.find, string.match, string.sub
+local match, sub = string.match, string.sub
 
 local BYTES = ffi.typeof("const uint8_t *")
-local BEGIN, END = '{"time":"', byte("}")
--- Where the time stands, to the minute, and where it has ended.
-local TIME, MINUTE, BEHIND = #BEGIN + 1, #BEGIN + #"2026-11-30T06:12", #BEGIN + #"2026-11-30T06:12:18.123Z"
+-- Where the time stands, to the minute.
+local TIME, MINUTE = #entry.BEGIN + 1, #entry.BEGIN + #"2026-11-30T06:12"
 local DAY = #"2026-11-30"
-local MOST = 10 ^ 15
 
 local _M = {}
-
--- What stands in a line between two texts, from a position on, and the position of the second; nil if one is missing.
-local function between(line, position, before, behind)
-    local _, last = find(line, before, position, true)
-    local stop = last and find(line, behind, last + 1, true)
-    if stop then
-        return sub(line, last + 1, stop - 1), stop
-    end
-end
-
-local function is_count(value)
-    return type(value) == "number" and value >= 0 and value < MOST
-end
-
--- Returns the client, the model and the tokens of a line that is as the ledger writes it; nil of any other.
-local function take_apart(line)
-    -- A line that was cut may have another one behind it.
-    if byte(line, -1) ~= END or find(line, "\\", 1, true) or find(line, "{", 2, true) then
-        return nil
-    end
-    local client, model, prompt, completion, position
-    client, position = between(line, BEHIND, '","client":"', '","key":"')
-    if client then
-        model, position = between(line, position, '","model":"', '","route":"')
-    end
-    if model then
-        prompt, position = between(line, position, ',"prompt_tokens":', ',"completion_tokens":')
-    end
-    if prompt then
-        completion = between(line, position, ',"completion_tokens":', ',"source":')
-    end
-    prompt, completion = tonumber(prompt), tonumber(completion)
-    if is_count(prompt) and is_count(completion) then
-        return client, model, prompt + completion
-    end
-end
 
 -- Returns the seconds since 1970 of such a time; or nil.
 local function time_of(text)
@@ -73,14 +34,11 @@ end
 
 -- Returns the entry of a line, with its end in seconds as `ended`; or nil.
 local function decode(line)
-    local entry = cjson.decode(line)
-    if type(entry) ~= "table" or type(entry.client) ~= "string" or type(entry.model) ~= "string"
-        or not is_count(entry.prompt_tokens) or not is_count(entry.completion_tokens)
-        or not is_count(entry.seconds) then
-        return nil
+    local found = entry.decode(line)
+    if found then
+        found.ended = time_of(found.time)
+        return found.ended and found
     end
-    entry.ended = time_of(entry.time)
-    return entry.ended and entry
 end
 
 local function add(sums, client, model, tokens)
@@ -101,16 +59,16 @@ end
 
 -- Counts a line that has to be read as a whole. Returns whether it is one, and an error if it could not be counted.
 local function count_whole(line, sums, since, now, rights, admission)
-    local entry = decode(line)
-    if not entry then
+    local found = decode(line)
+    if not found then
         return false
     end
-    local tokens = entry.prompt_tokens + entry.completion_tokens
-    if entry.ended >= since and entry.ended <= now then
-        return true, count(rights, admission, entry.client, entry.model, entry.ended, tokens,
-            entry.ended - entry.seconds)
-    elseif sub(entry.time, 1, DAY) == date("!%Y-%m-%d", now) then
-        add(sums, entry.client, entry.model, tokens)
+    local tokens = found.prompt_tokens + found.completion_tokens
+    if found.ended >= since and found.ended <= now then
+        return true, count(rights, admission, found.client, found.model, found.ended, tokens,
+            found.ended - found.seconds)
+    elseif sub(found.time, 1, DAY) == date("!%Y-%m-%d", now) then
+        add(sums, found.client, found.model, tokens)
     end
     return true
 end
@@ -125,14 +83,15 @@ function _M.replay(lines, rights, admission, now)
     local read, damaged, sums, problem = 0, 0, {}, nil
     for line in lines do
         read = read + 1
-        local is_early = #line > BEHIND and sub(line, 1, #BEGIN) == BEGIN and sub(line, TIME, MINUTE) < recent
+        local is_early = #line > entry.BEHIND and sub(line, 1, #entry.BEGIN) == entry.BEGIN
+            and sub(line, TIME, MINUTE) < recent
         if not is_early or sub(line, TIME, TIME + DAY - 1) == today then
-            local client, model, tokens
+            local client, model, prompt, completion
             if is_early then
-                client, model, tokens = take_apart(line)
+                client, model, prompt, completion = entry.take_apart(line)
             end
             if client then
-                add(sums, client, model, tokens)
+                add(sums, client, model, prompt + completion)
             else
                 local is_whole, err = count_whole(line, sums, since, now, rights, admission)
                 damaged = damaged + (is_whole and 0 or 1)

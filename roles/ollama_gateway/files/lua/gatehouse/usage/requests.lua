@@ -15,12 +15,13 @@ local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
 local replay = require "gatehouse.limits.replay"
+local sums = require "gatehouse.usage.sums"
 local OTHERS = require("gatehouse.rights").OTHERS
 
 local open = io.open
 local date, remove, rename = os.date, os.remove, os.rename
 local find, match, sub = string.find, string.match, string.sub
-local abs, ceil, floor, max = math.abs, math.ceil, math.floor, math.max
+local abs, ceil, floor, max, min = math.abs, math.ceil, math.floor, math.max, math.min
 
 -- In seconds: how often lines are written, and how often files that are too old and slots of dead workers are looked
 -- for.
@@ -31,6 +32,9 @@ local DAY, RECENT = 86400, 120
 local SLOT_TRIES, SLOT_TURN = 3, 0.02
 -- How much of the end of a body that waits in a file is read for where it ends: more white space nobody sends.
 local TAIL = 4096
+-- Days that a client is shown of what it used, how often one looks what was added, and how often and after how many
+-- seconds one looks whether that is done.
+local SHOWN_DAYS, FRESH, READ_TRIES, READ_TURN = 30, 1, 50, 0.02
 -- So many bytes of a text make a token, as a rule.
 local BYTES_OF_TOKEN = 4
 
@@ -43,7 +47,7 @@ local _M = {}
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days, gate, tell, rights_of_clients, state
+local keep_days, gate, tell, rights_of_clients, state, used
 -- Whether this worker is about to end, and has no threads any more.
 local is_ending = false
 
@@ -54,6 +58,14 @@ local function append_in_thread(path, text)
         return written, err
     end
     return append.append(path, text)
+end
+
+-- In a thread, too.
+local function read_sums(path, from)
+    local ok, found, next_byte, is_end = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", "read", path, from)
+    if ok then
+        return found, next_byte, is_end
+    end
 end
 
 -- Once for all workers, before there are any. `settings`: those of the gateway; `log`: a function that takes a message;
@@ -74,6 +86,15 @@ function _M.init(folder, settings, log, clients)
         log = log,
     })
     gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
+    used = sums.new({
+        dict = ngx.shared.gatehouse_usage,
+        folder = state,
+        days = min(SHOWN_DAYS, keep_days + 1),
+        now = ngx.now,
+        read = read_sums,
+        -- Not 0: an nginx without OpenResty's patches would go on at once.
+        give_way = function() ngx.sleep(0.001) end,
+    })
 end
 
 -- Counts the lines of the ledger of this day, if there are any.
@@ -299,6 +320,39 @@ function _M.each_limited(take)
             take(client, gate:state(client, limits))
         end
     end
+end
+
+-- Has what was added to the ledger read, beside this request, and waits a moment for it.
+local function look()
+    if ngx.shared.gatehouse_usage:safe_add("is fresh", true, FRESH) and used:begin() then
+        local ok = ngx.timer.at(0, function(premature)
+            if not premature then
+                used:catch_up()
+            end
+        end)
+        if not ok then
+            used:stop()
+        end
+    end
+    for _ = 1, READ_TRIES do
+        if not used:is_reading() then
+            break
+        end
+        ngx.sleep(READ_TURN)
+    end
+end
+
+-- Returns the limits of a client and what is used of them, and what it used before: {days, since, is_complete}; nil
+-- where nothing is counted.
+function _M.of_client(client)
+    if not book then
+        return {}, nil
+    end
+    local rights = rights_of_clients()
+    local limits = rights and rights:limits(client)
+    look()
+    local days, since, is_complete = used:of(client)
+    return limits and gate:state(client, limits) or {}, { days = days, since = since, is_complete = is_complete }
 end
 
 -- How many lines wait, for how many seconds the oldest does, and how many are lost.
