@@ -114,6 +114,12 @@ options:
     description: Whether the gateway serves the routes of the account. Otherwise they must be unknown to everybody.
     type: bool
     default: false
+  keys_in_path:
+    description:
+      - Whether the gateway takes keys in the path, from C(/key/<key>/) on. Then it must take those of O(credentials) that are
+        for it, and otherwise none.
+    type: bool
+    default: false
   own_routes:
     description: Whether the gateway serves the routes that it answers itself. Otherwise they must be unknown to everybody.
     type: bool
@@ -158,6 +164,10 @@ options:
         type: list
         elements: str
         default: []
+      in_path:
+        description: Whether it is a key that may stand in the path. It is presented there alone.
+        type: bool
+        default: false
   http3:
     description: Whether the gateway has HTTP/3. If not, nothing may speak QUIC at the UDP port of the same number.
     type: bool
@@ -245,7 +255,9 @@ options:
     type: list
     elements: str
   log_command:
-    description: A command that prints the log of the gateway. No new line of it may tell of a process that crashed.
+    description:
+      - A command that prints the log of the gateway. No new line of it may tell of a process that crashed, and none of
+        O(credentials) may be in it.
     type: list
     elements: str
   auth_failures:
@@ -430,6 +442,7 @@ CREDENTIAL_OPTIONS = dict(
     scopes=dict(type="list", elements="str", default=[]),
     valid=dict(type="bool", default=True),
     models=dict(type="list", elements="str", default=[]),
+    in_path=dict(type="bool", default=False),
 )
 DOOR_OPTIONS = dict(
     host=dict(type="str", required=True),
@@ -449,6 +462,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     client_certificate=dict(type="str", no_log=True),
     routes=dict(type="list", elements="dict", default=[], options=ROUTE_OPTIONS),
     allow_account_routes=dict(type="bool", default=False),
+    keys_in_path=dict(type="bool", default=False),
     own_routes=dict(type="bool", default=True),
     credentials=dict(type="list", elements="dict", default=[], options=CREDENTIAL_OPTIONS, no_log=False),
     http3=dict(type="bool", default=False),

@@ -30,6 +30,8 @@ PREFIX = "gatehouse-wall-"
 # Who is refused would be able to do everything.
 _ENDED = {"expired": "admin", "revoked": "admin"}
 _KEY_ID = "wall"
+# Whose key may stand in the path. Those that have ended could, too.
+_IN_PATH = "in_path"
 # Who may do everything but with some models only; on plain nginx, which does not limit models, there is none.
 _LIMITED = "limited"
 # Any scheme is strong enough for a long random password, and this one lets the attack be over soon.
@@ -52,6 +54,8 @@ def make_up(
     clients: list[Entry] = []
     credentials: list[Entry] = []
     scopes = {**{scope: [scope] for scope in SCOPES}, **{name: [scope] for name, scope in _ENDED.items()}}
+    if "bearer" in kinds:
+        scopes[_IN_PATH] = ["inference"]
     if limits_models:
         scopes[_LIMITED] = [scope for scope in SCOPES if scope != "admin"]
     for name, granted in scopes.items():
@@ -61,11 +65,12 @@ def make_up(
         about = dict(name=name, scopes=granted, valid=name not in _ENDED and certificates != "all", models=models)
         if "bearer" in kinds:
             expires = now - datetime.timedelta(minutes=1) if name == "expired" else now + life
-            key = secrets.token_urlsafe(32)
-            entry["keys"] = [dict(id=_KEY_ID, secret=key, expires=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))]
-            credentials.append(dict(about, kind="bearer", value=key))
+            key, in_path = secrets.token_urlsafe(32), name in (_IN_PATH, *_ENDED)
+            until = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+            entry["keys"] = [dict(id=_KEY_ID, secret=key, expires=until, **(dict(in_path=True) if in_path else {}))]
+            credentials.append(dict(about, kind="bearer", value=key, in_path=in_path))
         # Passwords do not expire.
-        if "basic" in kinds and name != "expired":
+        if "basic" in kinds and name not in ("expired", _IN_PATH):
             entry["password"] = secrets.token_urlsafe(32)
             credentials.append(dict(about, kind="basic", value=f"{client}:{entry['password']}"))
         if "keys" in entry or "password" in entry:

@@ -22,6 +22,8 @@ class Credential:
     scopes: t.Sequence[str]
     valid: bool
     models: t.Sequence[str] = ()
+    # Whether it is a key that may stand in the path.
+    in_path: bool = False
 
     @property
     def encoded(self) -> bytes:
@@ -40,7 +42,8 @@ class Credential:
 
 
 def valid(credentials: t.Sequence[Credential]) -> list[Credential]:
-    return [one for one in credentials if one.valid and not one.models]
+    """Those that count, but for those that are for the path alone."""
+    return [one for one in credentials if one.valid and not one.models and not one.in_path]
 
 
 def limited(credentials: t.Sequence[Credential]) -> list[Credential]:

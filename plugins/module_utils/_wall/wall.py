@@ -23,6 +23,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks imp
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import (
     files,
     models,
+    path_keys,
     quic,
     routes,
     tls,
@@ -170,6 +171,11 @@ class Wall:
             exits = max(self._exits() - before, 0)
             came_back = f"{exits} ended on a signal, says its log"
             yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
+        if self._log is not None and self._secrets:
+            logged = self._log()
+            count = sum(secret in logged for secret in self._secrets)
+            came_back = f"{count} of them are in its log"
+            yield Result("log", "the credentials that were sent", not count, "", came_back, "none in the gateway's log")
 
     def _exits(self) -> int:
         """How many of the gateway's processes crashed, as far back as its log goes."""
@@ -196,6 +202,7 @@ class Wall:
         yield from tricks.path_tricks(self._credentials)
         yield from tricks.unlisted(self._credentials)
         yield from tricks.smuggling(self._credentials)
+        yield from path_keys.keys_in_path(self._credentials, self._options.get("keys_in_path", False))
         yield from routes.without_scope(self._routes, served, self._credentials)
         yield from models.without_model(self._routes, served, self._credentials)
         yield from routes.with_scope(served, self._credentials)
