@@ -55,6 +55,16 @@ options:
           expires:
             description: Moment from which the key is refused, in UTC as of RFC 3339, such as V(2027-01-01T00:00:00Z).
             type: str
+          in_path:
+            description:
+              - Whether the key may stand in the path of a URL, as C(https://llm.example.com/key/<key>/api/chat), for
+                programs that can send no header, such as the command C(ollama).
+              - Whoever sees the URL has the key, be it in the log of another program or the history of a shell.
+              - A given secret then has letters, digits and C(-._~) only, 256 characters at most, and 128 bits of
+                randomness, also where weak secrets are allowed.
+              - Needs HTTPS (O(gatehouse.ollama.ollama_gateway#role:main:ollama_gateway_tls)) and OpenResty.
+            type: bool
+            default: false
           comment:
             description: What people should know of the key, as O(clients[].comment). It has no effect.
             type: str

@@ -52,12 +52,13 @@ options:
     type: bool
     default: false
 notes:
-  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=), C(last4=) and
-    C(guessable=) where there is something to say. C(created) is when the secret was written first, C(last4) the end of
-    one of 128 bits or more, and C(guessable=yes) says that it has less. A line that lacks only C(created) and C(last4)
-    is left as it is.
+  - A line is C(alice.laptop sha256:<digest>), then C(not_before=), C(expires=), C(created=), C(last4=), C(guessable=)
+    and C(in_path=) where there is something to say. C(created) is when the secret was written first, C(last4) the end
+    of one of 128 bits or more, C(guessable=yes) says that it has less, and C(in_path=yes) that the key may stand in the
+    path. A line that lacks only C(created) and C(last4) is left as it is.
   - The old key of a rotation is the line C(alice.laptop~old), written at once with the new one. It goes when it ended,
-    with the next run; the gateway refuses it from that moment on by itself.
+    with the next run; the gateway refuses it from that moment on by itself. It may stand in the path if it might before
+    and the new one may.
   - A generated key is C(ghk_), then 32 random bytes in base64url without padding (43 characters), then a checksum of 6
     characters. This is the CRC-32 of all characters before it, as a number in base 62 with the digits C(0-9A-Za-z),
     padded with C(0) on the left. A scanner for leaked secrets can tell such a key from chance by it.
@@ -121,7 +122,7 @@ added:
   elements: str
   sample: [alice.phone]
 updated:
-  description: Keys whose secret, expiry or beginning changed, be it in the list or by hand in the file.
+  description: Keys whose secret, beginning, expiry or C(in_path) changed, be it in the list or by hand in the file.
   returned: success
   type: list
   elements: str

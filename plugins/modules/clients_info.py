@@ -163,6 +163,10 @@ clients:
           description: When the key ceases to count, null if never.
           type: str
           sample: '2027-01-01T00:00:00Z'
+        in_path:
+          description: Whether the key may stand in the path of a URL, null if unknown.
+          type: bool
+          sample: false
         comment:
           description: What was noted about the key, null if nothing.
           type: str

@@ -13,10 +13,8 @@ import re
 import typing as t
 
 import yaml
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.booleans import read_boolean
 
-# What the filter `bool` knows. Ansible's check of arguments takes more, such as y, which the filter makes false.
-_TRUE = ("true", "yes", "on", "1")
-_BOOLEANS = (*_TRUE, "false", "no", "off", "0")
 _WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
@@ -58,9 +56,10 @@ def read(value: t.Any, kind: str) -> t.Any:
             raise ValueError("it must be a whole number in digits, such as 1")
         return int(value)
     if kind == "bool":
-        if value is not None and str(value).lower() not in _BOOLEANS:
+        meaning = False if value is None else read_boolean(value)
+        if meaning is None:
             raise ValueError("it must be true or false")
-        return str(value).lower() in _TRUE
+        return meaning
     if kind in ("str", "path"):
         if value is None or isinstance(value, (list, tuple, dict)):
             what = "nothing" if value is None else "a dictionary" if isinstance(value, dict) else "a list"

@@ -21,12 +21,13 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.limi
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords.hashing import password_problem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.patterns import is_pattern
+from ansible_collections.gatehouse.ollama.plugins.module_utils._text.booleans import read_boolean
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import DEFAULT_GRACE, read_grace
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.suggestions import meant, unknown
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.subject import subject
 
 CLIENT_KEYS = ("name", "password", "keys", "certificates", "scopes", "models", "limits", "owner", "comment", "state")
-KEY_KEYS = ("id", "secret", "not_before", "expires", "comment", "state", "grace")
+KEY_KEYS = ("id", "secret", "not_before", "expires", "in_path", "comment", "state", "grace")
 CLIENT_STATES = ("present", "absent")
 KEY_STATES = ("present", "absent", "rotated")
 SCOPES = ("inference", "models_read", "models_write", "metrics", "admin")
@@ -54,7 +55,10 @@ Dict = t.Dict[t.Any, t.Any]
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a client. `secret` is None if it is to be generated; `grace` is in seconds."""
+    """A key of a client. `secret` is None if it is to be generated; `grace` is in seconds.
+
+    One that is `in_path` may stand in the path of a URL.
+    """
 
     place: str
     client: str
@@ -66,6 +70,7 @@ class Key:
     comment: str | None = None
     rotated: bool = False
     grace: int = 0
+    in_path: bool = False
 
     @property
     def name(self) -> str:
@@ -251,8 +256,9 @@ class _Reader:
         entry.unknown(KEY_KEYS)
         state = entry.state(KEY_STATES)
         not_before = expires = None
+        in_path = entry.boolean("in_path")
         if state != "absent" and wanted:
-            self._secret(entry)
+            self._secret(entry, in_path)
             not_before, expires = entry.moment("not_before"), entry.moment("expires")
             if not_before and expires and not_before >= expires:
                 entry.wrong("not_before must be before expires, or the key is never valid")
@@ -265,12 +271,15 @@ class _Reader:
             return None
         secret = str(given["secret"]) if "secret" in given else None
         present, rotated = state != "absent", state == "rotated"
-        return Key(entry.place, client, key_id, secret, expires, present, not_before, comment, rotated, grace)
+        return Key(entry.place, client, key_id, secret, expires, present, not_before, comment, rotated, grace, in_path)
 
-    def _secret(self, entry: _Entry) -> None:
+    def _secret(self, entry: _Entry, in_path: bool) -> None:
         if "secret" in entry.given:
             secret = entry.given["secret"]
-            problem = key_form.secret_problem(secret, self.rules.allow_weak_secrets)
+            # Of one that may stand in the path, the second look is the stricter one.
+            problem = key_form.secret_problem(secret, self.rules.allow_weak_secrets or in_path)
+            if in_path and not problem:
+                problem = key_form.path_problem(secret)
             entry.wrong(problem)
             message = "the secret is that of %s too, so nobody could tell them apart; give each key its own"
             entry.once(self._secrets, None if problem else secret, message)
@@ -331,6 +340,10 @@ class _Entry:
         """A text for people, without influence on anything."""
         right = f"must be a text of one line, without control characters and {_LONGEST_NOTE} characters at most"
         return self.option(option, _is_note, f"the {option} {right}")
+
+    def boolean(self, option: str) -> bool:
+        right = f"{option} must be true or false"
+        return bool(read_boolean(self.option(option, lambda value: read_boolean(value) is not None, right, False)))
 
     def moment(self, option: str) -> str | None:
         try:

@@ -50,6 +50,7 @@ class Key:
     created: str | None = None
     not_before: str | None = None
     expires: str | None = None
+    in_path: bool = False
 
     def state(self, now: str) -> str:
         """Whether the gateway takes the key now, and otherwise why not."""
@@ -100,7 +101,8 @@ def read_keys(content: bytes, damage: Damage) -> list[Key]:
         client, _dot, key_id = (entry.name or "").rpartition(".")
         if entry.name is None:
             client, key_id = PLAIN_TEXT, f"sha256:{fingerprint}"
-        keys.append(Key(client, key_id, fingerprint, entry.last4, entry.created, entry.not_before, entry.expires))
+        said = entry.last4, entry.created, entry.not_before, entry.expires, entry.in_path is not None
+        keys.append(Key(client, key_id, fingerprint, *said))
     return keys
 
 
@@ -225,7 +227,7 @@ def _describe_key(key: Key, right: Rights, uses: Uses, now: str) -> dict[str, t.
 
 def _describe_revoked(client: str, key_id: str, uses: Uses) -> dict[str, t.Any]:
     """The host knows nothing of it any more."""
-    unknown = dict.fromkeys(("fingerprint", "last4", "created", "not_before", "expires", "comment"))
+    unknown = dict.fromkeys(("fingerprint", "last4", "created", "not_before", "expires", "in_path", "comment"))
     return dict(unknown, id=printable(key_id), state="revoked", last_use=told(uses.last.get((client, key_id))))
 
 

@@ -64,7 +64,8 @@ def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, 
     for key in client["api_keys"]:
         shown = (key["fingerprint"] or UNKNOWN, key["last4"] or UNKNOWN)
         moments = (_moment(key["created"]), _moment(key["expires"]), _moment(key["last_use"], never))
-        yield (name, key["id"], *shown, *rights, *moments, key["state"].replace(" ", "-"))
+        state = key["state"].replace(" ", "-") + (",in-path" if key["in_path"] else "")
+        yield (name, key["id"], *shown, *rights, *moments, state)
     for certificate in client["certificates"]:
         # The log does not tell which one it was.
         yield row(f"certificate:{_unbroken(certificate['subject'])}", UNKNOWN, certificate["state"])

@@ -81,6 +81,7 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     clients = judge_clients(values, controller, problems)
     defaults = read_limits(values["default_limits"], lambda text: problems.add(PREFIX + "default_limits", text))
     judge_limits(clients, defaults, engine, values["usage"], problems)
+    judge_paths(clients, values["tls"], engine, problems)
     judge_tls(values, problems)
     if values["tls"] == "self_signed":
         with problems.of(PREFIX + "ca_dir"):
@@ -182,6 +183,17 @@ def judge_limits(
         elif names and not is_counted:
             change = f"remove the limits or change {PREFIX}usage"
             problems.add(place, f"limits need {PREFIX}usage, and it is false; {change}")
+
+
+def judge_paths(clients: t.Iterable[Client], tls: str, engine: str, problems: Problems) -> None:
+    """Keys that may stand in the path where nothing keeps them secret, or nobody takes them."""
+    for key in (key for key in present_keys(clients) if key.in_path):
+        if tls == "off":
+            text = f"in_path needs HTTPS, since everybody on the way reads a path; set {PREFIX}tls, or remove in_path"
+            problems.add(key.place, text)
+        if engine == "nginx":
+            change = f"remove in_path or change {PREFIX}engine"
+            problems.add(key.place, f"in_path needs {PREFIX}engine openresty, since nginx takes no keys; {change}")
 
 
 def useless_limits(clients: t.Iterable[Client]) -> list[str]:

@@ -32,14 +32,17 @@ _RECORD = re.compile(r"(%s)\s+sha256:([0-9A-Fa-f]{64})((?:\s+\S+)*)\Z" % _NAME, 
 _EXPECTED = "alice.laptop sha256:<64 hexadecimal digits> expires=2027-01-01T00:00:00Z"
 _LAST4 = re.compile(r"[A-Za-z0-9._~+/=-]{4}\Z")
 # In the order in which they are written.
-_ATTRIBUTES = ("not_before", "expires", "created", "last4", "guessable")
+_ATTRIBUTES = ("not_before", "expires", "created", "last4", "guessable", "in_path")
+# These say yes, or are not there.
+_MARKS = ("guessable", "in_path")
 
 
 @dataclass(frozen=True)
 class Entry:
     """What a line says of a key; `name` is None for a key in plain text.
 
-    `guessable` is "yes" for a key of less than 128 bits, which the gateway then does not let be tried at will.
+    `guessable` is "yes" for a key of less than 128 bits, which the gateway then does not let be tried at will, and
+    `in_path` for one that may stand in the path of a URL.
     """
 
     name: str | None
@@ -49,18 +52,20 @@ class Entry:
     created: str | None = None
     last4: str | None = None
     guessable: str | None = None
+    in_path: str | None = None
 
     @property
     def about(self) -> str:
         if self.name is None:
             return "a plain-text line"
-        return _about(f"fingerprint {key_form.fingerprint(self.digest)}", self.not_before, self.expires)
+        return _about(f"fingerprint {key_form.fingerprint(self.digest)}", self)
 
 
-def _about(key: str, not_before: str | None, expires: str | None) -> str:
+def _about(shown: str, key: Entry | Key) -> str:
     """What a diff says of a key."""
-    begins = f", not before {not_before}" if not_before else ""
-    return key + begins + (f", expires {expires}" if expires else "")
+    begins = f", not before {key.not_before}" if key.not_before else ""
+    ends = f", expires {key.expires}" if key.expires else ""
+    return shown + begins + ends + (", may stand in the path" if key.in_path else "")
 
 
 def parse(number: int, text: str) -> Entry:
@@ -82,14 +87,14 @@ def parse(number: int, text: str) -> Entry:
         attribute, sign, value = word.partition("=")
         if attribute not in _ATTRIBUTES or not sign or attribute in attributes:
             # Not skipped: what we do not understand may have been meant to shut somebody out.
-            known = "not_before=, expires=, created=, last4= and guessable="
+            known = "=, ".join(_ATTRIBUTES[:-1]) + f"= and {_ATTRIBUTES[-1]}="
             raise DamagedFile(number, f"after the hash only {known} may follow, each once")
         if attribute == "last4":
             if not _LAST4.match(value):
                 raise DamagedFile(number, "what follows last4= must be four characters of a key")
-        elif attribute == "guessable":
+        elif attribute in _MARKS:
             if value != "yes":
-                raise DamagedFile(number, "what follows guessable= must be yes")
+                raise DamagedFile(number, f"what follows {attribute}= must be yes")
         elif not key_form.is_moment(value):
             raise DamagedFile(number, f"what follows {attribute}= must be a moment such as 2027-01-01T00:00:00Z")
         attributes[attribute] = value
@@ -169,13 +174,15 @@ class KeyFile:
         digest, old = key_form.digest(secret), self.there.get(key.name)
         created = old.created if old and old.digest == digest else now
         guessable = "yes" if key_form.is_guessable(secret) else None
-        return Entry(key.name, digest, key.expires, key.not_before, created, key_form.last4(secret), guessable)
+        last4, in_path = key_form.last4(secret), "yes" if key.in_path else None
+        return Entry(key.name, digest, key.expires, key.not_before, created, last4, guessable, in_path)
 
     def _superseded(self, key: Key, digest: str, end: str, now: str) -> Entry | None:
         """The old key of a rotation, as long as it goes on.
 
         What lines of it say makes its life shorter, on this host, and never longer: not beyond their expiry, nor before
-        their time has come. Nobody has its secret any more: it can be guessed if its own line said so.
+        their time has come. Nobody has its secret any more: it can be guessed, and may stand in the path, if its own
+        line said so, the latter as long as the new one may, too.
         """
         lines = [line for line in map(self.there.get, (key.name + OLD, key.name)) if line and line.digest == digest]
         end = min(filter(None, (end, key.expires, *(line.expires for line in lines))))
@@ -186,12 +193,13 @@ class KeyFile:
         is_marked = bool(lines) and (lines[0].name != key.name or lines[0].last4 is not None)
         if key.secret is not None and not is_marked:
             guessable = "yes"
-        return Entry(key.name + OLD, digest, end, guessable=guessable)
+        in_path = lines[0].in_path if lines and key.in_path and not guessable else None
+        return Entry(key.name + OLD, digest, end, guessable=guessable, in_path=in_path)
 
     def _record(self, key: Key, entry: Entry | None, rotation: str) -> Record:
         if entry is None:
             change = rotation or ("key generated" if key.name in self.there else "")
-            about = _about("to be generated", key.not_before, key.expires)
+            about = _about("to be generated", key)
             # Never written: the text only has to differ from what is there.
             return Record(key.name, "# to be generated", about, change)
         name = str(entry.name)
@@ -233,7 +241,7 @@ def _edits(old: Entry, new: Entry) -> str:
     edits = []
     if old.digest != new.digest:
         edits.append(("fingerprint", key_form.fingerprint(old.digest), key_form.fingerprint(new.digest)))
-    for name, nothing in (("not_before", "none"), ("expires", "none"), ("guessable", "no")):
+    for name, nothing in (("not_before", "none"), ("expires", "none"), ("guessable", "no"), ("in_path", "no")):
         was, will = getattr(old, name), getattr(new, name)
         if was != will:
             edits.append((name, was or nothing, will or nothing))

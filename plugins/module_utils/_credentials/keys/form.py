@@ -25,6 +25,9 @@ _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _GENERATED = re.compile(r"(ghk_[A-Za-z0-9_-]{43})([0-9A-Za-z]{6})\Z")
 # RFC 6750, section 2.1.
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z")
+# What a path carries as it is: RFC 3986, section 2.3.
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+\Z")
+_LONGEST_IN_PATH = 256
 _DISTINCT = 6
 _EXPIRES = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?[Zz]\Z", re.ASCII)
 
@@ -112,6 +115,23 @@ def secret_problem(secret: object, allow_weak: bool) -> str | None:
         )
     if len(secret) < SHORTEST:
         return f"the secret is too short: even where weak secrets are allowed it needs {SHORTEST} characters"
+    return None
+
+
+def path_problem(secret: str) -> str | None:
+    """Why a sound secret may not stand in the path of a URL, without quoting it; None if it may."""
+    if not _UNRESERVED.match(secret):
+        return (
+            "with in_path the secret may have letters, digits and -._~ only, for a path carries no others as they are; "
+            "leave the secret out to have one generated, or make one with `openssl rand -hex 32`"
+        )
+    if len(secret) > _LONGEST_IN_PATH:
+        return f"with in_path the secret may have {_LONGEST_IN_PATH} characters at most"
+    if is_guessable(secret):
+        return (
+            f"with in_path the secret must have {BITS} bits of randomness, also where weak secrets are allowed; leave "
+            "it out to have one generated, or remove in_path"
+        )
     return None
 
 

@@ -205,6 +205,14 @@ def test_limits_of_models_that_a_client_may_not_use_are_a_warning(
     )
 
 
+@pytest.mark.parametrize("value", ["true", '"yes"', "'On'", "1"])
+def test_that_a_key_may_stand_in_the_path_is_read_from_each_spelling(check: Checker, value: str) -> None:
+    clients = "[{name: alice, keys: [{id: cli, in_path: " + value + "}]}]"
+    (line,) = check.told("ollama_gateway", clients=clients)
+    assert line.startswith("ollama_gateway_clients[0].keys[0] (alice.cli): in_path needs HTTPS")
+    assert check.told("ollama_gateway", clients=clients, tls="self_signed") == []
+
+
 @pytest.mark.parametrize("path", ["secrets", "~nobody-of-that-name/secrets"])
 def test_a_folder_of_secrets_that_is_no_absolute_path_is_told_with_the_rest(check: Checker, path: str) -> None:
     said = check.told("ollama_gateway", secrets_dir=path, ca_dir=path, tls="self_signed", port=0)

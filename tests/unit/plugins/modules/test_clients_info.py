@@ -70,6 +70,7 @@ def test_a_credential_is_returned_with_all_that_is_known_of_it(folder: Path) -> 
         created=None,
         not_before=None,
         expires=None,
+        in_path=False,
         comment=None,
         state="valid",
         last_use="2026-11-25T12:00:00Z",

@@ -256,6 +256,57 @@ def test_a_rotated_key_is_present_and_has_a_grace_of_a_day_unless_told_otherwise
     ]
 
 
+class TestInPath:
+    PLACE = "clients[0].keys[0] (bob.k): "
+
+    @pytest.mark.parametrize(
+        ("more", "in_path"),
+        [
+            ({}, False),
+            *(({"in_path": value}, True) for value in (True, "true", "yes", "On", "1", 1)),
+            *(({"in_path": value}, False) for value in (False, "false", "no", "Off", "0", 0)),
+        ],
+    )
+    def test_it_is_false_unless_a_boolean_or_its_text_says_otherwise(self, more: dict[str, Any], in_path: bool) -> None:
+        clients, wrong = read([{"name": "bob", "keys": [{"id": "k", **more}]}])
+        assert (wrong, clients[0].keys[0].in_path) == ([], in_path)
+
+    @pytest.mark.parametrize("value", [None, "", "planted", "y", 2, ["planted"], {"planted": True}])
+    @pytest.mark.parametrize("state", ["present", "absent"])
+    def test_what_is_no_boolean_is_refused_and_not_quoted(self, value: object, state: str) -> None:
+        key = {"id": "k", "in_path": value, "state": state}
+        assert problems({"name": "bob", "keys": [key]}) == [self.PLACE + "in_path must be true or false"]
+
+    @pytest.mark.parametrize(
+        ("secret", "reason"),
+        [
+            ("planted+vQzLr4TnB8sWm1YcA", "with in_path the secret may have letters, digits and -._~ only"),
+            ("planted4TnB8sWm1YcA" * 14, "with in_path the secret may have 256 characters at most"),
+            ("planted-k3y", "with in_path the secret must have 128 bits of randomness"),
+            ("ghk_planted", "the secret begins like a generated key, but its checksum is wrong"),
+            ("p1anted", "the secret is too short"),
+            ("", "the secret is empty"),
+            (1234567890, "the secret must be a string"),
+        ],
+    )
+    @pytest.mark.parametrize("weak", [True, False])
+    def test_a_secret_that_a_path_cannot_carry_or_that_can_be_guessed_is_refused_once_and_not_quoted(
+        self, secret: object, reason: str, weak: bool
+    ) -> None:
+        key = {"id": "k", "in_path": True, "secret": secret}
+        (problem,) = problems({"name": "bob", "keys": [key]}, rules=Rules(keys=True, allow_weak_secrets=weak))
+        assert problem.startswith(self.PLACE + reason)
+        assert "plant" not in problem
+
+    def test_elsewhere_such_secrets_are_taken_as_before(self) -> None:
+        keys = [{"id": "a", "secret": "pXk29vQz+Lr4TnB8sWm1YcA"}, {"id": "b", "secret": "weak-one", "in_path": False}]
+        assert problems({"name": "bob", "keys": keys}, rules=Rules(keys=True, allow_weak_secrets=True)) == []
+
+    def test_that_of_an_absent_key_does_not_count(self) -> None:
+        key = {"id": "k", "in_path": True, "secret": "weak", "state": "absent"}
+        assert problems({"name": "bob", "keys": [key]}) == []
+
+
 def test_a_grace_of_the_wrong_form_or_without_a_rotation_is_refused() -> None:
     keys = [{"id": "a", "state": "rotated", "grace": 7}, {"id": "b", "grace": "7d"}]
     form = 'the grace must be a duration such as "90s", "30m", "24h" or "7d", and "90d" at most'

@@ -51,6 +51,10 @@ class TestKeys:
         key = info.Key("alice", "laptop", DIGEST[:8], "Xy12", *moments)
         assert keys(f"alice.laptop sha256:{DIGEST} {attributes}\n") == ([key], [])
 
+    def test_a_key_that_may_stand_in_the_path_is_known_as_such(self) -> None:
+        found, _problems = keys(f"alice.cli sha256:{DIGEST} in_path=yes\nalice.laptop sha256:{DIGEST}\n")
+        assert [key.in_path for key in found] == [True, False]
+
     def test_the_last_dot_parts_the_client_from_the_id(self) -> None:
         found, _problems = keys(f"team.bot.ci~old sha256:{DIGEST.upper()}")
         assert found == [info.Key("team.bot", "ci~old", DIGEST[:8])]
@@ -246,6 +250,7 @@ class TestDescribe:
         # One that has a new secret is a key as any.
         assert states == [("laptop", "valid", None), ("phone", "revoked", "2026-11-02T00:00:00Z")]
         assert ([key["state"] for key in bob["api_keys"]], bob["by_hand"]) == (["revoked"], False)
+        assert (alice["api_keys"][0]["in_path"], alice["api_keys"][1]["in_path"]) == (False, None)
         lines = table([alice, bob], None)
         assert lines[3].split() == ["bob", "ci", "-", "-", "none", "none", "-", "-", "-", "revoked"]
 
@@ -316,6 +321,12 @@ class TestTable:
         assert alice[start:].split()[0] == "60/min,1M-tokens/day,16384-context,30m-kept,+1"
         assert bob[start:].split()[0] == "none"
         assert "limits" not in table(describe("", bob=named), None)[0]
+
+    def test_a_key_that_may_stand_in_the_path_is_marked_behind_its_state(self) -> None:
+        later = "not_before=2027-01-01T00:00:00Z"
+        text = f"alice.cli sha256:{DIGEST} in_path=yes\nbob.ci sha256:{DIGEST} {later} in_path=yes"
+        _header, alice, bob, *_numbers = table(describe(text, alice=dict(scopes=["admin"], models=["*"])), None)
+        assert (alice.split()[-1], bob.split()[-1]) == ("valid,in-path", "not-yet-valid,in-path,added-by-hand")
 
     def test_without_a_log_the_last_use_is_unknown_and_not_never(self) -> None:
         _header, line, numbers, log = table(describe(f"alice.laptop sha256:{DIGEST}"), None)

@@ -20,6 +20,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway im
     judge_body,
     judge_credentials,
     judge_limits,
+    judge_paths,
     judge_tls,
     useless_limits,
 )
@@ -195,6 +196,46 @@ class TestLimits:
     def test_a_pattern_that_lifts_the_default_is_no_mistake(self) -> None:
         client = {**KEYS, "models": ["tiny"], "limits": {"models": {"qwen3*": None, "llama3*": {}}}}
         assert useless_limits(read_clients([client], "clients", Rules(), Problems())) == []
+
+
+IN_PATH: dict[str, Any] = {"name": "bob", "keys": [{"id": "cli", "in_path": True}, {"id": "k"}]}
+
+
+class TestKeysInThePath:
+    PLACE = "ollama_gateway_clients[0].keys[0] (bob.cli): "
+
+    @staticmethod
+    def told(tls: str, engine: str, client: dict[str, Any]) -> list[str]:
+        found = Problems()
+        read = read_clients([client], "ollama_gateway_clients", Rules(keys=True), found)
+        judge_paths(read, tls, engine, found)
+        return found
+
+    @pytest.mark.parametrize("tls", ["self_signed", "provided", "acme"])
+    def test_with_https_and_openresty_they_are_fine(self, tls: str) -> None:
+        assert self.told(tls, "openresty", IN_PATH) == []
+
+    def test_without_https_each_is_refused_with_both_ways_out(self) -> None:
+        (problem,) = self.told("off", "openresty", IN_PATH)
+        assert problem.startswith(self.PLACE + "in_path needs HTTPS")
+        assert problem.endswith("; set ollama_gateway_tls, or remove in_path")
+
+    def test_plain_nginx_takes_none(self) -> None:
+        (problem,) = self.told("self_signed", "nginx", IN_PATH)
+        assert problem.startswith(self.PLACE + "in_path needs ollama_gateway_engine openresty")
+
+    @pytest.mark.parametrize(
+        "client",
+        [
+            KEYS,
+            {**IN_PATH, "state": "absent"},
+            {**IN_PATH, "keys": [{**IN_PATH["keys"][0], "state": "absent"}]},
+            {**IN_PATH, "keys": [{"id": "cli", "in_path": "no"}]},
+        ],
+        ids=["no key", "absent client", "absent key", "false"],
+    )
+    def test_where_there_is_none_nothing_is_needed(self, client: dict[str, Any]) -> None:
+        assert self.told("off", "nginx", client) == []
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "127.9.9.9", "::1"])
@@ -495,6 +536,27 @@ ORIGINS = [ORIGIN, "app://obsidian.md", "tauri://localhost", EXTENSION]
 def test_an_origin_is_one_that_a_browser_or_a_desktop_program_sends(origin: str, wanted: bool, tmp_path: Path) -> None:
     problems = checked(tmp_path, cors_origins=[ORIGIN, origin])
     assert [one.split(":")[0] for one in problems] == ([] if wanted else ["ollama_gateway_cors_origins"])
+
+
+NEED_BEARER = "keys need ollama_gateway_auth bearer or both"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"tls": "self_signed"}, []),
+        ({}, ["in_path needs HTTPS"]),
+        ({"tls": "self_signed", "engine": "nginx"}, ["it must be auto or openresty", "in_path needs"]),
+        ({"tls": "self_signed", "auth": "basic"}, [NEED_BEARER, "in_path needs"]),
+        ({"tls": "self_signed", "auth": "basic", "engine": "openresty"}, [NEED_BEARER]),
+    ],
+    ids=str,
+)
+def test_a_key_in_the_path_needs_https_and_a_gateway_that_takes_keys(
+    changes: dict[str, Any], reasons: list[str], tmp_path: Path
+) -> None:
+    found = [one.split(": ", 1)[1] for one in checked(tmp_path, clients=[IN_PATH], **changes)]
+    assert [reason for reason, one in zip(reasons, found, strict=True) if not one.startswith(reason)] == []
 
 
 def test_the_names_of_all_limits_that_count_are_returned(tmp_path: Path) -> None:

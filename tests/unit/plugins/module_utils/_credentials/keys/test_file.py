@@ -46,7 +46,7 @@ def update(content: str | None, client: dict[str, Any], purge: bool = True, **ve
     return KeyFile(None if content is None else content.encode()).update(clients, judged, purge, NOW)[0]
 
 
-def timed(**more: str) -> dict[str, Any]:
+def timed(**more: Any) -> dict[str, Any]:
     return {"name": "alice", "keys": [{"id": "laptop", **more}]}
 
 
@@ -68,6 +68,29 @@ class TestLine:
             assert (" guessable=yes" in outcome.text) == bool(wanted)
             assert "edited: guessable was " in outcome.after
             assert not update(outcome.text, LAPTOP, laptop=Verdict(secret)).changed
+
+    @pytest.mark.parametrize("purge", [True, False])
+    @pytest.mark.parametrize(("was", "will"), [(False, True), (True, False)])
+    def test_whether_a_key_may_stand_in_the_path_changes_its_line_and_the_diff_shows_it(
+        self, was: bool, will: bool, purge: bool
+    ) -> None:
+        before = update(None, timed(in_path=was), purge).text
+        outcome = update(before, timed(in_path=will), purge)
+        end = " in_path=yes\n" if will else f" last4={SECRET[-4:]}\n"
+        assert outcome.text.endswith(end)
+        assert (outcome.updated, before.replace(" in_path=yes", "")) == (
+            ["alice.laptop"],
+            outcome.text.replace(" in_path=yes", ""),
+        )
+        assert outcome.after == (
+            f"alice.laptop: fingerprint {digest(SECRET)[:8]}{', may stand in the path' if will else ''} "
+            f"(edited: in_path was {'yes' if was else 'no'}, will be {'yes' if will else 'no'})\n"
+        )
+        assert not update(outcome.text, timed(in_path=will), purge).changed
+
+    def test_a_key_to_be_generated_is_announced_with_where_it_may_stand(self) -> None:
+        said = update(None, timed(in_path=True, expires=LATER), laptop=Verdict(None)).after
+        assert said == f"alice.laptop: to be generated, expires {LATER}, may stand in the path (added)\n"
 
     @pytest.mark.parametrize("rest", ["", " last4=XXXX", " created=2001-01-01T00:00:00Z", "  "])
     @pytest.mark.parametrize("purge", [True, False])
@@ -123,6 +146,33 @@ class TestRotation:
         (written,) = (one for one in outcome.text.splitlines() if one.startswith("alice.laptop~old "))
         assert written.endswith(" guessable=yes") == marked
         assert not update(outcome.text, given, laptop=rotated(old=old or OLD)).changed
+
+    @pytest.mark.parametrize(
+        ("said", "wanted", "stays"),
+        [("last4=9gHj in_path=yes", True, True), ("last4=9gHj in_path=yes", False, False), ("last4=9gHj", True, False)],
+        ids=["as before", "taken away from both", "given to the new one"],
+    )
+    @pytest.mark.parametrize("secret", [{}, {"secret": SECRET}], ids=["generated", "given"])
+    def test_the_old_key_may_stand_in_the_path_if_it_might_and_the_new_one_may(
+        self, said: str, wanted: bool, stays: bool, secret: dict[str, str]
+    ) -> None:
+        client = timed(in_path=wanted, **secret)
+        outcome = update(f"alice.laptop sha256:{digest(OLD)} {said}\n", client, laptop=rotated())
+        new, old = outcome.text.splitlines()
+        assert (new.endswith(" in_path=yes"), old.endswith(" in_path=yes")) == (wanted, stays)
+        assert not update(outcome.text, client, laptop=rotated()).changed
+
+    def test_within_the_grace_the_old_key_loses_the_path_with_the_new_one_and_gets_it_not_back(self) -> None:
+        before = f"alice.laptop sha256:{digest(OLD)} last4=9gHj in_path=yes\n"
+        both = update(before, timed(in_path=True), laptop=rotated()).text
+        neither = update(both, timed(), laptop=rotated()).text
+        again = update(neither, timed(in_path=True), laptop=rotated()).text
+        assert [text.count("in_path=yes") for text in (both, neither, again)] == [2, 0, 1]
+
+    def test_an_old_key_that_might_be_guessed_does_not_stand_in_the_path(self) -> None:
+        planted = f"alice.laptop sha256:{digest(WEAK)} guessable=yes in_path=yes\n"
+        _new, old = update(planted, timed(in_path=True), laptop=rotated(old=WEAK)).text.splitlines()
+        assert old.endswith(" guessable=yes")
 
     def test_a_gateway_without_the_old_key_gets_it_too(self) -> None:
         assert update(None, LAPTOP, laptop=rotated()).added == ["alice.laptop", "alice.laptop~old"]
@@ -208,6 +258,7 @@ MOMENTS = st.none() | st.datetimes().map(key_form.moment)
     *(MOMENTS, MOMENTS, MOMENTS),
     st.none() | st.from_regex(r"[A-Za-z0-9._~+/=-]{4}", fullmatch=True),
     st.sampled_from([None, "yes"]),
+    st.sampled_from([None, "yes"]),
 )
 def test_what_is_written_is_read_again(
     name: str,
@@ -217,17 +268,19 @@ def test_what_is_written_is_read_again(
     created: str | None,
     last4: str | None,
     guessable: str | None,
+    in_path: str | None,
 ) -> None:
-    entry = Entry(name, digest, expires, not_before, created, last4, guessable)
+    entry = Entry(name, digest, expires, not_before, created, last4, guessable, in_path)
     assert parse(1, serialise(entry)) == entry
 
 
-@given(st.permutations(["not_before=2026-01-01T00:00:00Z", "expires=2027-01-01T00:00:00Z", "last4=Xy12"]))
+ATTRIBUTES = "not_before=2026-01-01T00:00:00Z expires=2027-01-01T00:00:00Z last4=Xy12 guessable=yes in_path=yes"
+
+
+@given(st.permutations(ATTRIBUTES.split()))
 def test_attributes_are_read_in_any_order_and_written_in_one(words: list[str]) -> None:
     entry = parse(1, " ".join([f"alice.laptop sha256:{DIGEST}", *words]))
-    assert serialise(entry) == (
-        f"alice.laptop sha256:{DIGEST} not_before=2026-01-01T00:00:00Z expires=2027-01-01T00:00:00Z last4=Xy12"
-    )
+    assert serialise(entry) == f"alice.laptop sha256:{DIGEST} {ATTRIBUTES}"
 
 
 @pytest.mark.parametrize(
@@ -244,6 +297,9 @@ def test_attributes_are_read_in_any_order_and_written_in_one(words: list[str]) -
         ("not_before=2027-01-01T00:00:00+00:00", "what follows not_before= must be a moment"),
         ("guessable", "after the hash only"),
         ("guessable=no", "what follows guessable= must be yes"),
+        ("in_path", "after the hash only"),
+        ("in_path=no", "what follows in_path= must be yes"),
+        ("in_path=yes in_path=yes", "after the hash only"),
         ("last4=plant", "what follows last4= must be four characters"),
         ("last4=ab\u00e4c", "what follows last4= must be four characters"),
     ],

@@ -122,6 +122,31 @@ def test_a_secret_that_is_empty_or_no_string_is_refused(secret: object) -> None:
     assert "empty" in problem or "must be a string" in problem
 
 
+@pytest.mark.parametrize(
+    "secret", [key_form.generate(), "pXk29vQzLr4TnB8sWm1YcA", "k7Pq-Zx9s.V2~mNw_Tb4yGhR", "pXk29vQzLr4TnB8s" * 16]
+)
+def test_a_strong_secret_that_a_path_carries_as_it_is_may_stand_there(secret: str) -> None:
+    assert key_form.path_problem(secret) is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        *((f"pXk29vQzLr4T{sign}B8sWm1YcA", "letters, digits and -._~ only") for sign in "+/=%?#:@ \né"),
+        ("pXk29vQzLr4TnB8sWm1YcA\n", "letters, digits and -._~ only"),
+        ("", "letters, digits and -._~ only"),
+        ("pXk29vQzLr4TnB8s" * 16 + "x", "256 characters at most"),
+        ("pXk29vQzLr4TnB8sWm1Yc", "128 bits of randomness, also where weak secrets are allowed"),
+        ("." * 30, "128 bits of randomness"),
+    ],
+)
+def test_any_other_is_refused_there_and_not_quoted(secret: str, reason: str) -> None:
+    problem = str(key_form.path_problem(secret))
+    assert problem.startswith("with in_path the secret ")
+    assert reason in problem
+    assert not secret or secret not in problem
+
+
 def test_a_mistyped_generated_key_is_noticed() -> None:
     key = key_form.generate()
     assert key_form.secret_problem(key, allow_weak=False) is None
