@@ -116,12 +116,12 @@ options:
     default: false
   keys_in_path:
     description:
-      - Whether the gateway takes keys in the path, from C(/key/<key>/) on. Then it must take those of O(credentials) that are
-        for it, and otherwise none.
+      - Whether the gateway takes keys in the path, as C(/key/<key>/). Then it must take those of O(credentials) that
+        are for it, and otherwise none.
     type: bool
     default: false
   own_routes:
-    description: Whether the gateway serves the routes that it answers itself. Otherwise they must be unknown to everybody.
+    description: Whether the gateway serves the routes that it answers itself. Otherwise nobody may know them.
     type: bool
     default: true
   credentials:

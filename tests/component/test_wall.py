@@ -157,8 +157,8 @@ def test_metrics_that_others_may_read_are_found(server: Standin, tmp_path: Path)
             **dict.fromkeys(["metrics", "admin", "limited"], "in"),
         }
         # As where there are none, on plain nginx.
-        assert hole(attacked.attack(metrics=False)).startswith(
-            "The wall has a hole (scopes): GET /metrics with inference."
+        assert hole(attacked.attack(own_routes=False)).startswith(
+            "The wall has a hole (scopes): GET /gatehouse/usage with inference."
         )
         _cut(attacked, "settings.json", '"scope": "metrics"', '"scope": "any"')
         assert hole(attacked.attack()).startswith("The wall has a hole (scopes): GET /metrics with inference.")

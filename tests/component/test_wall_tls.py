@@ -35,6 +35,7 @@ class AttackedOverTls(Attacked):
             url=f"https://{self.gateway.address}",
             certificate=str(self.gateway.folder / "tls" / "server.pem"),
             http_port=int(plain),
+            keys_in_path=rendering.value("__ollama_gateway_takes_keys_in_path", **self.gateway.variables),
             **{"server_name": NAME, **options},
         )
 
@@ -132,3 +133,23 @@ def test_a_client_certificate_that_is_not_to_be_accepted(what: str, server: Stan
         assert found.startswith(f"The wall has a hole (TLS): {name}.")
     else:
         assert found == ""
+
+
+def test_a_key_that_may_not_stand_in_the_path_and_does_is_found(server: Standin, tmp_path: Path) -> None:
+    with attacked(tmp_path / "gateway", "bearer", server) as one:
+        path = one.gateway.folder / "lua" / "gatehouse" / "authenticator.lua"
+        text = path.read_text()
+        assert text.count("not entry.in_path") == 2
+        one.gateway.put(path, text.replace("not entry.in_path", "false"))
+        one.gateway.reload()
+        time.sleep(1)
+        found = hole(one.attack())
+        assert found.startswith("The wall has a hole (keys in the path): GET /key/<key>/api/version with inference.")
+        assert "/key/<inference>/api/version" in found
+
+
+def test_credentials_in_the_log_are_found(server: Standin, tmp_path: Path) -> None:
+    with attacked(tmp_path / "gateway", "bearer", server) as one:
+        _cut(one.gateway, "nginx.conf", '"path":"$log_path"', '"path":"$request_uri"')
+        found = hole(one.attack())
+        assert found.startswith("The wall has a hole (log): the credentials that were sent.")

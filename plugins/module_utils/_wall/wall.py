@@ -167,15 +167,16 @@ class Wall:
         by_name = (replace(one, request=named(one.request, bracketed(self._name))) for one in made)
         before = self._exits()
         yield from run(by_name, try_one, budget, self._secrets)
-        if self._log is not None:
-            exits = max(self._exits() - before, 0)
-            came_back = f"{exits} ended on a signal, says its log"
-            yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
-        if self._log is not None and self._secrets:
+        if self._log is None:
+            return
+        if self._secrets:
             logged = self._log()
             count = sum(secret in logged for secret in self._secrets)
             came_back = f"{count} of them are in its log"
             yield Result("log", "the credentials that were sent", not count, "", came_back, "none in the gateway's log")
+        exits = max(self._exits() - before, 0)
+        came_back = f"{exits} ended on a signal, says its log"
+        yield Result("workers", "the gateway's processes", not exits, "", came_back, "none that ended on a signal")
 
     def _exits(self) -> int:
         """How many of the gateway's processes crashed, as far back as its log goes."""

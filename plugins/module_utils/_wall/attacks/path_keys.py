@@ -9,8 +9,8 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack import (
     FORBIDDEN,
-    REFUSED,
     SERVED,
+    TURNED_AWAY,
     UNAUTHORIZED,
     Attack,
     Expectation,
@@ -25,8 +25,9 @@ _TARGET = "/key/{}/api/version"
 _SPELLINGS = (
     *("/key/{}", "/key//{}/api/version", "//key/{}/api/version", "/KEY/{}/api/version", "/%6bey/{}/api/version"),
     *("/key%2f{}/api/version", "/x/../key/{}/api/version", "/key/{}%2fapi/version", "/keys/{}/api/version"),
-    *("/key/{}/key/{}/api/version", "/key/{}/../api/version", "/key/{}/api/../../../api/version", "/key/{}//api/version"),
-    *("/key/{}/metrics", "/key/{}/gatehouse/usage", "/key/{}/.gatehouse/401", "/key/{}=/api/version", "/{}/api/version"),
+    *("/key/{}/key/{}/api/version", "/key/{}/../api/version", "/key/{}/api/../../../api/version"),
+    *("/key/{}//api/version", "/key/{}/metrics", "/key/{}/gatehouse/usage", "/key/{}/.gatehouse/401"),
+    *("/key/{}=/api/version", "/{}/api/version"),
 )
 
 
@@ -40,11 +41,11 @@ def keys_in_path(credentials: t.Sequence[Credential], are_taken: bool) -> t.Iter
         lets_in = are_taken and one.valid and one.in_path
         yield _attack(one.name, _below(one), SERVED if lets_in else UNAUTHORIZED)
     for one in (one for one in keys if one.in_path and one.valid):
-        for name, header in (("in a header, too", one.header()), ("beside x-api-key", one.api_key())):
-            yield _attack(f"{one.name} {name}", _below(one, headers=[header]), UNAUTHORIZED)
         for spelling in _SPELLINGS:
-            yield _attack(f"{one.name} as {spelling}", _below(one, spelling), REFUSED)
+            yield _attack(f"{one.name} as {spelling}", _below(one, spelling), TURNED_AWAY)
         if are_taken:
+            for name, header in (("in a header, too", one.header()), ("beside x-api-key", one.api_key())):
+                yield _attack(f"{one.name} {name}", _below(one, headers=[header]), UNAUTHORIZED)
             # Whatever stands in the path, scopes are the client's.
             yield _attack(f"{one.name} without the scope", _below(one, "/key/{}/api/tags"), FORBIDDEN)
 

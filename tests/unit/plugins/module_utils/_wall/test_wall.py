@@ -466,12 +466,13 @@ class TestClients:
             for _ in range(2)
             for one in wall_clients.make_up(["basic", "bearer"], self.NOW, datetime.timedelta(1))["credentials"]
         ]
-        assert len(set(values)) == len(values) == 30
+        assert len(set(values)) == len(values) == 32
 
     def test_every_scope_and_both_ends_are_there(self) -> None:
         made = wall_clients.make_up(["bearer"], self.NOW, datetime.timedelta(1))
         assert {one["name"]: one["valid"] for one in made["credentials"]} == {
-            **dict.fromkeys(["inference", "models_read", "models_write", "metrics", "admin", "limited"], True),
+            **dict.fromkeys(["inference", "models_read", "models_write", "metrics", "admin"], True),
+            **dict.fromkeys(["limited", "in_path"], True),
             "expired": False,
             "revoked": False,
         }
