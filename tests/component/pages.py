@@ -129,6 +129,9 @@ class Site(http.server.ThreadingHTTPServer):
         self.challenges = CHALLENGES
         # Every Authorization header that came.
         self.credentials: list[str] = []
+        # Answers to those who are known wait for it.
+        self.gate = threading.Event()
+        self.gate.set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Silent: a browser that leaves breaks connections off."""
@@ -161,6 +164,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _tell(self) -> None:
         answers = {"/gatehouse/usage": self.server.account, "/api/tags": {"models": self.server.models}}
+        self.server.gate.wait(5)
         if self.path in self.server.refusals:
             status, headers = self.server.refusals[self.path]
             self._refuse(status, [*headers.items()])
@@ -173,8 +177,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._json(status, {"error": "refused"}, headers)
 
     def _json(self, status: int, content: Any, headers: list[tuple[str, str]]) -> None:
-        kind = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        self._answer(status, json.dumps(content).encode(), [*kind, *headers])
+        kind = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Set-Cookie", "seen=1; Secure")]
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self._answer(status, body, [*kind, *headers])
 
     def _answer(self, status: int, body: bytes, headers: list[tuple[str, str]]) -> None:
         self.send_response(status)

@@ -8,7 +8,7 @@ const PATIENCE = 20;
 const DAYS = 30;
 const SOON = 14;
 const ROWS = 15;
-const LONGEST = 120;
+const LONGEST = 80;
 // Beyond it numbers are cut, so that sums stay finite and columns stay narrow.
 const MOST = 1e15;
 // Names that mean nothing to a shell, to YAML and to a program. No other one gets into a line to paste.
@@ -40,11 +40,11 @@ function button(text, act, attributes = {}) {
   return node;
 }
 
-// A name that somebody else chose: cut where it is too long, and kept apart from the direction of the text around it.
+// A name that somebody else chose: without signs that are not seen or turn others round, and cut where it is too long.
 function named(value) {
-  const text = String(value);
-  if (text.length <= LONGEST) return make("bdi", {}, text);
-  return make("bdi", { title: text.slice(0, 1000) }, text.slice(0, LONGEST) + "…");
+  const signs = [...String(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")];
+  if (signs.length <= LONGEST) return make("bdi", {}, signs.join(""));
+  return make("bdi", { title: signs.slice(0, 1000).join("") }, `${signs.slice(0, LONGEST).join("")}…`);
 }
 
 const note = (...children) => make("p", { class: "muted" }, ...children);
@@ -94,13 +94,14 @@ const exactly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyl
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-const number = (value) => whole.format(amount(value));
+const written = (value) => (value < 1e13 ? whole : short).format(value);
+const number = (value) => written(amount(value));
 const several = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
 
 function size(bytes) {
   const value = amount(bytes);
   if (!value) return "–";
-  return value < 1e9 ? `${whole.format(value / 1e6)} MB` : `${tenths.format(value / 1e9)} GB`;
+  return value < 1e9 ? `${whole.format(value / 1e6)}\u00a0MB` : `${tenths.format(value / 1e9)}\u00a0GB`;
 }
 
 function duration(seconds) {
@@ -189,7 +190,7 @@ function refused(refusal) {
 function sentence(error) {
   if (error instanceof Refusal) return refused(error);
   if (error.name === "TimeoutError") return `The gateway did not answer within ${PATIENCE} seconds.`;
-  if (error.name === "SyntaxError") return "The answer cannot be read. Something else than the gateway may have sent it.";
+  if (error.name === "SyntaxError") return "The answer cannot be read: it may be of something else than the gateway.";
   return "The gateway cannot be reached. Look whether you are connected, and whether it runs.";
 }
 
@@ -451,12 +452,10 @@ function daily(rows, first, today) {
   return all.map((day) => ({ day, ...totals(groups.get(day) ?? []) }));
 }
 
-function columns(used) {
-  return [used.requests, used.prompt, used.completion, used.tokens].map((value) => whole.format(value));
-}
+const columns = (used) => [used.requests, used.prompt, used.completion, used.tokens].map(written);
 
 function tile(title, value) {
-  return make("div", {}, make("dt", {}, title), make("dd", {}, whole.format(value)));
+  return make("div", {}, make("dt", {}, title), make("dd", {}, written(value)));
 }
 
 function tiles(rows, today, days) {
@@ -535,7 +534,7 @@ function stepOf(most) {
 function picture(days, width, height) {
   const step = stepOf(Math.max(...days.map((one) => one.tokens)));
   const top = step * Math.max(1, Math.ceil(Math.max(...days.map((one) => one.tokens)) / step));
-  const area = { left: 44, right: width - 16, top: 10, bottom: height - 24 };
+  const area = { left: 44, right: width - 20, top: 10, bottom: height - 24 };
   const y = (value) => area.bottom - (value / top) * (area.bottom - area.top);
   return draw("svg", { role: "img", "aria-label": spoken(days), width, height },
     scale(step, top, area, y), bars(days, area, y), dayLabels(days, area, height));
@@ -544,8 +543,8 @@ function picture(days, width, height) {
 function spoken(days) {
   const best = days.reduce((one, other) => (other.tokens > one.tokens ? other : one));
   const last = days.at(-1);
-  return `Tokens by day, ${dayText(days[0].day)} to ${dayText(last.day)}: at most ${whole.format(best.tokens)} on ` +
-    `${dayText(best.day)}, ${whole.format(last.tokens)} on the last day. The table below has each day.`;
+  return `Tokens by day, ${dayText(days[0].day)} to ${dayText(last.day)}: at most ${written(best.tokens)} on ` +
+    `${dayText(best.day)}, ${written(last.tokens)} on the last day. The table below has each day.`;
 }
 
 function scale(step, top, area, y) {
