@@ -111,16 +111,25 @@ class Browser:
         busy = "document.querySelector('[aria-busy]')"
         self.wait(f"!{busy} && (document.getElementById('entrance').hidden || {told})")
 
+    def paste(self, element: str, text: str) -> None:
+        """Text that comes at once, which takes less time than as many keys."""
+        self.run("arguments[0].focus()", self.find(element))
+        self.tell("Input.insertText", text=text)
+
     def sign_in(self, key: str) -> None:
-        self.find("key").send_keys(key)
-        self.find("enter").click()
-        self.wait_for_answer()
+        self.paste("key", key)
+        self.submit()
 
     def sign_in_as(self, user: str, password: str) -> None:
         self.find("with-password").click()
-        self.find("user").send_keys(user)
-        self.find("password").send_keys(password)
-        self.find("enter").click()
+        self.paste("user", user)
+        self.paste("password", password)
+        self.submit()
+
+    def submit(self) -> None:
+        """The key Enter, in the form; then wait."""
+        self.tell("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", text="\r")
+        self.tell("Input.dispatchKeyEvent", type="keyUp", key="Enter", code="Enter")
         self.wait_for_answer()
 
     def violations(self) -> list[str]:

@@ -169,7 +169,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, headers = self.server.refusals[self.path]
             self._refuse(status, [*headers.items()])
         elif self.path in answers:
-            self._json(200, answers[self.path], [])
+            # A page that sends and takes no cookies keeps none of this.
+            self._json(200, answers[self.path], [("Set-Cookie", "seen=1; Secure")])
         else:
             self._refuse(404, [])
 
@@ -177,7 +178,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._json(status, {"error": "refused"}, headers)
 
     def _json(self, status: int, content: Any, headers: list[tuple[str, str]]) -> None:
-        kind = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Set-Cookie", "seen=1; Secure")]
+        kind = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self._answer(status, body, [*kind, *headers])
 

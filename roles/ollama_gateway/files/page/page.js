@@ -289,7 +289,7 @@ function signOut(text = "") {
 
 async function refresh() {
   const node = find("refresh");
-  if (node.hasAttribute("aria-busy")) return;
+  if (credential === null || node.hasAttribute("aria-busy")) return;
   node.setAttribute("aria-busy", "true");
   find("account-problem").textContent = "";
   try {
@@ -376,7 +376,7 @@ function limitTitle(limit) {
 function bound(limit) {
   const value = limit.name === "max_context" ? `${number(limit.limit)} tokens`
     : amount(limit.limit) ? duration(limit.limit) : "not beyond a request";
-  return make("div", {}, make("dt", {}, limitTitle(limit)), make("dd", {}, value));
+  return make("div", {}, make("dt", {}, limitTitle(limit), ": "), make("dd", {}, value));
 }
 
 function shareOf(limit) {
@@ -833,7 +833,7 @@ function tellCopied(node, text, told) {
 
 find("host").textContent = location.host;
 find("sign-in").addEventListener("submit", signIn);
-find("sign-in").addEventListener("change", showFields);
+for (const id of ["with-key", "with-password"]) find(id).addEventListener("change", showFields);
 find("refresh").addEventListener("click", refresh);
 find("sign-out").addEventListener("click", () => signOut());
 find("tabs").addEventListener("keydown", moveTab);
