@@ -27,10 +27,12 @@ from selenium.webdriver.support.wait import WebDriverWait
 # What a page may not do by its policy is noted before its own scripts begin.
 LISTEN = """
 window.violations = [];
-addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+  violations.push(`${violatedDirective} ${blockedURI}`);
+});
 """
 # Without a sandbox, for that needs another user than root; nothing but the page under test is opened.
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars", "--lang=en"]
+ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"]
 
 
 def pin(certificate: x509.Certificate) -> str:
@@ -42,10 +44,8 @@ def pin(certificate: x509.Certificate) -> str:
 def pin_of(host: str, port: int, ca: Path) -> str:
     """The same of a running server, which must have a certificate of this CA."""
     context = ssl.create_default_context(cafile=str(ca))
-    with (
-        socket.create_connection((host, port), timeout=20) as plain,
-        context.wrap_socket(plain, server_hostname=host) as own,
-    ):
+    plain = socket.create_connection((host, port), timeout=20)
+    with context.wrap_socket(plain, server_hostname=host) as own:
         return pin(x509.load_der_x509_certificate(own.getpeercert(binary_form=True) or b""))
 
 

@@ -101,7 +101,11 @@ ACCOUNT: dict[str, Any] = {
     "keys": KEYS,
     "usage": {"since": stamp(-29)[:10], "is_complete": True, "days": DAYS},
 }
-MODELS = [model("llama3.3:70b", 42_520_413_916, "70.6B"), model("qwen3:8b", 5_225_388_164, "8.2B"), model("tiny:latest")]
+MODELS = [
+    model("llama3.3:70b", 42_520_413_916, "70.6B"),
+    model("qwen3:8b", 5_225_388_164, "8.2B"),
+    model("tiny:latest"),
+]
 
 
 class Site(http.server.ThreadingHTTPServer):
@@ -113,6 +117,7 @@ class Site(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         authority = Authority()
         issued = authority.issue("127.0.0.1")
+        (folder / "ca.pem").write_text(authority.pem)
         file = folder / "server.pem"
         file.write_text(issued.key_pem + issued.pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

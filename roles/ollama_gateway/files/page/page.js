@@ -808,7 +808,7 @@ function moveTab(event) {
 
 function paste(title, text) {
   const code = make("code", {}, text);
-  return make("div", { class: "paste" }, make("pre", { tabindex: "0", "aria-label": `Lines for ${title}` }, code),
+  return make("div", { class: "paste" }, make("pre", {}, code),
     button("Copy", (node) => copy(code, title, node), { "aria-label": `Copy the lines for ${title}` }));
 }
 
