@@ -146,6 +146,8 @@ class TestSigningIn:
         (421, {}, "does not go by the name"),
         (429, {"Retry-After": "42"}, "Too many tries or requests. Try again in 42 seconds, at "),
         (429, {}, "Try again in a minute."),
+        (429, {"Retry-After": "9" * 300}, "Try again in 24 hours, at "),
+        (429, {"Retry-After": "soon"}, "Try again in a minute."),
         (502, {}, "cannot answer just now (status 502)"),
         (503, {"Retry-After": "7"}, "Try again in 7 seconds"),
         (302, {"Location": "https://elsewhere.example/"}, "cannot be reached"),
@@ -163,6 +165,22 @@ class TestSigningIn:
             site.account = answer  # type: ignore[assignment]
             page.sign_in(pages.KEY)
             assert "cannot be read" in page.text("entrance-problem")
+
+    def test_what_a_later_gateway_leaves_out_or_tells_otherwise_breaks_nothing(self, page: Browser, site: Site) -> None:
+        odd: list[Any] = [
+            None,
+            5,
+            "x",
+            {},
+            [],
+            {"model": {}, "name": [], "expires": [], "day": 7, "id": None, "limit": "x"},
+        ]
+        for account in [{}, dict.fromkeys(pages.ACCOUNT, odd), {**pages.ACCOUNT, "usage": {"days": odd}}]:
+            site.account, site.models = account, odd
+            page.sign_in(pages.KEY)
+            assert page.text("state").startswith("As of")
+            assert not re.search("NaN|undefined", text(page))
+            page.find("sign-out").click()
 
     def test_a_gateway_that_is_gone_is_told(self, page: Browser) -> None:
         page.tell("Network.enable")
@@ -230,6 +248,19 @@ class TestSecrets:
         account.wait("!!document.getElementById('host')?.textContent")
         assert account.find("entrance").is_displayed()
         assert not re.search(f"{pages.KEY}|alice", everything(account))
+
+    def test_an_answer_for_somebody_else_is_not_shown(self, account: Browser, site: Site) -> None:
+        site.gate.clear()
+        account.find("refresh").click()
+        account.find("sign-out").click()
+        account.run("document.getElementById('with-password').click()")
+        account.paste("user", pages.USER)
+        account.paste("password", pages.PASSWORD)
+        account.find("enter").click()
+        site.gate.set()
+        account.wait_for_answer()
+        assert "with a password" in account.text("who")
+        assert account.text("account-problem") == ""
 
     def test_a_key_that_ended_meanwhile_is_signed_out(self, account: Browser, site: Site) -> None:
         site.refusals["/gatehouse/usage"] = (401, {})

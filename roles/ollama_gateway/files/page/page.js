@@ -4,7 +4,9 @@
 
 // The page for people. What the gateway says becomes text and never HTML, and the credential is in one variable only.
 
+// In seconds: for what is asked first, and for the models, without which there is something to show.
 const PATIENCE = 20;
+const LESS_PATIENCE = 8;
 const DAYS = 30;
 const SOON = 14;
 const ROWS = 15;
@@ -12,7 +14,7 @@ const LONGEST = 80;
 // Beyond it numbers are cut, so that sums stay finite and columns stay narrow.
 const MOST = 1e15;
 // Names that mean nothing to a shell, to YAML and to a program. No other one gets into a line to paste.
-const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._:\/-]{0,199}$/;
+const isPlain = (name) => typeof name === "string" && /^[A-Za-z0-9][A-Za-z0-9._:\/-]{0,199}$/.test(name);
 
 const find = (id) => document.getElementById(id);
 
@@ -42,6 +44,7 @@ function button(text, act, attributes = {}) {
 
 // A name that somebody else chose: without signs that are not seen or turn others round, and cut where it is too long.
 function named(value) {
+  if (value === null || value === undefined || value === "") return make("bdi", {}, "–");
   const signs = [...String(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")];
   if (signs.length <= LONGEST) return make("bdi", {}, signs.join(""));
   return make("bdi", { title: signs.slice(0, 1000).join("") }, `${signs.slice(0, LONGEST).join("")}…`);
@@ -82,7 +85,7 @@ function longTable(caption, heads, rows, options) {
 
 // --- Values and words ------------------------------------------------------------------------------------------------
 
-const list = (value) => (Array.isArray(value) ? value : []);
+const list = (value) => (Array.isArray(value) ? value.filter((one) => one !== null && one !== undefined) : []);
 const amount = (value) => (typeof value === "number" && value > 0 ? Math.min(value, MOST) : 0);
 const sum = (rows, name) => rows.reduce((total, row) => total + amount(row[name]), 0);
 
@@ -124,34 +127,39 @@ const shortDay = (day) => dates.format(new Date(day * 86400000));
 
 // --- Speaking with the gateway ---------------------------------------------------------------------------------------
 
-// The value of the Authorization header: of a key, or of a user and a password.
-let credential = null;
-let underWay = new AbortController();
+// Who is signed in: the value of the Authorization header, and what breaks off requests under way. Null is nobody.
+let session = null;
 
 class Refusal extends Error {
-  constructor(answer) {
+  constructor(answer, isKey) {
     super(`status ${answer.status}`);
     this.status = answer.status;
     this.wait = answer.headers.get("Retry-After");
-    this.challenge = answer.headers.get("WWW-Authenticate") || "";
+    this.challenge = (answer.headers.get("WWW-Authenticate") ?? "").toLowerCase();
+    this.isKey = isKey;
   }
 }
 
-async function ask(path) {
+async function ask(own, path, patience) {
   // Of the origin alone: an address with a user in it could not be asked.
   const answer = await fetch(new URL(path, location.origin), {
-    headers: { Authorization: credential, Accept: "application/json" },
+    headers: { Authorization: own.authorization, Accept: "application/json" },
     credentials: "omit",
     cache: "no-store",
     redirect: "error",
     referrerPolicy: "no-referrer",
-    signal: AbortSignal.any([underWay.signal, AbortSignal.timeout(PATIENCE * 1000)]),
+    signal: AbortSignal.any([own.end.signal, AbortSignal.timeout(patience * 1000)]),
   });
-  if (!answer.ok) throw new Refusal(answer);
+  if (!answer.ok) throw new Refusal(answer, isKey(own));
   const content = await answer.json();
   if (content === null || typeof content !== "object") throw new SyntaxError("no object");
   return content;
 }
+
+const isKey = (own) => own.authorization.startsWith("Bearer ");
+
+const LONGEST_WAIT = 86400;
+const WRONG_KEY = "This key is wrong, or it is not valid now.";
 
 function secondsOf(wait) {
   if (!wait) return null;
@@ -159,21 +167,16 @@ function secondsOf(wait) {
 }
 
 function later(wait) {
-  const seconds = secondsOf(wait);
-  if (seconds === null) return "Try again in a minute.";
-  const end = new Date(Date.now() + amount(seconds) * 1000);
-  return `Try again in ${duration(seconds)}, at ${clock.format(end)}.`;
+  const seconds = Math.min(secondsOf(wait) ?? 0, LONGEST_WAIT);
+  if (!seconds) return "Try again in a minute.";
+  return `Try again in ${duration(seconds)}, at ${clock.format(Date.now() + seconds * 1000)}.`;
 }
 
-function unknown(refusal) {
-  const isKey = credential.startsWith("Bearer");
-  const other = isKey ? "basic" : "bearer";
-  const takes = refusal.challenge.toLowerCase();
-  if (takes && !takes.includes(isKey ? "bearer" : "basic") && takes.includes(other)) {
-    return isKey ? "This gateway takes no keys: sign in with user and password."
-      : "This gateway takes no passwords: sign in with a key.";
-  }
-  return isKey ? "This key is wrong, or it is not valid now." : "The user or the password is wrong.";
+function unknown({ isKey, challenge }) {
+  const [own, other] = isKey ? ["bearer", "basic"] : ["basic", "bearer"];
+  const isOther = challenge.includes(other) && !challenge.includes(own);
+  if (isKey) return isOther ? "This gateway takes no keys: sign in with user and password." : WRONG_KEY;
+  return isOther ? "This gateway takes no passwords: sign in with a key." : "The user or the password is wrong.";
 }
 
 function refused(refusal) {
@@ -189,7 +192,7 @@ function refused(refusal) {
 
 function sentence(error) {
   if (error instanceof Refusal) return refused(error);
-  if (error.name === "TimeoutError") return `The gateway did not answer within ${PATIENCE} seconds.`;
+  if (error.name === "TimeoutError") return "The gateway did not answer in time.";
   if (error.name === "SyntaxError") return "The answer cannot be read: it may be of something else than the gateway.";
   return "The gateway cannot be reached. Look whether you are connected, and whether it runs.";
 }
@@ -242,20 +245,20 @@ async function signIn(event) {
   event.preventDefault();
   const problem = mistake();
   if (problem) return complain(...problem);
-  if (credential) return null;
-  credential = entered();
+  if (session) return null;
+  const own = { authorization: entered(), end: new AbortController() };
+  session = own;
   emptyFields();
   find("entrance-problem").textContent = "";
   busy(true);
-  try {
-    await load();
-    enter();
-  } catch (error) {
-    const text = sentence(error);
-    forget();
-    complain(byKey() ? "key" : "password", text);
-  }
+  await load(own).then(enter, (error) => turnedAway(own, error));
   return busy(false);
+}
+
+function turnedAway(own, error) {
+  if (own !== session) return;
+  forget();
+  complain(byKey() ? "key" : "password", sentence(error));
 }
 
 function enter() {
@@ -270,9 +273,8 @@ const FILLED = ["client", "who", "state", "account-problem", "limits", "usage", 
 
 // Nothing that needed a credential is left in the page, nor an answer that is still to come.
 function forget() {
-  credential = null;
-  underWay.abort();
-  underWay = new AbortController();
+  session?.end.abort();
+  session = null;
   for (const id of FILLED) find(id).replaceChildren();
   emptyFields();
   chart.forget();
@@ -288,40 +290,41 @@ function signOut(text = "") {
 }
 
 async function refresh() {
+  const own = session;
   const node = find("refresh");
-  if (credential === null || node.hasAttribute("aria-busy")) return;
+  if (!own || node.hasAttribute("aria-busy")) return;
   node.setAttribute("aria-busy", "true");
   find("account-problem").textContent = "";
-  try {
-    await load();
-  } catch (error) {
-    stale(error);
-  }
+  await load(own).catch((error) => stale(own, error));
   node.removeAttribute("aria-busy");
 }
 
 // Who is signed out meanwhile is told nothing, whose credential ended is signed out, and else what was there stays.
-function stale(error) {
-  if (credential === null) return;
+function stale(own, error) {
+  if (own !== session) return;
   if (error instanceof Refusal && error.status === 401) signOut(`You are signed out: ${sentence(error)}`);
   else find("account-problem").textContent = `${sentence(error)} What you see is older.`;
 }
 
 // The models of the client, or in `problem` why they are not known.
-async function askModels() {
+async function askModels(own) {
   try {
-    return { models: list((await ask("/api/tags")).models), problem: null };
+    return { models: list((await ask(own, "/api/tags", LESS_PATIENCE)).models), problem: null };
   } catch (problem) {
     return { models: [], problem };
   }
 }
 
-async function load() {
-  const own = underWay;
-  const account = await ask("/gatehouse/usage");
-  const found = await askModels();
-  own.signal.throwIfAborted();
-  show(account, found);
+// One after the other: a wrong key is one failed try.
+async function load(own) {
+  const account = await ask(own, "/gatehouse/usage", PATIENCE);
+  const found = await askModels(own);
+  own.end.signal.throwIfAborted();
+  try {
+    show(account, found);
+  } catch (cause) {
+    throw new SyntaxError("not what a gateway says", { cause });
+  }
 }
 
 // --- The account -----------------------------------------------------------------------------------------------------
@@ -341,7 +344,7 @@ function show(account, found) {
 
 function showWho(account, scopes, time) {
   find("client").replaceChildren(named(account.client));
-  const way = credential.startsWith("Basic") ? ["with a password"] : ["with the key ", named(account.key ?? "–")];
+  const way = isKey(session) ? ["with the key ", named(account.key)] : ["with a password"];
   const may = scopes.length ? ["; may do: ", named(scopes.join(", "))] : [];
   find("who").replaceChildren("Signed in ", ...way, ...may);
   const exact = make("time", { datetime: new Date(time).toISOString() }, exactly.format(time));
@@ -593,8 +596,8 @@ function modelParts(found, patterns, scopes) {
   }
   if (found.problem) return [...parts, ...patternParts(found.problem, patterns)];
   if (!found.models.length) return [...parts, note("There is no model that you may use yet.")];
-  const lines = found.models.map((model) => [named(model.name), named(model.details?.parameter_size || "–"),
-    named(model.details?.quantization_level || "–"), size(model.size)]);
+  const lines = found.models.map((model) => [named(model.name), named(model.details?.parameter_size),
+    named(model.details?.quantization_level), size(model.size)]);
   const heads = ["Name", "Parameters", "Quantization", "Size"];
   return [...parts, ...longTable(several(lines.length, "model"), heads, lines)];
 }
@@ -659,12 +662,12 @@ function origin() {
 
 function pastable(models, patterns) {
   const names = models.length ? models.map((model) => model.name) : patterns;
-  return names.filter((name) => typeof name === "string" && PLAIN.test(name));
+  return names.filter(isPlain);
 }
 
 function linesOf(account, keys) {
   const usable = keys.filter((one) => one.is_valid === true);
-  const user = PLAIN.test(account.client) ? account.client : "USER";
+  const user = isPlain(account.client) ? account.client : "USER";
   return {
     user: usable.length ? null : user,
     inPath: usable.filter((one) => one.in_path === true).map((one) => one.id),
