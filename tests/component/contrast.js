@@ -34,6 +34,7 @@ const found = [];
 while (walker.nextNode()) {
   const element = walker.currentNode.parentElement;
   const text = walker.currentNode.textContent.trim();
-  if (text && element.checkVisibility() && element.tagName !== "title") found.push({ text, contrast: contrast(element) });
+  const isSeen = element.checkVisibility() && element.tagName !== "title";
+  if (text && isSeen) found.push({ text, contrast: contrast(element) });
 }
 return found;
