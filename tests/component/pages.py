@@ -134,9 +134,9 @@ class Site(http.server.ThreadingHTTPServer):
         self.challenges = CHALLENGES
         # Every Authorization header that came.
         self.credentials: list[str] = []
-        # Answers to those who are known wait for it.
+        # An answer of the path that is held waits for the gate.
+        self.held = ""
         self.gate = threading.Event()
-        self.gate.set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Silent: a browser that leaves breaks connections off."""
@@ -169,7 +169,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _tell(self) -> None:
         answers = {"/gatehouse/usage": self.server.account, "/api/tags": {"models": self.server.models}}
-        self.server.gate.wait(5)
+        if self.path == self.server.held:
+            self.server.gate.wait(5)
         if self.path in self.server.refusals:
             status, headers = self.server.refusals[self.path]
             self._refuse(status, [*headers.items()])
