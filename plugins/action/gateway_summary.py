@@ -32,6 +32,7 @@ class ActionModule(CredentialsAction):
         "main_name": {"type": "str", "required": True},
         "ca_file": {"type": "str", "default": ""},
         "needs_certificate": {"type": "bool", "default": False},
+        "page": {"type": "bool", "default": False},
         "connection": {"type": "str", "default": "ssh"},
         "host": {"type": "str", "required": True},
         "user": {"type": "str", "default": ""},
@@ -52,6 +53,7 @@ class ActionModule(CredentialsAction):
         lines = [
             "Gateway: %s" % url(gateway, way),
             *(["It goes by these names, too: %s" % ", ".join(others)] if others else []),
+            *(["Page for people: %s/gatehouse/" % url(gateway, way)] if arguments["page"] else []),
             *(["CA for clients, on this controller: %s" % gateway.ca_file] if gateway.ca_file else []),
             "Clients: %s" % (", ".join(names) or "none yet, list them in ollama_gateway_clients"),
             *(["Generated keys, on this controller: %s/<client>.<key id>" % secrets_dir] if keys else []),

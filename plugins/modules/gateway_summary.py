@@ -62,6 +62,10 @@ options:
     description: Whether a client needs a certificate of its own.
     type: bool
     default: false
+  page:
+    description: Whether the gateway has a page for people.
+    type: bool
+    default: false
   connection:
     description: By what Ansible reaches the host.
     type: str

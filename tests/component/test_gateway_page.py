@@ -16,9 +16,11 @@ import yaml
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.browser import Browser, browser
+from tests.browser import Browser, browser, pin_of
+from tests.certificates import Authority
 from tests.component import pages
-from tests.component.contract.standins import until
+from tests.component.contract.standins import standin_with, until
+from tests.component.gateways import KEYS, PASSWORDS, Gateway, status, with_tls
 from tests.component.pages import Site
 from tests.component.test_connect import blocks
 
@@ -155,8 +157,8 @@ class TestSigningIn:
     ]
 
     def test_what_went_wrong_is_a_sentence(self, page: Browser, site: Site) -> None:
-        for status, headers, told in self.REFUSALS:
-            site.refusals["/gatehouse/usage"] = (status, headers)
+        for number, headers, told in self.REFUSALS:
+            site.refusals["/gatehouse/usage"] = (number, headers)
             page.sign_in(pages.KEY)
             assert told in page.text("entrance-problem")
             assert pages.KEY not in everything(page)
@@ -602,3 +604,45 @@ class TestRefreshing:
         account.wait("document.getElementById('account-problem').textContent")
         assert "What you see is older." in account.text("account-problem")
         assert "3 of 60" in account.text("limits")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway as it is deployed, of clients of whom one has limits."""
+    authority, names = Authority(), ["127.0.0.1"]
+    issued = authority.issue(*names)
+    with standin_with(tmp_path_factory.mktemp("ollama"), "tiny") as ollama:
+        one = Gateway(tmp_path_factory.mktemp("real"), "both", ollama.address, **with_tls(names))
+        one.present(issued, authority)
+        rights: dict[str, Any] = {name: {"scopes": ["inference", "models_read"], "models": ["*"]} for name in PASSWORDS}
+        rights["alice"]["limits"] = {"requests_per_minute": 10, "tokens_per_day": 10_000}
+        one.permit(rights)
+        try:
+            one.start()
+            yield one
+        finally:
+            one.stop()
+
+
+def test_a_real_gateway_serves_it_and_what_it_shows_is_what_that_gateway_counted(real: Gateway) -> None:
+    body = b'{"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}'
+    key = f"Authorization: Bearer {KEYS['alice.laptop']}"
+    assert status(real.ask("/api/chat", key, method="POST", body=body)) == 200
+    assert until(lambda: real.ledger_lines())
+    (line,) = real.ledger_lines()
+    host, port = real.address.split(":")
+    url = f"https://{real.address}"
+    with browser(pin_of(host, int(port), real.folder / "ca.pem")) as page:
+        page.open(url)
+        page.sign_in("ghk_nobody")
+        assert "key" in page.text("entrance-problem")
+        page.sign_in(KEYS["alice.laptop"])
+        shown = text(page)
+        for wanted in ("alice", "1 of 10 used", "tiny:latest", f"{line['prompt_tokens'] + line['completion_tokens']}"):
+            assert wanted in shown, shown
+        assert page.violations() == []
+        assert {asked.partition("/gatehouse/")[0].partition("/api/")[0] for asked in page.requests()} == {url}
+        page.open(url)
+        page.sign_in_as("bob", PASSWORDS["bob"])
+        assert "bob" in text(page)
+        assert page.violations() == []

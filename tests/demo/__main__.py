@@ -27,7 +27,9 @@ BUILD = ROOT / "build"
 FOLDER = BUILD / "demo"
 RESULT = BUILD / "demo.json"
 HIDDEN = ".gatehouse"
-USER, KEY_ID, PORT = "alice", "laptop", 8880
+USER, PORT = "alice", 8880
+# The second one may stand in the path.
+KEY_IDS = ("laptop", "ollama-command")
 
 
 def password(folder: Path = FOLDER) -> str:
@@ -55,7 +57,8 @@ def write_inventory(address: str, host: str = HOST, folder: Path = FOLDER) -> Pa
             {
                 "name": USER,
                 "password": "{{ lookup('ansible.builtin.file', inventory_dir + '/.gatehouse/password') }}",
-                "keys": [{"id": KEY_ID}],
+                "keys": [{"id": KEY_IDS[0]}, {"id": KEY_IDS[1], "in_path": True}],
+                "limits": {"requests_per_minute": 60, "tokens_per_day": 1_000_000},
             }
         ],
         "ollama_server_models": ["tiny"],
@@ -79,9 +82,10 @@ def up() -> int:
         return done.returncode
     url = f"https://{address}:{PORT}"
     ca_file = str((FOLDER / HIDDEN / "ca" / "ca.pem").relative_to(ROOT))
-    key = (FOLDER / HIDDEN / "secrets" / f"{USER}.{KEY_ID}").read_text().strip()
+    key, command_line = ((FOLDER / HIDDEN / "secrets" / f"{USER}.{one}").read_text().strip() for one in KEY_IDS)
     result = {
         "url": url,
+        "page": f"{url}/gatehouse/",
         "ca_file": ca_file,
         "basic": {"user": USER, "password": secret},
         "bearer": {"key": key},
@@ -100,6 +104,9 @@ The demo is up at {url}, for the client {USER}. build/demo.json has the same for
 {curl} -i {url}/api/tags -u {USER}:{secret}               # 200
 {curl} -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
 {generate} -H 'Authorization: Bearer {key}'
+OLLAMA_HOST={url}/key/{command_line} SSL_CERT_FILE={ca_file} ollama list  # where that command is
+
+In a browser, with that password or key: {url}/gatehouse/
 
 `make demo-down` removes it."""
     )
