@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -442,5 +443,5 @@ def test_the_rules_work_on_what_a_gateway_says(watched: Prometheus) -> None:
             # Nothing did here.
             assert watched.query(rule["name"]) == []
         else:
-            assert until(lambda name=rule["name"]: watched.query(name)), rule["name"]
+            assert until(functools.partial(watched.query, rule["name"])), rule["name"]
     assert until(lambda: {one["metric"]["alertname"] for one in watched.query("ALERTS")} == {"GatehouseModelNotInVram"})
