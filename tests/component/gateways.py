@@ -260,7 +260,9 @@ class Gateway:
         return found[0]
 
     def ledger_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for day in sorted(self.ledger.glob("*.jsonl")) for line in day.open(encoding="utf-8")]
+        """The lines that are whole: one may just be written, and an empty one is what came of that before."""
+        lines = [line for day in sorted(self.ledger.glob("*.jsonl")) for line in day.open(encoding="utf-8")]
+        return [json.loads(line) for line in lines if line.endswith("\n") and line != "\n"]
 
     def ask(
         self, path: str = "/api/tags", *headers: str | bytes, method: str = "GET", body: bytes | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ make_known()
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
 
 
+# Read once: that takes longer than to render all of the configuration.
+@functools.cache
 def _known() -> dict[str, Any]:
     loader = DataLoader()
     known: dict[str, Any] = {}

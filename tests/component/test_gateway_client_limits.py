@@ -8,6 +8,8 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import functools
+import itertools
 import json
 import os
 import signal
@@ -15,17 +17,18 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
 from tests.component.contract import replay
 from tests.component.contract.replay import Reply
 from tests.component.contract.standins import Standin, standin_with, until
-from tests.component.gateways import KEYS, Gateway, connect, gateway, record, status
+from tests.component.gateways import KEYS, Gateway, connect, gateway, key_lines, record, status
 
 ALICE, BOB = (f"Authorization: Bearer {KEYS[name]}" for name in ("alice.laptop", "bob.ci"))
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -40,17 +43,45 @@ def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
         yield server
 
 
-@pytest.fixture
-def server(ollama: Standin, tmp_path: Path) -> Iterator[Gateway]:
-    """One that has counted nothing yet."""
-    with gateway(tmp_path / "gateway", "both", ollama.address, workers="2") as one:
+@pytest.fixture(scope="module")
+def shared(ollama: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(tmp_path_factory.mktemp("limits"), "both", ollama.address, workers="2") as one:
         yield one
+
+
+NUMBERS = itertools.count()
+RIGHTS = {"scopes": ["inference", "models_read"], "models": ["*"]}
+
+
+@pytest.fixture
+def server(shared: Gateway) -> Gateway:
+    """One that has counted nothing of alice yet."""
+    renew(shared)
+    return shared
+
+
+@pytest.fixture
+def lone(ollama: Standin, tmp_path: Path) -> Iterator[Gateway]:
+    """One of the test's own, to restart or to damage."""
+    with gateway(tmp_path / "gateway", "both", ollama.address, workers="2") as one:
+        renew(one)
+        yield one
+
+
+def renew(server: Gateway) -> None:
+    """Let the key of alice be that of a client who has used nothing."""
+    name = f"alice-{next(NUMBERS)}"
+    server.write("api_keys", [line.replace("alice.", f"{name}.") for line in key_lines()])
+
+
+def name_of_alice(server: Gateway) -> str:
+    """Whose key the first one is."""
+    return (server.folder / "clients" / "api_keys").read_text().partition(".")[0]
 
 
 def limit(server: Gateway, **limits: Any) -> None:
     """Give alice these limits, and bob none."""
-    both = {"scopes": ["inference", "models_read"], "models": ["*"]}
-    server.permit({"alice": {**both, "limits": limits}, "bob": both})
+    server.permit({name_of_alice(server): {**RIGHTS, "limits": limits}, "bob": RIGHTS})
 
 
 def chat(server: Gateway, credential: str = ALICE, **more: Any) -> Reply:
@@ -96,16 +127,26 @@ def hostile(*headers: str) -> Iterator[str]:
             thread.join()
 
 
-def away_from_the_border_of_a_minute(seconds: float = 10) -> None:
-    """Wait until the minute of the clock has this much left."""
-    left = 60 - time.time() % 60
-    if left < seconds:
-        time.sleep(left + 0.1)
+def within_a_minute(test: Callable[..., None]) -> Callable[..., None]:
+    """A test whose numbers are right within a minute of the clock: where one ended meanwhile, it is tried once more."""
+
+    @functools.wraps(test)
+    def tried(*arguments: Any, **fixtures: Any) -> None:
+        minute = time.time() // 60
+        try:
+            test(*arguments, **fixtures)
+        except AssertionError:
+            if time.time() // 60 == minute:
+                raise
+            renew(fixtures.get("server") or fixtures["lone"])
+            test(*arguments, **fixtures)
+
+    return tried
 
 
+@within_a_minute
 def test_of_200_requests_at_once_as_many_are_let_through_as_the_limit_says(server: Gateway) -> None:
     limit(server, requests_per_minute=50)
-    away_from_the_border_of_a_minute()
     assert at_once(server, 200) == {200: 50, 429: 150}
     assert status(chat(server, BOB)) == 200
 
@@ -125,9 +166,9 @@ def test_one_request_after_the_other_is_never_refused_for_concurrency(server: Ga
     assert collections.Counter(status(replay.send(server.address, request, "POST")) for _ in range(300)) == {200: 300}
 
 
+@within_a_minute
 def test_a_refusal_for_concurrency_costs_no_request(server: Gateway) -> None:
     limit(server, concurrent_requests=1, requests_per_minute=20)
-    away_from_the_border_of_a_minute()
     with streams(server, 1):
         assert at_once(server, 50) == {429: 50}
     assert until(lambda: status(chat(server)) == 200)
@@ -136,9 +177,9 @@ def test_a_refusal_for_concurrency_costs_no_request(server: Gateway) -> None:
     assert seen == {200: 18, 429: 7}
 
 
+@within_a_minute
 def test_a_refused_request_never_reaches_the_server(server: Gateway, ollama: Standin) -> None:
     limit(server, requests_per_minute=1)
-    away_from_the_border_of_a_minute()
     log = Path(ollama.environment["STANDIN_REQUEST_LOG"])
     first, second = chat(server), chat(server)
     assert (status(first), status(second)) == (200, 429)
@@ -147,29 +188,31 @@ def test_a_refused_request_never_reaches_the_server(server: Gateway, ollama: Sta
 
 
 @pytest.mark.parametrize("name", ["tokens_per_minute", "tokens_per_day"])
+@within_a_minute
 def test_tokens_are_charged_at_the_end_and_stop_the_next_request(server: Gateway, name: str) -> None:
     limit(server, **{name: 2 * TOKENS})
-    away_from_the_border_of_a_minute()
     assert [status(chat(server)) for _ in range(4)] == [200, 200, 429, 429]
 
 
+@within_a_minute
 def test_more_tokens_than_the_limit_are_no_more_than_requests_at_once_can_take(
     server: Gateway, ollama: Standin
 ) -> None:
     limit(server, tokens_per_minute=3 * TOKENS, concurrent_requests=5)
-    away_from_the_border_of_a_minute()
     for _ in range(5):
         at_once(server, 20)
-    used = sum(line["prompt_tokens"] + line["completion_tokens"] for line in server.ledger_lines())
+    lines = [line for line in server.ledger_lines() if line["client"] == name_of_alice(server)]
+    used = sum(line["prompt_tokens"] + line["completion_tokens"] for line in lines)
     assert 3 * TOKENS <= used < (3 + 5) * TOKENS
 
 
 def test_who_goes_away_pays_for_what_was_delivered(server: Gateway) -> None:
     limit(server, tokens_per_day=30)
     with streams(server, 1) as (connection,):
-        while connection.recv(65536).count(b"\n") < 100:
-            break
-        time.sleep(0.2)
+        # A line is a token.
+        lines = 0
+        while lines < 40:
+            lines += connection.recv(65536).count(b"\n")
     assert until(lambda: status(chat(server)) == 429)
 
 
@@ -199,9 +242,9 @@ def test_a_refusal_speaks_the_callers_dialect_and_says_when_to_come_back(
     assert reply.header("x-should-retry") == "false"
 
 
+@within_a_minute
 def test_the_limits_and_what_is_left_of_them_stand_in_the_headers(server: Gateway) -> None:
     limit(server, requests_per_minute=10, tokens_per_minute=1000)
-    away_from_the_border_of_a_minute()
     chat(server)
     reply = chat(server)
     assert {
@@ -220,12 +263,13 @@ def test_the_limits_and_what_is_left_of_them_stand_in_the_headers(server: Gatewa
 def test_openais_sdk_does_not_try_again_where_the_day_is_spent(server: Gateway) -> None:
     limit(server, tokens_per_day=1)
     chat(server)
-    client = openai.OpenAI(base_url=f"http://{server.address}/v1", api_key=KEYS["alice.laptop"], max_retries=3)
-    with pytest.raises(openai.RateLimitError, match="tokens_per_day"):
+    sent: list[httpx.Request] = []
+    watched = httpx.Client(trust_env=False, event_hooks={"request": [sent.append]})
+    url, key = f"http://{server.address}/v1", KEYS["alice.laptop"]
+    client = openai.OpenAI(base_url=url, api_key=key, max_retries=3, http_client=watched)
+    with client, pytest.raises(openai.RateLimitError, match="tokens_per_day"):
         client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": "hi"}])
-    assert until(lambda: '"status":429' in server.logs())
-    time.sleep(1.2)
-    assert server.logs().count('"status":429') == 1
+    assert [request.url.path for request in sent] == ["/v1/chat/completions"]
 
 
 def test_a_limit_of_a_model_stops_that_model_alone(server: Gateway) -> None:
@@ -247,48 +291,49 @@ def test_a_change_counts_on_the_next_request(server: Gateway) -> None:
 def test_limits_belong_to_the_client_whatever_its_key(server: Gateway) -> None:
     limit(server, tokens_per_day=1)
     assert [status(chat(server)) for _ in range(2)] == [200, 429]
-    server.write("api_keys", [record("alice.laptop", "new-key-of-alice"), record("alice.other", "another-of-alice")])
+    alice = name_of_alice(server)
+    lines = [record(f"{alice}.laptop", "new-key-of-alice"), record(f"{alice}.other", "another-of-alice")]
+    server.write("api_keys", lines)
     assert status(chat(server, "Authorization: Bearer new-key-of-alice")) == 429
     assert status(chat(server, "Authorization: Bearer another-of-alice")) == 429
 
 
 def test_keys_that_were_added_by_hand_have_the_limits_of_those_whom_the_inventory_does_not_name(
-    server: Gateway,
+    lone: Gateway,
 ) -> None:
-    both = {"scopes": ["inference"], "models": ["*"]}
-    server.permit({"*": {**both, "limits": {"tokens_per_day": 1}}})
-    server.write("api_keys", ["a-key-in-plain-text", record("zoe.laptop", "a-key-of-zoe-with-more")])
+    lone.permit({"*": {**RIGHTS, "limits": {"tokens_per_day": 1}}})
+    lone.write("api_keys", ["a-key-in-plain-text", record("zoe.laptop", "a-key-of-zoe-with-more")])
     for key in ("a-key-in-plain-text", "a-key-of-zoe-with-more"):
-        assert [status(chat(server, f"Authorization: Bearer {key}")) for _ in range(2)] == [200, 429]
+        assert [status(chat(lone, f"Authorization: Bearer {key}")) for _ in range(2)] == [200, 429]
 
 
-def test_what_was_used_today_is_remembered_over_a_restart(server: Gateway) -> None:
-    limit(server, tokens_per_day=3 * TOKENS, requests_per_minute=100)
-    away_from_the_border_of_a_minute(20)
-    assert [status(chat(server)) for _ in range(4)] == [200, 200, 200, 429]
-    server.restart()
-    assert status(chat(server)) == 429
-    limit(server, tokens_per_day=4 * TOKENS, requests_per_minute=4)
-    assert [status(chat(server)) for _ in range(2)] == [200, 429]
+@within_a_minute
+def test_what_was_used_today_is_remembered_over_a_restart(lone: Gateway) -> None:
+    limit(lone, tokens_per_day=3 * TOKENS, requests_per_minute=100)
+    assert [status(chat(lone)) for _ in range(4)] == [200, 200, 200, 429]
+    lone.restart()
+    assert status(chat(lone)) == 429
+    limit(lone, tokens_per_day=4 * TOKENS, requests_per_minute=4)
+    assert [status(chat(lone)) for _ in range(2)] == [200, 429]
 
 
-def test_what_was_used_is_remembered_when_clients_can_be_read_again_after_a_restart(server: Gateway) -> None:
-    limit(server, tokens_per_day=3 * TOKENS)
-    assert [status(chat(server)) for _ in range(2)] == [200, 200]
-    server.write("clients.json", ["damaged"])
-    server.restart()
-    limit(server, tokens_per_day=3 * TOKENS)
-    assert until(lambda: chat(server, BOB).status_line.endswith("200 OK"))
+def test_what_was_used_is_remembered_when_clients_can_be_read_again_after_a_restart(lone: Gateway) -> None:
+    limit(lone, tokens_per_day=3 * TOKENS)
+    assert [status(chat(lone)) for _ in range(2)] == [200, 200]
+    lone.write("clients.json", ["damaged"])
+    lone.restart()
+    limit(lone, tokens_per_day=3 * TOKENS)
+    assert until(lambda: chat(lone, BOB).status_line.endswith("200 OK"))
     time.sleep(1.5)
-    server.reload()
+    lone.reload()
     time.sleep(1)
-    assert chat(server).header("x-ratelimit-remaining-tokens") == str(TOKENS)
+    assert chat(lone).header("x-ratelimit-remaining-tokens") == str(TOKENS)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "secret"])
-def test_a_day_that_cannot_be_read_does_not_keep_the_gateway_from_starting(server: Gateway, kind: str) -> None:
-    limit(server, tokens_per_day=1000)
-    day = server.ledger / time.strftime("%Y-%m-%d.jsonl", time.gmtime())
+def test_a_day_that_cannot_be_read_does_not_keep_the_gateway_from_starting(lone: Gateway, kind: str) -> None:
+    limit(lone, tokens_per_day=1000)
+    day = lone.ledger / time.strftime("%Y-%m-%d.jsonl", time.gmtime())
     if kind == "folder":
         day.mkdir()
     elif kind == "pipe":
@@ -296,14 +341,15 @@ def test_a_day_that_cannot_be_read_does_not_keep_the_gateway_from_starting(serve
     else:
         day.write_text("{}\n")
         day.chmod(0o600)
-    server.restart()
-    assert status(chat(server)) == 200
-    assert "it is not known what was used on a day" in server.logs()
+    lone.restart()
+    assert status(chat(lone)) == 200
+    assert "it is not known what was used on a day" in lone.logs()
 
 
 def test_what_a_server_says_of_limits_is_not_passed_on(tmp_path: Path) -> None:
     lies = ("X-RateLimit-Remaining-Tokens: 999999", "x-ratelimit-limit-requests: 7", "X-Should-Retry: true")
     with hostile(*lies) as address, gateway(tmp_path / "gateway", "both", address) as one:
+        renew(one)
         limit(one, tokens_per_day=10)
         told = [(name.lower(), value) for name, value in chat(one).headers]
         assert [value for name, value in told if name == "x-ratelimit-remaining-tokens"] == ["10"]
@@ -311,13 +357,13 @@ def test_what_a_server_says_of_limits_is_not_passed_on(tmp_path: Path) -> None:
         assert [name for name, _ in chat(one, BOB).headers if name.lower().startswith("x-")] == ["X-Request-Id"]
 
 
-def test_no_slot_is_lost_by_1000_requests_that_are_left_and_two_reloads(server: Gateway) -> None:
-    limit(server, concurrent_requests=20)
+def test_no_slot_is_lost_by_1000_requests_that_are_left_and_two_reloads(lone: Gateway) -> None:
+    limit(lone, concurrent_requests=20)
     body = json.dumps({"model": "tiny-loop", "messages": MESSAGES}).encode()
-    request = server.wire("/api/chat", ALICE, method="POST", body=body)
+    request = lone.wire("/api/chat", ALICE, method="POST", body=body)
 
     def leave(_: int) -> None:
-        with connect(server.address) as connection:
+        with connect(lone.address) as connection:
             connection.sendall(request)
             connection.recv(100)
 
@@ -325,26 +371,27 @@ def test_no_slot_is_lost_by_1000_requests_that_are_left_and_two_reloads(server: 
         for number in range(10):
             list(pool.map(leave, range(100)))
             if number in (3, 6):
-                server.reload()
-    assert until(lambda: len(server.ledger_lines()) > 500)
+                lone.reload()
+    assert until(lambda: len(lone.ledger_lines()) > 500)
     time.sleep(0.5)
-    with streams(server, 20):
-        assert status(chat(server)) == 429
-    assert until(lambda: status(chat(server)) == 200)
+    with streams(lone, 20):
+        assert status(chat(lone)) == 429
+    assert until(lambda: status(chat(lone)) == 200)
 
 
-def test_slots_of_a_killed_worker_are_free_again(server: Gateway) -> None:
-    limit(server, concurrent_requests=2)
-    with streams(server, 2):
-        assert status(chat(server)) == 429
-        for pid in server.processes("worker"):
+def test_slots_of_a_killed_worker_are_free_again(lone: Gateway) -> None:
+    limit(lone, concurrent_requests=2)
+    with streams(lone, 2):
+        assert status(chat(lone)) == 429
+        for pid in lone.processes("worker"):
             os.kill(pid, signal.SIGKILL)
-        assert until(server.answers)
-        assert until(lambda: status(chat(server)) == 200, 10)
+        assert until(lone.answers)
+        assert until(lambda: status(chat(lone)) == 200, 10)
 
 
 def test_a_slot_is_free_again_where_no_server_answers(tmp_path: Path) -> None:
     with gateway(tmp_path / "gateway", "both", "127.0.0.1:9") as lonely:
+        renew(lonely)
         limit(lonely, concurrent_requests=1)
         assert [status(chat(lonely)) for _ in range(5)] == [502] * 5
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -391,6 +392,12 @@ def queries() -> list[str]:
     return [text.replace("$instance", ".*").replace("$__rate_interval", "30s") for text in found]
 
 
+def answers(watched: Prometheus, query: str) -> bool:
+    """Whether it finds something, of which everything is a number."""
+    found = watched.query(query)
+    return bool(found) and not [one for one in found if one["value"][1] == "NaN"]
+
+
 @pytest.fixture(scope="module")
 def watched(ollama: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that has scraped a gateway with HTTPS while that was used."""
@@ -402,15 +409,14 @@ def watched(ollama: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         one.start()
         assert until(lambda: of(one, "gatehouse_server_up") == [1])
         with prometheus(folder / "prometheus", one.address, WATCHER_KEY, authority.pem) as found:
-            deadline = time.monotonic() + 8
-            while time.monotonic() < deadline:
+
+            def is_seen() -> bool:
                 chat(one)
                 chat(one, stream=False)
                 chat(one, BOB, "tiny-loop")
-                time.sleep(0.2)
-            assert until(lambda: found.query("gatehouse_model_size_bytes"), 20)
-            chat(one)
-            time.sleep(3)
+                return all(answers(found, query) for query in queries())
+
+            assert until(is_seen, 30), [query for query in queries() if not answers(found, query)]
             yield found
     finally:
         one.stop()
@@ -420,14 +426,12 @@ def test_a_real_prometheus_scrapes_it_with_a_key_from_a_file(watched: Prometheus
     (target,) = watched.targets()
     assert (target["health"], target["lastError"]) == ("up", "")
     assert [one["value"][1] for one in watched.query('up{job="gatehouse", gpu="required"}')] == ["1"]
-    assert float(watched.query('sum(gatehouse_requests_total{client="alice"})')[0]["value"][1]) > 10
+    assert float(watched.query('sum(gatehouse_requests_total{client="alice"})')[0]["value"][1]) > 1
 
 
 @pytest.mark.parametrize("query", queries())
 def test_a_query_of_the_dashboard_finds_something(watched: Prometheus, query: str) -> None:
-    found = watched.query(query)
-    assert found
-    assert [one for one in found if one["value"][1] == "NaN"] == []
+    assert answers(watched, query)
 
 
 def test_the_rules_work_on_what_a_gateway_says(watched: Prometheus) -> None:
@@ -435,7 +439,9 @@ def test_the_rules_work_on_what_a_gateway_says(watched: Prometheus) -> None:
     rules = [rule for group in groups for rule in group["rules"]]
     assert [rule for rule in rules if rule["health"] != "ok"] == []
     for rule in (rule for rule in rules if rule["type"] == "recording"):
-        # Nothing failed here.
-        assert bool(watched.query(rule["name"])) is ("failed" not in rule["name"])
-    raised = {one["metric"]["alertname"] for one in watched.query("ALERTS")}
-    assert raised == {"GatehouseModelNotInVram"}
+        if "failed" in rule["name"]:
+            # Nothing did here.
+            assert watched.query(rule["name"]) == []
+        else:
+            assert until(functools.partial(watched.query, rule["name"])), rule["name"]
+    assert until(lambda: {one["metric"]["alertname"] for one in watched.query("ALERTS")} == {"GatehouseModelNotInVram"})

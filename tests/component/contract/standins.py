@@ -60,8 +60,11 @@ class Standin:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.environment = environment(models, self.port, **extra)
-        command = [sys.executable, *(program or ["-m", "standin.server"])]
-        self.process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
+        self.command = [sys.executable, *(program or ["-m", "standin.server"])]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, env=self.environment, stderr=subprocess.PIPE, text=True)
 
     def wait_until_up(self) -> None:
         assert self.process.stderr is not None

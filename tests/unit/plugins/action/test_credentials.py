@@ -112,6 +112,30 @@ def test_files_are_written_once_with_their_owner_and_mode_and_the_second_run_cha
     assert {path.name for path in host.iterdir()} == {"htpasswd", "api_keys"}
 
 
+def test_a_key_may_stand_in_the_path_as_long_as_the_list_says_so(direct: Direct, host: Path) -> None:
+    def keys(**more: Any) -> dict[str, Any]:
+        listed = [{"id": "cli", **more}, {"id": "laptop"}]
+        return api_keys(host / "api_keys", clients=[{"name": "alice", "keys": listed}])
+
+    def is_marked() -> list[bool]:
+        return [line.endswith(" in_path=yes") for line in (host / "api_keys").read_text().splitlines()]
+
+    direct.run([keys(in_path="yes")])
+    assert is_marked() == [True, False]
+    again, never = direct.run([keys(in_path=True), keys()]).only
+    assert (again["changed"], never["updated"], never["unchanged"]) == (False, ["alice.cli"], ["alice.laptop"])
+    assert is_marked() == [False, False]
+
+
+def test_one_that_can_be_guessed_may_not_even_where_weak_ones_are_allowed(direct: Direct, host: Path) -> None:
+    listed = [{"id": "cli", "in_path": True, "secret": "planted-weak"}]
+    clients = [{"name": "alice", "keys": listed}]
+    (result,) = direct.run([api_keys(host / "api_keys", clients=clients, allow_weak_secrets=True)]).only
+    assert "clients[0].keys[0] (alice.cli): with in_path the secret must have 128 bits" in result["msg"]
+    assert "planted" not in result["msg"]
+    assert list(host.iterdir()) == []
+
+
 def test_a_file_is_replaced_by_rename_and_only_if_its_content_changes(direct: Direct, host: Path) -> None:
     path = str(host / "htpasswd")
     users = task("htpasswd", path=path, clients=[{"name": "alice", "password": PASSWORD}])
