@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,27 @@ def test_a_credential_is_200_and_none_is_401() -> None:
     assert GATEWAY.status(auth=("alice", "wonderland-and-back")) == 200
     assert GATEWAY.status() == 401
     assert GATEWAY.status(key="wrong") == 401
+
+
+def test_a_key_for_the_path_is_taken_there_and_no_other_and_no_log_has_it() -> None:
+    in_path = (FOLDER / ".gatehouse" / "secrets" / "alice.cli").read_text().strip()
+    assert GATEWAY.status(f"/key/{in_path}/api/tags") == 200
+    assert GATEWAY.status(f"/key/{KEY}/api/tags") == 401
+    assert GATEWAY.status(key=in_path) == 200
+    plain = requests.get(f"http://{ADDRESS}:8881/key/{in_path}/api/tags", timeout=10, allow_redirects=False)
+    assert (plain.status_code, "Location" in plain.headers) == (400, False)
+    time.sleep(2)
+    for name in ("gatehouse-gateway-gateway-1", "gatehouse-ollama-ollama-1"):
+        assert in_path not in SCENARIO.host("gate").check_output(f"docker logs {name} 2>&1")
+
+
+def test_people_have_a_page_that_anybody_may_load_and_a_view_of_their_own() -> None:
+    page = GATEWAY.get("/gatehouse/")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert GATEWAY.status("/gatehouse/usage") == 401
+    own = GATEWAY.get("/gatehouse/usage", headers={"Authorization": f"Bearer {KEY}"}).json()
+    assert [(one["id"], one["in_path"]) for one in own["keys"]] == [("laptop", False), ("cli", True)]
 
 
 def test_who_does_not_trust_the_ca_is_warned() -> None:
