@@ -18,7 +18,7 @@ SCOPES = {
     "inference": "`inference`",
     "models_read": "`models_read`",
     "models_write": "`models_write`",
-    "metrics": "`metrics`, on OpenResty",
+    "metrics": "`metrics`",
     "account": "`admin`, where `ollama_gateway_allow_account_routes` is true",
 }
 BODIES = {"small": "1 MiB", "inference": "`ollama_gateway_max_body_size`", "upload": "any"}
@@ -54,9 +54,8 @@ def render() -> str:
     rows = ""
     for route in routes():
         stream = f" {route['stream']} " if route["stream"] else " "
-        rows += (
-            f"| {route['method']} | `{route['path']}` | {SCOPES[route['scope']]} |{stream}| {BODIES[route['body']]} |\n"
-        )
+        who = SCOPES[route["scope"]] + (", on OpenResty" if route.get("own") else "")
+        rows += f"| {route['method']} | `{route['path']}` | {who} |{stream}| {BODIES[route['body']]} |\n"
     return HEAD + rows + LIMITED + "".join(_limited(route) for route in routes())
 
 

@@ -200,6 +200,14 @@ class Gateway:
         if self.container is not None:
             self.container.remove(force=True)
 
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        try:
+            self.start()
+            yield
+        finally:
+            self.stop()
+
     def restart(self) -> None:
         """As Docker does after a reboot: nothing in memory is left."""
         assert self.container is not None
@@ -297,11 +305,8 @@ def status(reply: Reply) -> int:
 def gateway(folder: Path, auth: str, *upstreams: str, **variables: Any) -> Iterator[Gateway]:
     """A running gateway; its name for a keyword of the template is the variable's."""
     server = Gateway(folder, auth, *upstreams, **variables)
-    try:
-        server.start()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 __all__ = ["KEYS", "PASSWORDS", "Gateway", "basic", "connect", "gateway", "record", "status"]

@@ -46,11 +46,8 @@ def server(ollama: Standin, authority: Authority, tmp_path_factory: pytest.TempP
     one.write("api_keys", [*key_lines(), record("watcher.prometheus", WATCHER_KEY, "last4=heus")])
     limit(one, 10**6)
     show_certificate(one, authority, 90)
-    try:
-        one.start()
+    with one.running():
         yield one
-    finally:
-        one.stop()
 
 
 @pytest.fixture(scope="module")

@@ -40,11 +40,8 @@ def entrance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         one = Gateway(root / "gateway", "both", server.address, **with_tls(["127.0.0.1"]))
         one.allow({"alice": ["inference", "models_read"]}, {"alice": ["tiny"]})
         one.present(authority.issue("127.0.0.1"), authority)
-        try:
-            one.start()
+        with one.running():
             yield one
-        finally:
-            one.stop()
 
 
 @pytest.fixture(scope="module")

@@ -87,11 +87,8 @@ def prepared(folder: Path, upstream: Echo, people: People, **variables: Any) -> 
 
 
 def started(server: Gateway) -> Iterator[Gateway]:
-    try:
-        server.start()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

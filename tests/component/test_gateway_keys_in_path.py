@@ -38,11 +38,8 @@ def start(folder: Path, authority: Authority, auth: str, *upstreams: str, **vari
     server = Gateway(folder, auth, *upstreams, **with_tls(["127.0.0.1"]), ollama_gateway_http_port=80, **variables)
     server.write("api_keys", LINES)
     server.present(authority.issue("127.0.0.1"), authority)
-    try:
-        server.start()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -34,11 +34,8 @@ def server(upstream: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         tmp_path_factory.mktemp("limits"), "both", upstream.address, workers="2", ollama_gateway_max_body_size=LARGEST
     )
     one.tmpfs = TMPFS
-    try:
-        one.start()
+    with one.running():
         yield one
-    finally:
-        one.stop()
 
 
 def generate(server: Gateway, credential: str, size: int, path: str = "/api/generate", *headers: str) -> Reply:

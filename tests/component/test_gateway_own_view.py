@@ -53,11 +53,8 @@ def started(folder: Path, ollama: Standin) -> Iterator[Gateway]:
     rights["alice"] |= {"limits": LIMITS, "models": ["tiny*", "qwen3*"], "owner": "Alice's owner"}
     rights["carol"]["scopes"] = []
     one.permit(rights)
-    try:
-        one.start()
+    with one.running():
         yield one
-    finally:
-        one.stop()
 
 
 @pytest.fixture(scope="module")

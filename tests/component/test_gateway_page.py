@@ -617,11 +617,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         rights: dict[str, Any] = {name: {"scopes": ["inference", "models_read"], "models": ["*"]} for name in PASSWORDS}
         rights["alice"]["limits"] = {"requests_per_minute": 10, "tokens_per_day": 10_000}
         one.permit(rights)
-        try:
-            one.start()
+        with one.running():
             yield one
-        finally:
-            one.stop()
 
 
 def test_a_real_gateway_serves_it_and_what_it_shows_is_what_that_gateway_counted(real: Gateway) -> None:

@@ -38,11 +38,8 @@ def server(
     folder = tmp_path_factory.mktemp(request.param)
     one = Gateway(folder, request.param, upstream.address, **with_tls(NAMES), ollama_gateway_http_port=80)
     one.present(authority.issue(*NAMES), authority)
-    try:
-        one.start()
+    with one.running():
         yield one
-    finally:
-        one.stop()
 
 
 def plain(server: Gateway, data: bytes, port: str = "") -> Reply:

@@ -442,11 +442,8 @@ def small_disk(ollama: Standin, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway whose ledger lies on a file system of 16 KiB."""
     one = Gateway(tmp_path / "gateway", "both", ollama.address, workers="1")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=0777", "tmpfs", str(one.ledger)], check=True)
-    try:
-        one.start()
+    with one.running():
         yield one
-    finally:
-        one.stop()
         subprocess.run(["umount", str(one.ledger)], check=True)
 
 

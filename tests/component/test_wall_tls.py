@@ -56,11 +56,8 @@ def attacked(folder: Path, auth: str, server: Standin, **variables: Any) -> Iter
     if "ollama_gateway_client_ca" in variables:
         one.put(one.folder / "conf" / "client_ca.pem", variables["ollama_gateway_client_ca"])
     one.present(authority.issue(*names), authority)
-    try:
-        one.start()
+    with one.running():
         yield AttackedOverTls(one)
-    finally:
-        one.stop()
 
 
 def _cut(gateway: Gateway, file: str, old: str, new: str) -> None:
