@@ -18,11 +18,12 @@ import yaml
 from passlib.hash import sha512_crypt
 
 from tests.certificates import Authority
-from tests.component.contract.standins import registry, standin
-from tests.component.gateways import KEYS, Gateway, with_tls
+from tests.component.contract.standins import LAB, registry, standin
+from tests.component.gateways import KEYS, Gateway, record, with_tls
 
 PAGE = (Path(__file__).parents[2] / "docs" / "connect.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+COMMAND = "The `ollama` command"
 EXAMPLE = "https://llm.example.com:8880"
 
 
@@ -76,9 +77,38 @@ def test_each_program_in_python_works(title: str, environment: dict[str, str]) -
 
 
 def test_every_program_of_the_page_is_tried() -> None:
-    tried = {"curl", "Continue", "Open WebUI", *(title for title in SECTIONS if blocks(title, "python"))}
-    untried = {"Trust the CA", "In a browser", "The `ollama` command", "When it does not work"}
-    assert set(SECTIONS) - tried == untried
+    tried = {"curl", "Continue", "Open WebUI", COMMAND, *(title for title in SECTIONS if blocks(title, "python"))}
+    assert set(SECTIONS) - tried == {"Trust the CA", "In a browser", "When it does not work"}
+
+
+def test_the_ollama_command_works_with_a_key_that_may_stand_in_the_path_and_with_no_other(
+    entrance: Gateway, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = tmp_path / "ollama"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m standin.cli "$@"\n')
+    command.chmod(0o755)
+    variables = {**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(LAB)}
+    (block, _inside) = blocks(COMMAND, "shell")
+
+    def run() -> subprocess.CompletedProcess[str]:
+        shell = ["bash", "-ec", block]
+        return subprocess.run(shell, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+    refused = run()
+    assert refused.returncode != 0
+    assert "something went wrong, please see the ollama server logs for details" in refused.stderr
+    kept = [(entrance.folder / "clients" / name).read_text().splitlines() for name in ("api_keys", "clients.json")]
+    try:
+        entrance.write("api_keys", [record("alice.laptop", KEYS["alice.laptop"], "last4=ptop", "in_path=yes")])
+        entrance.allow({"alice": ["inference", "models_read", "models_write"]}, {"alice": ["tiny"]})
+        done = run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.startswith("NAME ")
+        assert "tiny:latest" in done.stdout
+        assert KEYS["alice.laptop"] not in entrance.logs()
+    finally:
+        entrance.write("api_keys", kept[0])
+        entrance.write("clients.json", kept[1])
 
 
 def lists(entrance: Gateway, url: str, key: str) -> bool:

@@ -149,15 +149,19 @@ _FORBIDDEN_OR_ELSEWHERE = one_of("403 or 421", 403, 421)
 
 
 def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
-    """Other spellings of a path: without a credential none is let in, with one none becomes a route."""
+    """Other spellings of a path: without a credential none is let in, with one of admin's none becomes a route.
+
+    Whoever has another scope may do less than that.
+    """
     first, second = "api", "tags"
     signs = (first, second, ord(second[0]), second[1:], first.upper(), second.upper())
     spellings = [spelling.format(*signs) for spelling in _SPELLINGS]
     for target in (*spellings, *_ABSOLUTE):
         yield _trick(target, None, REFUSED)
-    for credential in valid(credentials):
+    for credential in admins(credentials):
         for target in spellings:
             yield _trick(target, credential, UNKNOWN)
+    for credential in valid(credentials):
         if not credential.may("models_read"):
             for target in _ABSOLUTE:
                 yield _trick(target, credential, _FORBIDDEN_OR_ELSEWHERE)
@@ -181,11 +185,11 @@ _UNLISTED = (
 
 
 def unlisted(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
-    """What is in no table: refused without a credential, unknown with every one."""
+    """What is in no table: refused without a credential, unknown even to admin."""
     for method, target in _UNLISTED:
         what = f"{method} {target}"
         yield Attack("routes that are none", f"{what} without a credential", request(method, target), TURNED_AWAY)
-        for credential in valid(credentials):
+        for credential in admins(credentials):
             sent = request(method, target, [credential.header()])
             yield Attack("routes that are none", f"{what} with {credential.name}", sent, UNKNOWN)
 
