@@ -381,14 +381,14 @@ def ask_many(server: Gateway, count: int, seed: int) -> collections.Counter[int]
         return collections.Counter(pool.map(one, jobs))
 
 
-def test_500_mixed_requests_are_counted_exactly(server: Gateway, ollama: Standin) -> None:
+def test_2000_mixed_requests_are_counted_exactly(server: Gateway, ollama: Standin) -> None:
     before = request_ids(server)
-    assert ask_many(server, 500, 16) == {200: 500}
-    assert until(lambda: len(request_ids(server) - before) == 500)
+    assert ask_many(server, 2000, 16) == {200: 2000}
+    assert until(lambda: len(request_ids(server) - before) == 2000)
     written = counted_by(ollama)
     lines = [line for line in server.ledger_lines() if line["request_id"] not in before]
     wrong = [line for line in lines if tokens(line) != written[line["request_id"]]["tokens"]]
-    assert (len(lines), wrong, {line["source"] for line in lines}) == (500, [], {"server"})
+    assert (len(lines), wrong, {line["source"] for line in lines}) == (2000, [], {"server"})
 
 
 def test_no_line_is_lost_or_written_twice_by_reloads(server: Gateway) -> None:
