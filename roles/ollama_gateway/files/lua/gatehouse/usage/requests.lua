@@ -14,6 +14,7 @@ local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
+local remembering = require "gatehouse.remembering"
 local replay = require "gatehouse.limits.replay"
 local OTHERS = require("gatehouse.rights").OTHERS
 
@@ -31,6 +32,8 @@ local DAY, RECENT = 86400, 120
 local SLOT_TRIES, SLOT_TURN = 3, 0.02
 -- How much of the end of a body that waits in a file is read for where it ends: more white space nobody sends.
 local TAIL = 4096
+-- Those of a few servers that were tried one after the other.
+local LONGEST_ADDRESSES = 200
 -- So many bytes of a text make a token, as a rule.
 local BYTES_OF_TOKEN = 4
 
@@ -159,9 +162,9 @@ local function ask_in_file(path)
     return kept ~= nil
 end
 
--- Has the server say in a stream how many tokens it took. Returns whether it will.
-local function ask()
-    local text = ngx.req.get_body_data()
+-- Has the server say in a stream how many tokens it took. `text`: the body, nil if it waits in a file. Returns whether
+-- it will.
+local function ask(text)
     if text then
         ngx.req.set_body_data(include_usage.splice(text))
         return true
@@ -195,15 +198,14 @@ end
 
 -- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
 -- Returns a ticket.
-local function admit(limits, found)
-    local var = ngx.var
+local function admit(client, limits, found, model)
     local problem = found and body_limits.problem(limits, found.values)
     if problem then
+        local var = ngx.var
         var.gatehouse_reason = sub(cjson.encode(problem), 2, -2)
         var.gatehouse_refused = "limit_of_body"
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    local client, model = var.gatehouse_client, var.gatehouse_model
     local ticket, refusal, err = gate:admit(client, limits, model)
     for _ = 2, SLOT_TRIES do
         if ticket or not refusal.is_worth_waiting then
@@ -221,21 +223,21 @@ local function admit(limits, found)
     return ticket or refuse(refusal)
 end
 
--- Before a request goes on: ends it if it must not. `found`: what was found in its body; nil if that cannot be read
--- here; `limits`: those of its client, or nil.
-function _M.begin(route, found, limits)
+-- Before a request goes on: ends it if it must not. `identity`: whose it is; `limits`: those of this client, or nil;
+-- `found`: what was found in its body, with its `text` where that is in memory, nil if that cannot be read here; `model`:
+-- the name of its model, or nil. Returns whether it is counted.
+function _M.begin(route, identity, limits, found, model)
     if not book or not route.usage then
-        return
+        return false
     end
-    local ticket = limits and admit(limits, found)
-    local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    local var = ngx.var
-    local id = var.request_id
+    local ticket = limits and admit(identity.client, limits, found, model)
+    local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask(found.text)
+    local id = ngx.var.request_id
     local counted = {
         id = id,
-        client = var.gatehouse_client,
-        key = var.gatehouse_key,
-        model = model_names.listed(var.gatehouse_model) or "",
+        client = identity.client,
+        key = identity.key,
+        model = model and model_names.listed(model) or "",
         route = route.path,
         answer = answer.new(route.usage),
         added = asks and added_event.new() or nil,
@@ -246,6 +248,7 @@ function _M.begin(route, found, limits)
         ticket = ticket,
     }
     in_flight[id], ngx.ctx.usage = counted, counted
+    return true
 end
 
 -- Once, as early as can be: before the last bytes go to a client that may ask again at once.
@@ -273,7 +276,8 @@ function _M.filter()
     if not counted then
         return
     end
-    local piece, is_last = ngx.arg[1], ngx.arg[2]
+    local arg = ngx.arg
+    local piece, is_last = arg[1], arg[2]
     if not counted.first and piece ~= "" then
         counted.first = ngx.now()
         if counted.model == "" then
@@ -286,8 +290,9 @@ function _M.filter()
         counted.whole = true
         settle(counted, ngx.status)
     end
-    if counted.added then
-        ngx.arg[1] = counted.added:take(piece, is_last)
+    local kept = counted.added and counted.added:take(piece, is_last) or piece
+    if kept ~= piece then
+        arg[1] = kept
     end
 end
 
@@ -330,18 +335,21 @@ local function entry_of(counted, status, server)
     }
 end
 
+-- The last server if several were tried; none where it is the name of all, which stands where none has an address.
+local server_of = remembering.new(function(addresses)
+    local server = match(addresses, "[^%s,]*$")
+    return find(server, ":", 1, true) and server or ""
+end, LONGEST_ADDRESSES)
+
 -- When a request has ended, however it did. Returns what the ledger says of it; nil if it says nothing.
 function _M.log()
     local var = ngx.var
-    local id = var.request_id
-    local counted = in_flight[id]
+    local counted = ngx.ctx.usage or in_flight[var.request_id]
     if not counted then
         return
     end
-    in_flight[id] = nil
-    -- The last server if several were tried; the name of all where none has an address.
-    local server = match(var.upstream_addr or "", "[^%s,]*$")
-    local entry = entry_of(counted, ngx.status, find(server, ":", 1, true) and server or "")
+    in_flight[counted.id] = nil
+    local entry = entry_of(counted, ngx.status, server_of(var.upstream_addr or ""))
     book:add(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
