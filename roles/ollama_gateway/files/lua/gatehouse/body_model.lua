@@ -29,8 +29,8 @@ local fold = remembering.new(function(key)
     return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
 end, SHORT)
 
--- The lists are those of routes and of modules: few, and the same for as long as the gateway runs. As sets, by the list:
--- LuaJIT compiles no way that has loops of a few steps.
+-- The lists are those of routes and of modules: few, and the same for as long as the gateway runs. As sets, by the
+-- list: LuaJIT compiles no way that has loops of a few steps.
 local sets = setmetatable({}, { __mode = "k" })
 
 local function is_one_of(fields, field)

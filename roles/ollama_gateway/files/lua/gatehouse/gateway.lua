@@ -362,7 +362,8 @@ local function models_of_body(route, limits)
         return models_of_form(route)
     end
     local next_piece, first = pieces_of_body(route)
-    local names, more, found = body_model.read(next_piece, route.fields, route.only, usage.watched(route, limits), first)
+    local watched = usage.watched(route, limits)
+    local names, more, found = body_model.read(next_piece, route.fields, route.only, watched, first)
     if found and first ~= "" then
         found.text = first
     end

@@ -196,6 +196,19 @@ local function refuse(refusal)
     return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
+-- Returns what `admit` of the gate does.
+local function wait_for_slot(client, limits, model)
+    local ticket, refusal, err
+    for _ = 2, SLOT_TRIES do
+        ngx.sleep(SLOT_TURN)
+        ticket, refusal, err = gate:admit(client, limits, model)
+        if ticket or not refusal.is_worth_waiting then
+            break
+        end
+    end
+    return ticket, refusal, err
+end
+
 -- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
 -- Returns a ticket.
 local function admit(client, limits, found, model)
@@ -207,25 +220,19 @@ local function admit(client, limits, found, model)
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
     local ticket, refusal, err = gate:admit(client, limits, model)
-    for _ = 2, SLOT_TRIES do
-        if ticket or not refusal.is_worth_waiting then
-            break
-        end
-        ngx.sleep(SLOT_TURN)
-        ticket, refusal, err = gate:admit(client, limits, model)
+    if not ticket and refusal.is_worth_waiting then
+        ticket, refusal, err = wait_for_slot(client, limits, model)
     end
     if err then
         tell(err)
     end
-    for name, value in pairs(gate:headers(client, limits, model)) do
-        ngx.header[name] = value
-    end
+    gate:headers(client, limits, model, ngx.header)
     return ticket or refuse(refusal)
 end
 
 -- Before a request goes on: ends it if it must not. `identity`: whose it is; `limits`: those of this client, or nil;
--- `found`: what was found in its body, with its `text` where that is in memory, nil if that cannot be read here; `model`:
--- the name of its model, or nil. Returns whether it is counted.
+-- `found`: what was found in its body, with its `text` where that is in memory; nil if it cannot be read here; `model`:
+-- its name, or nil. Returns whether it is counted.
 function _M.begin(route, identity, limits, found, model)
     if not book or not route.usage then
         return false
