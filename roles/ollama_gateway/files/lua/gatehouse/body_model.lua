@@ -91,12 +91,13 @@ end
 -- without images.
 function _M.read(next_piece, fields, only, watched, first)
     local found = { fields = fields, only = only or NONE, watched = watched or NONE, seen = {}, names = {},
-        more = false, values = {} }
+        more = false, values = {}, text_bytes = 0 }
     local ok, err, size, encoded = json_scanner.scan(next_piece, member, found, first)
     if not ok then
         return nil, err
     end
-    return found.names, only ~= nil and found.more, { values = found.values, text_bytes = size - encoded }
+    found.text_bytes = size - encoded
+    return found.names, only ~= nil and found.more, found
 end
 
 return _M
