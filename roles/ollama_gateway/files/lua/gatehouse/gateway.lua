@@ -14,6 +14,7 @@ local digest = require "gatehouse.digest"
 local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
+local jit_options = require "jit.opt"
 local keyfile = require "gatehouse.keyfile"
 local memory = require "gatehouse.memory"
 local metrics = require "gatehouse.metrics.requests"
@@ -51,6 +52,9 @@ local KEY_SIZE = 32
 
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
+-- What a request goes through in one phase is longer than what LuaJIT compiles in one piece by default: it gives up at
+-- 15 calls that end a function, 500 constants and 500 places from which it may have to go back.
+local LONG_TRACES = { "loopunroll=60", "maxirconst=2000", "maxsnap=1000" }
 
 local NOT_LISTED = "the model is not on its list"
 local COULD_BE_OTHERS = "it has a list of models, and this could be about others"
@@ -130,6 +134,7 @@ local function key_of_this_run()
 end
 
 local function begin(folder)
+    jit_options.start(unpack(LONG_TRACES))
     local settings = read_settings(folder .. "/conf/settings.json")
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
