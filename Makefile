@@ -11,7 +11,7 @@ PYTHON_FILES := plugins tests molecule
 # What needs no hosts and measures no time, the longest first.
 FAST := sanity unit lint lua install-test
 
-.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench demo demo-down clean
+.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench bench-peers demo demo-down clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##  ?(.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,18 @@ molecule-%: .venv/installed
 bench: deps .venv/installed  ## what the gateway costs, against an open proxy: build/bench.json
 	$(BIN)/python -m tests.lab up
 	$(BIN)/python -m tests.bench
+
+# LiteLLM is no requirement: it has an environment of its own.
+build/peers/installed: tests/bench/peers.txt
+	rm -rf build/peers
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/pip install --quiet -r tests/bench/peers.txt \
+		|| { echo 'bench-peers: LiteLLM cannot be installed, so nothing is measured' >&2; exit 1; }
+	@touch $@
+
+bench-peers: deps .venv/installed build/peers/installed  ## requests/s of the gateway and of LiteLLM's proxy, side by side
+	$(BIN)/python -m tests.lab up
+	$(BIN)/python -m tests.bench.peers build/peers
 
 docs: .venv/installed  ## write the pages that are made from data
 	$(BIN)/python -m tests.routes_page

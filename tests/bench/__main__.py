@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bodies, credentials, deploys, load, metrics, modules, servers, streams, usage
+from tests.bench import bodies, credentials, deploys, limits, load, metrics, modules, servers, streams, usage
 from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
@@ -40,6 +40,7 @@ ANEW = (
     usage.streamed,
     usage.chat_cpu,
     usage.ledger_loss,
+    limits.limits,
     metrics.scrape,
 )
 RESULT = ROOT / "build" / "bench.json"

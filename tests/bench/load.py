@@ -57,3 +57,12 @@ def requests_per_second(
     command += [f"--data={body}", "--header=Content-Type: application/json"] if body else []
     done = subprocess.run([*command, url], capture_output=True, text=True, timeout=60, check=False)
     return rate_of(done.stdout + done.stderr)
+
+
+def per_cpu_second(
+    processes: list[int], url: str, headers: dict[str, str], body: Path, seconds: float
+) -> tuple[float, float]:
+    """How many requests these processes answer in a second of their time, and in one of the clock."""
+    begun = cpu_seconds(processes)
+    rate = requests_per_second(url, headers, body=body, seconds=seconds)
+    return rate * seconds / (cpu_seconds(processes) - begun), rate

@@ -28,10 +28,10 @@ ALICE_KEY = KEYS["alice.laptop"]
 MODEL = "llama3.2:3b"
 
 
-def chat(size: int) -> bytes:
+def chat(size: int, *, stream: bool = True) -> bytes:
     """A chat of exactly `size` bytes."""
     messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": ""}]
-    text = {"model": MODEL, "messages": messages, "stream": True}
+    text = {"model": MODEL, "messages": messages, "stream": stream}
     words = "Why is the sky blue? " * (size // 20)
     messages[1]["content"] = words[: size - len(json.dumps(text))]
     return json.dumps(text).encode()

@@ -34,11 +34,8 @@ def _lines(server: Gateway, body: Path) -> Callable[[], float]:
 
 def _answers_per_cpu_second(server: Gateway, body: Path) -> tuple[float, float]:
     """How many answers without a stream the worker gives in a second of its time, and in one of the clock."""
-    begun = load.cpu_seconds(server.processes("worker"))
-    rate = load.requests_per_second(
-        f"http://{server.address}/v1/chat/completions", servers.BOB, body=body, seconds=SECONDS
-    )
-    return rate * SECONDS / (load.cpu_seconds(server.processes("worker")) - begun), rate
+    url = f"http://{server.address}/v1/chat/completions"
+    return load.per_cpu_second(server.processes("worker"), url, servers.BOB, body, SECONDS)
 
 
 def streamed(folder: Path, upstream: servers.Upstream) -> list[Figure]:

@@ -480,14 +480,14 @@ describe("admission", function()
             ["x-ratelimit-limit-tokens"] = "50",
             ["x-ratelimit-remaining-tokens"] = "30",
             ["x-ratelimit-reset-tokens"] = "0s",
-        }, gate:headers("alice", limits, "tiny"))
-        assert.are.equal("59", gate:headers("alice", limits, "other")["x-ratelimit-remaining-requests"])
+        }, gate:headers("alice", limits, "tiny", {}))
+        assert.are.equal("59", gate:headers("alice", limits, "other", {})["x-ratelimit-remaining-requests"])
         assert(gate:charge(admit(limits, "other"), 80))
         assert.are.same({ limit = "100", remaining = "0", reset = "11h59m45s" }, {
-            limit = gate:headers("alice", limits)["x-ratelimit-limit-tokens"],
-            remaining = gate:headers("alice", limits)["x-ratelimit-remaining-tokens"],
-            reset = gate:headers("alice", limits)["x-ratelimit-reset-tokens"],
+            limit = gate:headers("alice", limits, nil, {})["x-ratelimit-limit-tokens"],
+            remaining = gate:headers("alice", limits, nil, {})["x-ratelimit-remaining-tokens"],
+            reset = gate:headers("alice", limits, nil, {})["x-ratelimit-reset-tokens"],
         })
-        assert.are.same({}, gate:headers("alice", limits_of({ concurrent_requests = 1, max_context = 1 })))
+        assert.are.same({}, gate:headers("alice", limits_of({ concurrent_requests = 1, max_context = 1 }), nil, {}))
     end)
 end)

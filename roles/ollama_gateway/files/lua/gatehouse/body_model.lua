@@ -29,13 +29,20 @@ local fold = remembering.new(function(key)
     return lower((gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")))
 end, SHORT)
 
+-- The lists are those of routes and of modules: few, and the same for as long as the gateway runs. As sets, by the
+-- list: LuaJIT compiles no way that has loops of a few steps.
+local sets = setmetatable({}, { __mode = "k" })
+
 local function is_one_of(fields, field)
-    for i = 1, #fields do
-        if fields[i] == field then
-            return true
+    local set = sets[fields]
+    if not set then
+        set = {}
+        for _, name in ipairs(fields) do
+            set[name] = true
         end
+        sets[fields] = set
     end
-    return false
+    return set[field] ~= nil
 end
 
 local function read_other(scanner, key, field, found)
@@ -43,10 +50,11 @@ local function read_other(scanner, key, field, found)
     if not is_one_of(found.watched, field) then
         return scanner:skip()
     end
-    local values = found.values[field] or { size = 0, is_cut = false }
-    found.values[field] = values
-    local text = scanner:raw(LONGEST_VALUE - values.size)
-    if text then
+    local values = found.values[field]
+    local text = scanner:raw(LONGEST_VALUE - (values and values.size or 0))
+    if not values then
+        found.values[field] = { text, size = text and #text or 0, is_cut = not text }
+    elseif text then
         values[#values + 1], values.size = text, values.size + #text
     else
         values.is_cut = true
@@ -83,12 +91,13 @@ end
 -- without images.
 function _M.read(next_piece, fields, only, watched, first)
     local found = { fields = fields, only = only or NONE, watched = watched or NONE, seen = {}, names = {},
-        more = false, values = {} }
+        more = false, values = {}, text_bytes = 0 }
     local ok, err, size, encoded = json_scanner.scan(next_piece, member, found, first)
     if not ok then
         return nil, err
     end
-    return found.names, only ~= nil and found.more, { values = found.values, text_bytes = size - encoded }
+    found.text_bytes = size - encoded
+    return found.names, only ~= nil and found.more, found
 end
 
 return _M

@@ -14,6 +14,7 @@ local digest = require "gatehouse.digest"
 local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
 local htpasswd = require "gatehouse.htpasswd"
+local jit_options = require "jit.opt"
 local keyfile = require "gatehouse.keyfile"
 local memory = require "gatehouse.memory"
 local metrics = require "gatehouse.metrics.requests"
@@ -52,6 +53,9 @@ local KEY_SIZE = 32
 
 -- In percent of the memory that is in use: LuaJIT's own is 200.
 local GARBAGE_PAUSE = 400
+-- What a request goes through in one phase is longer than what LuaJIT compiles in one piece by default: it gives up at
+-- 15 calls that end a function, 500 constants and 500 places from which it may have to go back.
+local LONG_TRACES = { "loopunroll=60", "maxirconst=2000", "maxsnap=1000" }
 
 local NOT_LISTED = "the model is not on its list"
 local COULD_BE_OTHERS = "it has a list of models, and this could be about others"
@@ -132,6 +136,7 @@ local function key_of_this_run()
 end
 
 local function begin(folder)
+    jit_options.start(unpack(LONG_TRACES))
     local settings = read_settings(folder .. "/conf/settings.json")
     for _, hash in ipairs(KNOWN_HASHES) do
         assert(password.verify("gatehouse", hash), "this image cannot check passwords")
@@ -268,20 +273,16 @@ local function missing(scope)
     return "it lacks the scope " .. (scope == "account" and "admin" or scope)
 end
 
--- Until the request ends. Ends it if there is no room.
-local function reserve_room_for_body(route)
+-- Until the request ends; returns how much. Ends the request if there is none. In a function of its own, for its loop:
+-- LuaJIT would not compile what calls it.
+local function reserve(cost)
     local var = ngx.var
-    -- nginx has refused larger ones, and what is no number.
-    local cost = bodies.cost(tonumber(var.http_content_length) or largest_bodies[route.body])
-    if cost == 0 then
-        return
-    end
     local ok, is_own
     for _ = 1, BODY_TRIES do
         ok, is_own = bodies_in_flight:reserve(var.gatehouse_client, cost)
         if ok then
             var.gatehouse_body = cost
-            return
+            return cost
         end
         ngx.sleep(BODY_TURN)
     end
@@ -289,22 +290,25 @@ local function reserve_room_for_body(route)
     return refuse(is_own and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE, "memory")
 end
 
+local function reserve_room_for_body(route)
+    -- nginx has refused larger ones, and what is no number.
+    local cost = bodies.cost(tonumber(ngx.var.http_content_length) or largest_bodies[route.body])
+    return cost > 0 and reserve(cost) or 0
+end
+
 -- Of what was reserved, keeps what a body of this size takes.
-local function keep_room_for_body(size)
-    local var = ngx.var
-    local reserved = tonumber(var.gatehouse_body)
-    if not reserved then
-        return
+local function keep_room_for_body(size, reserved)
+    if reserved > 0 then
+        local var, cost = ngx.var, bodies.cost(size)
+        bodies_in_flight:give_back(var.gatehouse_client, reserved - cost)
+        var.gatehouse_body = cost
     end
-    local cost = bodies.cost(size)
-    bodies_in_flight:give_back(var.gatehouse_client, reserved - cost)
-    var.gatehouse_body = cost
 end
 
 -- As `pieces_of_body`, of a body that waits in a file.
-local function pieces_of_file(path)
+local function pieces_of_file(path, reserved)
     local file = assert(open(path, "rb"))
-    keep_room_for_body(file:seek("end"))
+    keep_room_for_body(file:seek("end"), reserved)
     file:seek("set")
     local give_way = turns()
     return function()
@@ -325,15 +329,15 @@ end
 -- too large for memory waits in a file below /tmp, which is memory of the container as well: no disk makes the event
 -- loop wait.
 local function pieces_of_body(route)
-    reserve_room_for_body(route)
+    local reserved = reserve_room_for_body(route)
     ngx.req.read_body()
     local text = ngx.req.get_body_data()
     local path = not text and ngx.req.get_body_file()
     if not path then
-        keep_room_for_body(text and #text or 0)
+        keep_room_for_body(text and #text or 0, reserved)
         return nothing_more, text or ""
     end
-    return pieces_of_file(path), ""
+    return pieces_of_file(path, reserved), ""
 end
 
 -- Whether the body is what it says, so that it can be read here as the server reads it.
@@ -346,23 +350,32 @@ local function is_compressed(coding)
     return coding and lower(coding) == "zstd"
 end
 
+local function models_of_form(route)
+    local var = ngx.var
+    -- The query as it goes on: Ollama would take a model from there.
+    local query = match(var.gatehouse_uri, "%?(.*)")
+    local next_piece, first = pieces_of_body(route)
+    local function piece()
+        local before = first
+        first = nil
+        return before or next_piece()
+    end
+    return form_model.read(piece, route.fields, var.http_content_type, query)
+end
+
 -- The names of the models that a body is about, whether it says more than the route allows a client that may use some
 -- models only, and what else was found in it; or nil and what is wrong with it.
 local function models_of_body(route, limits)
     if route.model == "form" then
-        local var = ngx.var
-        -- The query as it goes on: Ollama would take a model from there.
-        local query = match(var.gatehouse_uri, "%?(.*)")
-        local next_piece, first = pieces_of_body(route)
-        local function piece()
-            local before = first
-            first = nil
-            return before or next_piece()
-        end
-        return form_model.read(piece, route.fields, var.http_content_type, query)
+        return models_of_form(route)
     end
     local next_piece, first = pieces_of_body(route)
-    return body_model.read(next_piece, route.fields, route.only, usage.watched(route, limits), first)
+    local watched = usage.watched(route, limits)
+    local names, more, found = body_model.read(next_piece, route.fields, route.only, watched, first)
+    if found and first ~= "" then
+        found.text = first
+    end
+    return names, more, found
 end
 
 -- Whether a client may name this model. What makes or removes models may read a name to the letter, or as others do.
@@ -374,16 +387,27 @@ local function any_model()
     return true
 end
 
--- Only what is a name: whatever else stands there may be a secret.
+-- Only what is a name: whatever else stands there may be a secret. Returns what is logged, or nil.
 local function log_model(name)
     name = name and model_names.meant(name)
     if name and model_names.is_name(name) then
         ngx.var.gatehouse_model = name
+        return name
     end
 end
 
+-- Whether a client may name all of these. Mostly there is one, and LuaJIT compiles the way there without the loop.
+local function allows_all(may, route, names)
+    for i = 2, #names do
+        if not allows(may, route, names[i]) then
+            return false
+        end
+    end
+    return not names[1] or allows(may, route, names[1])
+end
+
 -- Ends the request if it is about another model than the client may use, or if that cannot be told. Returns what else
--- was found in its body.
+-- was found in its body, and the name of the model.
 local function check_body(route, limits, may)
     local var = ngx.var
     if not is_plain(var.http_content_encoding) then
@@ -394,25 +418,23 @@ local function check_body(route, limits, may)
         var.gatehouse_reason = more
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    log_model(names[1])
+    local model = log_model(names[1])
     if more then
         return forbid(COULD_BE_OTHERS, "model")
+    elseif not allows_all(may, route, names) then
+        return forbid(NOT_LISTED, "model")
     end
-    for _, name in ipairs(names) do
-        if not allows(may, route, name) then
-            return forbid(NOT_LISTED, "model")
-        end
-    end
-    return found
+    return found, model
 end
 
 -- Of a client that may use all models a body is read for the log alone: what is wrong with it is for the server to say.
--- Returns what else was found in it; nil if it cannot be read.
+-- Returns the same; nil if it cannot be read.
 local function note_body(route, limits)
     if not is_compressed(ngx.var.http_content_encoding) then
         local names, _, found = models_of_body(route, limits)
-        log_model(names and names[1])
-        return names and found
+        if names then
+            return found, log_model(names[1])
+        end
     end
 end
 
@@ -432,7 +454,7 @@ function _M.access()
     if not file or not file:allows(identity.client, route.scope) then
         return forbid(missing(route.scope), "scope")
     end
-    local may = file:models(identity.client)
+    local may, is_counted = file:models(identity.client), false
     if route.model == "path" then
         log_model(parameter)
         if may and not allows(may, route, parameter) then
@@ -442,14 +464,15 @@ function _M.access()
         local limits = route.usage and file:limits(identity.client)
         -- Limits hold only where it is certain what a body says.
         local judge = (may or limits) and check_body or note_body
-        usage.begin(route, judge(route, limits, may or any_model), limits)
+        local found, model = judge(route, limits, may or any_model)
+        is_counted = usage.begin(route, identity, limits, found, model)
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS, "model")
     elseif route.model == "list" and may then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end
     if not route.own then
-        metrics.begin()
+        metrics.begin(is_counted)
     end
 end
 

@@ -8,6 +8,7 @@
 
 local json_skipper = require "gatehouse.json_skipper"
 local refusal = require "gatehouse.refusal"
+local remembering = require "gatehouse.remembering"
 
 local plain_until = json_skipper.plain_until
 local catch, fail = refusal.catch, refusal.fail
@@ -24,6 +25,13 @@ local SPACE = { [byte(" ")] = true, [byte("\t")] = true, [byte("\n")] = true, [b
 local LONGEST_KEY, LONGEST_NAME = 1024, 65536
 -- Each key of an object that is judged costs as much as a hundred bytes that are skipped. No request has as many.
 local MOST_KEYS = 1000
+
+-- Words, by their first byte, the length of the longest, and what may stand behind them.
+local WORDS = { [byte("t")] = "true", [byte("f")] = "false", [byte("n")] = "null" }
+local LONGEST_WORD = #"false"
+local ENDS = { [COMMA] = true, [CLOSE_OBJECT] = true }
+-- No longer text is remembered.
+local SHORT = 64
 
 -- U+FFFD, which Go reads instead of half a pair.
 local REPLACEMENT = "\239\191\189"
@@ -155,16 +163,12 @@ local function add(parts, length, part, longest)
     return length
 end
 
--- Reads a string and returns what it means.
-local function read_string(self, longest, is_key)
-    expect(self, QUOTE)
-    -- As nearly all of them are: whole and plain.
-    local stop = plain_until(self.text, self.position)
-    if stop - self.position <= longest and byte(self.text, stop) == QUOTE then
-        local whole = sub(self.text, self.position, stop - 1)
-        self.position = stop + 1
-        return whole
-    end
+-- Whether this can stand in a string as it is.
+local is_plain = remembering.new(function(text)
+    return plain_until(text, 1) > #text
+end, SHORT)
+
+local function read_string_in_parts(self, longest, is_key)
     local parts, length = {}, 0
     while true do
         local position = plain_until(self.text, self.position)
@@ -184,6 +188,22 @@ local function read_string(self, longest, is_key)
     end
 end
 
+-- Reads a string and returns what it means.
+local function read_string(self, longest, is_key)
+    expect(self, QUOTE)
+    -- As nearly all of them are: whole and plain, and one that came before.
+    local text, position = self.text, self.position
+    local stop = find(text, '"', position, true)
+    if stop and stop - position <= longest then
+        local whole = sub(text, position, stop - 1)
+        if is_plain(whole) then
+            self.position = stop + 1
+            return whole
+        end
+    end
+    return read_string_in_parts(self, longest, is_key)
+end
+
 local function without_space(text)
     local last = #text
     while SPACE[byte(text, last)] do
@@ -192,41 +212,62 @@ local function without_space(text)
     return sub(text, 1, last)
 end
 
+-- Skips what there is of a value. Returns whether it has ended.
+local function skip_in_text(self)
+    local position, err = self.skipper:skip(self.text, self.position)
+    if err then
+        fail(err)
+    end
+    self.position = position or #self.text + 1
+    return position ~= nil
+end
+
+-- LuaJIT compiles the way by one that is whole in this piece, where there is no loop.
+local function skip_in_pieces(self)
+    repeat
+        refill(self)
+    until skip_in_text(self)
+end
+
 -- Skips any value.
 function methods:skip()
-    local skipper = self.skipper
-    skipper:begin(self.depth)
+    self.skipper:begin(self.depth)
+    if not skip_in_text(self) then
+        skip_in_pieces(self)
+    end
+end
+
+-- Takes the word of JSON that follows, if it is followed by what ends it at once. Returns it, or nil.
+local function word(self)
+    local text, position = self.text, self.position
+    local found = WORDS[byte(text, position)]
+    local stop = found and position + #found
+    if found and ENDS[byte(text, stop)] and sub(text, position, stop - 1) == found then
+        self.position = stop
+        return found
+    end
+end
+
+local function raw_in_parts(self, longest)
+    local parts, length = {}, 0
+    self.skipper:begin(self.depth)
     repeat
-        local position, err = skipper:skip(self.text, self.position)
-        if err then
-            fail(err)
-        end
-        self.position = position or #self.text + 1
-        if not position then
+        local from = self.position
+        local has_ended = skip_in_text(self)
+        length = length + self.position - from
+        parts[#parts + 1] = length <= longest and sub(self.text, from, self.position - 1) or nil
+        if not has_ended then
             refill(self)
         end
-    until position
+    until has_ended
+    return length <= longest and without_space(concat(parts)) or nil
 end
 
 -- Reads any value. Returns its text; nil if that is longer, with the space behind it.
 function methods:raw(longest)
     peek_token(self)
-    local skipper, parts, length = self.skipper, {}, 0
-    skipper:begin(self.depth)
-    repeat
-        local from = self.position
-        local stop, err = skipper:skip(self.text, from)
-        if err then
-            fail(err)
-        end
-        self.position = stop or #self.text + 1
-        length = length + self.position - from
-        parts[#parts + 1] = length <= longest and sub(self.text, from, self.position - 1) or nil
-        if not stop then
-            refill(self)
-        end
-    until stop
-    return length <= longest and without_space(concat(parts)) or nil
+    local found = longest >= LONGEST_WORD and word(self)
+    return found or raw_in_parts(self, longest)
 end
 
 -- Reads a string, or null as nil; anything else is an error.

@@ -56,18 +56,16 @@ local function trim(text)
     return text
 end
 
+local meant = remembering.new(function(name)
+    name = trim(name)
+    local rest, tag = match(name, "^(.+):([^:]*)$")
+    return rest and lower(trim(tag)) == "local" and rest or name
+end, LONGEST)
+
 -- The name of the model that Ollama runs or shows when it is asked for this: without blanks around it, and without the
 -- word that means one of this server rather than of ollama.com. Not all that makes or removes models reads names so.
 function _M.meant(name)
-    if #name > LONGEST then
-        return name
-    end
-    name = trim(name)
-    if not find(name, ":", 1, true) then
-        return name
-    end
-    local rest, tag = match(name, "^(.+):([^:]*)$")
-    return rest and lower(trim(tag)) == "local" and rest or name
+    return #name > LONGEST and name or meant(name)
 end
 
 -- Returns {host, namespace, model, tag}, in small letters and with Ollama's defaults; or nil and an error.
@@ -95,9 +93,9 @@ local function pieces_of(glob)
 end
 
 local function compile(glob)
-    local meant = _M.meant(glob)
-    local parts = split(meant)
-    if not parts.tag and meant == glob and find(parts.model, "[*?]") then
+    local name = _M.meant(glob)
+    local parts = split(name)
+    if not parts.tag and name == glob and find(parts.model, "[*?]") then
         parts.tag = "*"
     end
     local patterns = {}

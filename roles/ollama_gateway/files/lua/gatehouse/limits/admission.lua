@@ -7,6 +7,9 @@
 -- workers do at the same time. Tokens are known at the end of an answer: they are charged then, and stop the requests
 -- after it.
 --
+-- What each request does goes over its scopes by recursion: mostly there is one, and LuaJIT compiles no function with a
+-- loop of so few steps.
+--
 -- Who cannot be counted has to wait: anything else would open the gate to whoever fills that memory. Minutes make room
 -- again as they end; counts of others are never thrown out.
 
@@ -70,24 +73,35 @@ local function wait_for_tokens(self, scope, name, moment)
         count:value(scopes.tokens(scope, minute - 1))), err
 end
 
--- Returns true; or nil, the refusal that lasts longest, and an error if it cannot be told.
-local function check_tokens(self, all, moment)
-    local longest
-    for _, scope in ipairs(all) do
-        for _, name in ipairs({ "tokens_per_day", "tokens_per_minute" }) do
-            local wait, err
-            if scope.limits[name] then
-                wait, err = wait_for_tokens(self, scope, name, moment)
-                if not wait then
-                    return nil, uncounted(err)
-                end
-            end
-            if wait and wait > (longest and longest.retry_after or 0) then
-                longest = refusal_of(scope, name, wait)
-            end
-        end
+-- Returns nil if this scope has tokens; or the refusal, `longest` if that lasts longer, and an error if it cannot be
+-- told.
+local function refusal_of_tokens(self, scope, name, moment, longest)
+    if not scope.limits[name] then
+        return longest
     end
-    return not longest or nil, longest
+    local wait, err = wait_for_tokens(self, scope, name, moment)
+    if not wait then
+        return uncounted(err)
+    end
+    return wait > (longest and longest.retry_after or 0) and refusal_of(scope, name, wait) or longest
+end
+
+-- Returns nil if all from the place `i` on have tokens; or the refusal that lasts longest, and an error if it cannot be
+-- told.
+local function check_tokens(self, all, i, moment, longest)
+    local scope = all[i]
+    if not scope then
+        return longest
+    end
+    local err
+    longest, err = refusal_of_tokens(self, scope, "tokens_per_day", moment, longest)
+    if not err then
+        longest, err = refusal_of_tokens(self, scope, "tokens_per_minute", moment, longest)
+    end
+    if err then
+        return longest, err
+    end
+    return check_tokens(self, all, i + 1, moment, longest)
 end
 
 -- One of the places that a request has to have: in the minute of a scope, or a slot of it.
@@ -146,53 +160,75 @@ local function place_in_minute(self, scope, moment)
     }, MINUTE_PLACE)
 end
 
+local function add_minutes(self, places, all, i, moment)
+    local scope = all[i]
+    if not scope then
+        return
+    elseif scope.limits.requests_per_minute then
+        places[#places + 1] = place_in_minute(self, scope, moment)
+    end
+    return add_minutes(self, places, all, i + 1, moment)
+end
+
+local function add_slots(places, all, i)
+    local scope = all[i]
+    if not scope then
+        return
+    elseif scope.limits.concurrent_requests then
+        places[#places + 1] = setmetatable({ scope = scope }, SLOT_PLACE)
+    end
+    return add_slots(places, all, i + 1)
+end
+
 -- Those in minutes first: who has none there need not wait for a slot.
 local function places_of(self, all, moment)
-    local places, slots_taken = {}, {}
-    for _, scope in ipairs(all) do
-        if scope.limits.requests_per_minute then
-            places[#places + 1] = place_in_minute(self, scope, moment)
-        end
-    end
-    for _, scope in ipairs(all) do
-        if scope.limits.concurrent_requests then
-            places[#places + 1] = setmetatable({ scope = scope }, SLOT_PLACE)
-            slots_taken[#slots_taken + 1] = scope.name
-        end
-    end
-    return places, slots_taken
+    local places = {}
+    add_minutes(self, places, all, 1, moment)
+    add_slots(places, all, 1)
+    return places
 end
 
--- Takes all places or none. Returns nil; or the place that was not to be had.
-local function try(self, places)
-    for i, place in ipairs(places) do
-        if not place:reserve(self) then
-            for j = i - 1, 1, -1 do
-                places[j]:withdraw(self)
-            end
-            return place
-        end
+-- Takes all places from `i` on or none. Returns nil; or the place that was not to be had.
+local function try(self, places, i)
+    local place = places[i]
+    if not place then
+        return nil
+    elseif not place:reserve(self) then
+        return place
     end
-    for _, place in ipairs(places) do
+    local missing = try(self, places, i + 1)
+    if missing then
+        place:withdraw(self)
+    else
         place:settle(self)
     end
+    return missing
 end
 
--- Returns true; or nil, the refusal, and an error if it is one of memory.
-local function take(self, places)
-    local missing
-    for _ = 1, TRIES do
-        missing = try(self, places)
-        if not missing then
-            return true
-        elseif missing.err then
+-- Where a place depended on others. Returns what `take` does.
+local function try_again(self, places, missing)
+    for _ = 2, TRIES do
+        if missing.err then
             return nil, uncounted(missing.err)
         elseif missing.has_place == false then
             return nil, refusal_of(missing.scope, missing.name, missing:wait(), missing.is_worth_waiting)
         end
+        missing = try(self, places, 1)
+        if not missing then
+            return true
+        end
     end
     -- A worker was stopped by the system between two steps.
     return nil, refusal_of(missing.scope, missing.name, SLOT_RETRY, true)
+end
+
+-- Returns true; or nil, the refusal, and an error if it is one of memory.
+local function take(self, places)
+    local missing = try(self, places, 1)
+    if missing then
+        return try_again(self, places, missing)
+    end
+    return true
 end
 
 -- `limits`: as limits/clients.lua reads them, or nil; `model`: its name, or nil if that is not known. Returns a ticket,
@@ -208,17 +244,17 @@ function methods:admit(client, limits, model)
         return { scopes = {} }
     end
     local moment, all = windows.at(self.now()), scopes.of(client, limits, model or "")
-    local ok, refusal, err = check_tokens(self, all, moment)
-    if not ok then
+    local refusal, err = check_tokens(self, all, 1, moment)
+    if refusal then
         return nil, refusal, err
     end
-    local places, slots_taken = places_of(self, all, moment)
-    ok, refusal, err = take(self, places)
+    local ok
+    ok, refusal, err = take(self, places_of(self, all, moment))
     if not ok then
         return nil, refusal, err
     end
     self.last = self.last + 1
-    local ticket = { id = self.last, scopes = all, slots = slots_taken }
+    local ticket = { id = self.last, scopes = all }
     self.tickets[ticket.id] = ticket
     return ticket
 end
@@ -229,28 +265,43 @@ function methods:ticket(id)
     return self.tickets[tonumber(id)]
 end
 
+local function release_slots(self, all, i)
+    local scope = all[i]
+    if not scope then
+        return
+    elseif scope.limits.concurrent_requests then
+        self.slots:release(scope.name)
+    end
+    return release_slots(self, all, i + 1)
+end
+
 -- Gives back the slots of a ticket, once.
 function methods:release(ticket)
-    if self.tickets[ticket.id] ~= ticket then
-        return
-    end
-    self.tickets[ticket.id] = nil
-    for _, scope in ipairs(ticket.slots) do
-        self.slots:release(scope)
+    if self.tickets[ticket.id] == ticket then
+        self.tickets[ticket.id] = nil
+        release_slots(self, ticket.scopes, 1)
     end
 end
 
 -- Counts for one scope what ended in this minute and day; nil where it is over. Returns an error, or nil.
 local function add_tokens(self, scope, tokens, moment, minute, day)
-    local err, problem
+    local _, err, problem
     if scope.limits.tokens_per_minute and minute then
-        problem = select(2, self.counters:add(scopes.tokens(scope, minute), tokens,
-            windows.life_of_minute(moment, minute)))
+        _, problem = self.counters:add(scopes.tokens(scope, minute), tokens, windows.life_of_minute(moment, minute))
     end
     if scope.limits.tokens_per_day and day then
-        err = select(2, self.counters:add(scopes.tokens_of_day(scope, day), tokens, windows.life_of_day(moment)))
+        _, err = self.counters:add(scopes.tokens_of_day(scope, day), tokens, windows.life_of_day(moment))
     end
     return problem or err
+end
+
+-- Charges all scopes from `i` on. Returns an error, or nil.
+local function charge_all(self, all, i, tokens, moment)
+    if not all[i] then
+        return nil
+    end
+    local err = add_tokens(self, all[i], tokens, moment, moment.minute, moment.day)
+    return charge_all(self, all, i + 1, tokens, moment) or err
 end
 
 -- Charges what an answer took when it ends, which is now. Returns true; or nil and an error.
@@ -258,10 +309,7 @@ function methods:charge(ticket, tokens)
     if tokens <= 0 then
         return true
     end
-    local moment, err = windows.at(self.now())
-    for _, scope in ipairs(ticket.scopes) do
-        err = add_tokens(self, scope, tokens, moment, moment.minute, moment.day) or err
-    end
+    local err = charge_all(self, ticket.scopes, 1, tokens, windows.at(self.now()))
     return not err or nil, err and "failed to charge tokens: " .. err
 end
 
@@ -293,8 +341,8 @@ function methods:state(client, limits)
     return self.report:state(client, limits)
 end
 
-function methods:headers(client, limits, model)
-    return self.report:headers(client, limits, model)
+function methods:headers(client, limits, model, headers)
+    return self.report:headers(client, limits, model, headers)
 end
 
 -- `dict`: as ngx.shared has them; `now`: tells the time in seconds, with fractions; `pid`: tells this worker's process

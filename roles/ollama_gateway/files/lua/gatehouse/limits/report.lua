@@ -61,10 +61,14 @@ function methods:state(client, limits)
     return list
 end
 
-local KINDS = {
-    requests = { "requests_per_minute" },
-    tokens = { "tokens_per_minute", "tokens_per_day" },
-}
+-- The headers of OpenAI, and the limits of which they tell.
+local function headers_about(kind, ...)
+    return { limit = "x-ratelimit-limit-" .. kind, remaining = "x-ratelimit-remaining-" .. kind,
+        reset = "x-ratelimit-reset-" .. kind, ... }
+end
+
+local REQUESTS = headers_about("requests", "requests_per_minute")
+local TOKENS = headers_about("tokens", "tokens_per_minute", "tokens_per_day")
 
 -- Where less remains, and where that takes longer to change.
 local function is_tighter(one, other)
@@ -74,27 +78,37 @@ local function is_tighter(one, other)
     return one.reset > other.reset
 end
 
--- The headers of an answer, by their names: those of OpenAI, each about the limit of its kind of which least remains;
--- none where there is no such limit.
-function methods:headers(client, limits, model)
-    local headers, moment = {}, windows.at(self.now())
-    local all = scopes.of(client, limits, model or "")
-    for kind, names in pairs(KINDS) do
-        local tightest
-        for _, scope in ipairs(all) do
-            for _, name in ipairs(names) do
-                local entry = scope.limits[name] and look(self, scope, name, moment)
-                if entry and (not tightest or is_tighter(entry, tightest)) then
-                    tightest = entry
-                end
-            end
-        end
-        if tightest then
-            headers["x-ratelimit-limit-" .. kind] = format("%d", tightest.limit)
-            headers["x-ratelimit-remaining-" .. kind] = format("%d", tightest.remaining)
-            headers["x-ratelimit-reset-" .. kind] = windows.duration(tightest.reset)
-        end
+-- That of which least remains: the one found before, or this limit of the scope.
+local function tighter(self, scope, name, moment, found)
+    local entry = scope.limits[name] and look(self, scope, name, moment)
+    return entry and (not found or is_tighter(entry, found)) and entry or found
+end
+
+-- By recursion, as in limits/admission.lua.
+local function tightest(self, all, i, kind, moment, found)
+    local scope = all[i]
+    if not scope then
+        return found
     end
+    found = tighter(self, scope, kind[1], moment, found)
+    found = kind[2] and tighter(self, scope, kind[2], moment, found) or found
+    return tightest(self, all, i + 1, kind, moment, found)
+end
+
+local function add_headers(headers, kind, entry)
+    if entry then
+        headers[kind.limit] = format("%d", entry.limit)
+        headers[kind.remaining] = format("%d", entry.remaining)
+        headers[kind.reset] = windows.duration(entry.reset)
+    end
+end
+
+-- Adds the headers of an answer, by their names, to `headers` and returns them: those of OpenAI, each about the limit
+-- of its kind of which least remains; none where there is no such limit.
+function methods:headers(client, limits, model, headers)
+    local all, moment = scopes.of(client, limits, model or ""), windows.at(self.now())
+    add_headers(headers, REQUESTS, tightest(self, all, 1, REQUESTS, moment))
+    add_headers(headers, TOKENS, tightest(self, all, 1, TOKENS, moment))
     return headers
 end
 

@@ -6,6 +6,8 @@
 -- one that is killed gives nothing back. That is written down first: if a worker is killed between both, rather one
 -- request too many runs once than a client has a slot less for ever.
 
+local remembering = require "gatehouse.remembering"
+
 local sub = string.sub
 
 -- In seconds: longer than any look for dead workers takes; and how long a client's slots are remembered after its last
@@ -15,12 +17,28 @@ local LOOK, FORGOTTEN, IDLE, FOR_EVER = 60, 86400, 600, 0
 local _M = {}
 local methods = {}
 
-local function key_of(scope)
+-- No name of a client and a pattern is longer.
+local LONGEST = 2000
+
+local key_of = remembering.new(function(scope)
     return "c:" .. scope
-end
+end, LONGEST)
 
 local function key_of_holder(pid, scope)
     return "h:" .. pid .. ":" .. scope
+end
+
+local function keys_of_holder(pid)
+    return remembering.new(function(scope) return key_of_holder(pid, scope) end, LONGEST)
+end
+
+-- That of this worker. The function that remembers is made elsewhere: LuaJIT compiles none that makes one.
+local function own_key(self, scope)
+    local pid = self.pid()
+    if self.keys_of ~= pid then
+        self.keys_of, self.own_keys = pid, keys_of_holder(pid)
+    end
+    return self.own_keys(scope)
 end
 
 -- Writes down that this worker holds something: each has a number, and none is above the one under "workers". Returns
@@ -51,7 +69,7 @@ end
 
 -- What this worker holds nobody else counts. What it holds nothing of any more is forgotten after a while.
 local function hold_more(self, scope)
-    local holder = key_of_holder(self.pid(), scope)
+    local holder = own_key(self, scope)
     local count, err = self.counters:add(holder, 1)
     if count == 1 then
         self.dict:expire(holder, FOR_EVER)
@@ -60,7 +78,7 @@ local function hold_more(self, scope)
 end
 
 local function hold_less(self, scope)
-    local holder = key_of_holder(self.pid(), scope)
+    local holder = own_key(self, scope)
     if self.dict:incr(holder, -1) == 0 then
         self.dict:expire(holder, IDLE)
     end

@@ -194,9 +194,11 @@ function _M.exit_worker()
     shared:delete("place:" .. generation .. ":" .. ngx.worker.id())
 end
 
--- A request goes on to a server.
-function _M.begin()
-    ngx.var.gatehouse_passed = 1
+-- A request goes on to a server. `is_counted`: whether the ledger will say something of it, which tells the same.
+function _M.begin(is_counted)
+    if not is_counted then
+        ngx.var.gatehouse_passed = 1
+    end
     in_flight = in_flight + 1
 end
 
@@ -270,7 +272,7 @@ end
 -- When a request has ended, whatever became of it. `entry`: what the ledger says of it; nil if it says nothing.
 function _M.finish(entry)
     local var, status = ngx.var, ngx.status
-    if var.gatehouse_passed ~= "" then
+    if entry or var.gatehouse_passed ~= "" then
         in_flight = in_flight - 1
     end
     if entry or var.upstream_addr then

@@ -20,6 +20,7 @@ local UNDECIDED, PASSES, DROPPED = 1, 2, 3
 
 local _M = {}
 local methods = {}
+local METATABLE = { __index = methods }
 
 -- What becomes of an event, of which so much is there: `first` to `last`.
 local function decide(text, first, last, is_complete)
@@ -87,7 +88,7 @@ function methods:take(piece, is_last)
 end
 
 function _M.new()
-    return setmetatable({ fate = UNDECIDED, waiting = "", after_newline = false }, { __index = methods })
+    return setmetatable({ fate = UNDECIDED, waiting = "", after_newline = false }, METATABLE)
 end
 
 return _M

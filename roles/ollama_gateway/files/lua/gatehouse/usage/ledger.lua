@@ -41,6 +41,11 @@ local function quoted(text)
     return as_json(text or "")
 end
 
+-- One that is about to be replaced counts as the one that replaces it.
+local quoted_key = remembering.new(function(key)
+    return quoted((gsub(key, "~old$", "")))
+end, LONGEST)
+
 local function seconds(value)
     -- No clock that jumps makes it negative.
     return format("%.3f", max(value, 0))
@@ -63,8 +68,7 @@ local function encode(entry, time)
         '{"time":"', time,
         '","request_id":"', entry.request_id,
         '","client":', quoted(entry.client),
-        -- One that is about to be replaced counts as the one that replaces it.
-        ',"key":', quoted((gsub(entry.key or "", "~old$", ""))),
+        ',"key":', quoted_key(entry.key or ""),
         ',"model":', quoted(entry.model),
         ',"route":', quoted(entry.route),
         ',"status":', format("%d", entry.status),

@@ -14,6 +14,7 @@ local cjson = require "cjson.safe"
 local include_usage = require "gatehouse.usage.include_usage"
 local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
+local remembering = require "gatehouse.remembering"
 local replay = require "gatehouse.limits.replay"
 local sums = require "gatehouse.usage.sums"
 local OTHERS = require("gatehouse.rights").OTHERS
@@ -35,6 +36,8 @@ local TAIL = 4096
 -- Days that a client is shown of what it used, how often one looks what was added, and how often and after how many
 -- seconds one looks whether that is done.
 local SHOWN_DAYS, FRESH, READ_TRIES, READ_TURN = 30, 1, 50, 0.02
+-- Those of a few servers that were tried one after the other.
+local LONGEST_ADDRESSES = 200
 -- So many bytes of a text make a token, as a rule.
 local BYTES_OF_TOKEN = 4
 
@@ -180,9 +183,9 @@ local function ask_in_file(path)
     return kept ~= nil
 end
 
--- Has the server say in a stream how many tokens it took. Returns whether it will.
-local function ask()
-    local text = ngx.req.get_body_data()
+-- Has the server say in a stream how many tokens it took. `text`: the body, nil if it waits in a file. Returns whether
+-- it will.
+local function ask(text)
     if text then
         ngx.req.set_body_data(include_usage.splice(text))
         return true
@@ -214,49 +217,55 @@ local function refuse(refusal)
     return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
+-- Returns what `admit` of the gate does.
+local function wait_for_slot(client, limits, model)
+    local ticket, refusal, err
+    for _ = 2, SLOT_TRIES do
+        ngx.sleep(SLOT_TURN)
+        ticket, refusal, err = gate:admit(client, limits, model)
+        if ticket or not refusal.is_worth_waiting then
+            break
+        end
+    end
+    return ticket, refusal, err
+end
+
 -- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
 -- Returns a ticket.
-local function admit(limits, found)
-    local var = ngx.var
+local function admit(client, limits, found, model)
     local problem = found and body_limits.problem(limits, found.values)
     if problem then
+        local var = ngx.var
         var.gatehouse_reason = sub(cjson.encode(problem), 2, -2)
         var.gatehouse_refused = "limit_of_body"
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    local client, model = var.gatehouse_client, var.gatehouse_model
     local ticket, refusal, err = gate:admit(client, limits, model)
-    for _ = 2, SLOT_TRIES do
-        if ticket or not refusal.is_worth_waiting then
-            break
-        end
-        ngx.sleep(SLOT_TURN)
-        ticket, refusal, err = gate:admit(client, limits, model)
+    if not ticket and refusal.is_worth_waiting then
+        ticket, refusal, err = wait_for_slot(client, limits, model)
     end
     if err then
         tell(err)
     end
-    for name, value in pairs(gate:headers(client, limits, model)) do
-        ngx.header[name] = value
-    end
+    gate:headers(client, limits, model, ngx.header)
     return ticket or refuse(refusal)
 end
 
--- Before a request goes on: ends it if it must not. `found`: what was found in its body; nil if that cannot be read
--- here; `limits`: those of its client, or nil.
-function _M.begin(route, found, limits)
+-- Before a request goes on: ends it if it must not. `identity`: whose it is; `limits`: those of this client, or nil;
+-- `found`: what was found in its body, with its `text` where that is in memory; nil if it cannot be read here; `model`:
+-- its name, or nil. Returns whether it is counted.
+function _M.begin(route, identity, limits, found, model)
     if not book or not route.usage then
-        return
+        return false
     end
-    local ticket = limits and admit(limits, found)
-    local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask()
-    local var = ngx.var
-    local id = var.request_id
+    local ticket = limits and admit(identity.client, limits, found, model)
+    local asks = found and route.usage == "chat_completions" and include_usage.wants(found) and ask(found.text)
+    local id = ngx.var.request_id
     local counted = {
         id = id,
-        client = var.gatehouse_client,
-        key = var.gatehouse_key,
-        model = model_names.listed(var.gatehouse_model) or "",
+        client = identity.client,
+        key = identity.key,
+        model = model and model_names.listed(model) or "",
         route = route.path,
         answer = answer.new(route.usage),
         added = asks and added_event.new() or nil,
@@ -267,6 +276,7 @@ function _M.begin(route, found, limits)
         ticket = ticket,
     }
     in_flight[id], ngx.ctx.usage = counted, counted
+    return true
 end
 
 -- Once, as early as can be: before the last bytes go to a client that may ask again at once.
@@ -294,7 +304,8 @@ function _M.filter()
     if not counted then
         return
     end
-    local piece, is_last = ngx.arg[1], ngx.arg[2]
+    local arg = ngx.arg
+    local piece, is_last = arg[1], arg[2]
     if not counted.first and piece ~= "" then
         counted.first = ngx.now()
         if counted.model == "" then
@@ -307,8 +318,9 @@ function _M.filter()
         counted.whole = true
         settle(counted, ngx.status)
     end
-    if counted.added then
-        ngx.arg[1] = counted.added:take(piece, is_last)
+    local kept = counted.added and counted.added:take(piece, is_last) or piece
+    if kept ~= piece then
+        arg[1] = kept
     end
 end
 
@@ -384,18 +396,21 @@ local function entry_of(counted, status, server)
     }
 end
 
+-- The last server if several were tried; none where it is the name of all, which stands where none has an address.
+local server_of = remembering.new(function(addresses)
+    local server = match(addresses, "[^%s,]*$")
+    return find(server, ":", 1, true) and server or ""
+end, LONGEST_ADDRESSES)
+
 -- When a request has ended, however it did. Returns what the ledger says of it; nil if it says nothing.
 function _M.log()
     local var = ngx.var
-    local id = var.request_id
-    local counted = in_flight[id]
+    local counted = ngx.ctx.usage or in_flight[var.request_id]
     if not counted then
         return
     end
-    in_flight[id] = nil
-    -- The last server if several were tried; the name of all where none has an address.
-    local server = match(var.upstream_addr or "", "[^%s,]*$")
-    local entry = entry_of(counted, ngx.status, find(server, ":", 1, true) and server or "")
+    in_flight[counted.id] = nil
+    local entry = entry_of(counted, ngx.status, server_of(var.upstream_addr or ""))
     book:add(entry)
     -- Its timers have ended.
     if ngx.worker.exiting() then
