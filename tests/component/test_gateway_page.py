@@ -557,6 +557,7 @@ class TestWhatIsShown:
         site.account["scopes"] = ["models_read"]
         page.sign_in(pages.KEY)
         assert "lacks the scope inference" in page.text("models")
+        assert not page.find("connect").is_displayed()
 
     def test_models_that_cannot_be_had_just_now_hide_nothing_else(self, page: Browser, site: Site) -> None:
         site.refusals["/api/tags"] = (502, {})

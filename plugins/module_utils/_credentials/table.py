@@ -51,7 +51,7 @@ def table(clients: t.Sequence[t.Mapping[str, t.Any]], log_since: str | None) -> 
 
 def _rows(client: t.Mapping[str, t.Any], logged: bool) -> t.Iterator[tuple[str, ...]]:
     models = "all" if "*" in client["models"] else _some(client["models"])
-    rights = (_some(client["scopes"]), models, _some(described(client["limits"])))
+    rights = (_some(client["scopes"]), models, ",".join(described(client["limits"])) or "none")
     never = "never" if logged else UNKNOWN
     password, name = client["password"], client["name"]
 

@@ -104,6 +104,7 @@ const several = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "
 function size(bytes) {
   const value = amount(bytes);
   if (!value) return "–";
+  if (value < 1e6) return `${whole.format(value / 1e3)}\u00a0kB`;
   return value < 1e9 ? `${whole.format(value / 1e6)}\u00a0MB` : `${tenths.format(value / 1e9)}\u00a0GB`;
 }
 
@@ -338,6 +339,8 @@ function show(account, found) {
   find("usage").replaceChildren(...usageParts(account.usage, time));
   find("models").replaceChildren(...modelParts(found, list(account.models), scopes));
   find("keys").replaceChildren(...keyParts(keys, account.key ?? null, time));
+  // Whoever only watches has no line to paste.
+  find("connect").hidden = !mayAsk(scopes);
   showLines(linesOf(account, keys), pastable(found.models, list(account.models)));
   chart.redraw();
 }
@@ -589,10 +592,13 @@ function dayLabels(days, area, height) {
 
 // --- Models ----------------------------------------------------------------------------------------------------------
 
+const mayAsk = (scopes) => scopes.includes("inference") || scopes.includes("admin");
+
 function modelParts(found, patterns, scopes) {
   const parts = [];
-  if (!scopes.includes("inference") && !scopes.includes("admin")) {
+  if (!mayAsk(scopes)) {
     parts.push(notice("You may not send requests to models: your client lacks the scope inference."));
+    if (found.problem) return parts;
   }
   if (found.problem) return [...parts, ...patternParts(found.problem, patterns)];
   if (!found.models.length) return [...parts, note("There is no model that you may use yet.")];
@@ -716,7 +722,10 @@ function ollamaLines(model) {
 
 const say = (text) => make("code", {}, text);
 const isSecure = location.protocol === "https:";
-const trust = (how) => (isSecure ? [note("Where the gateway has a certificate of a private CA: ", say(how), ".")] : []);
+const trust = (...how) => (isSecure
+  ? [note("If the certificate is not trusted, it is of a private CA: ask whoever gave you the key for its ", say("ca.pem"),
+    ", and ", ...how, ".")]
+  : []);
 const NO_KEY = "This needs a key, and you have none that is valid: ask whoever runs the gateway for one.";
 const needsKey = (lines) => (lines.user === null ? [] : [notice(NO_KEY)]);
 
@@ -724,19 +733,19 @@ function curlParts(model, lines) {
   const word = lines.user === null
     ? note("With a password instead of a key: ", say("-u"), " and your user; curl asks for the password.")
     : note("curl asks for your password.");
-  return [paste("curl", curlLines(model, lines)), word, ...trust("--cacert ca.pem")];
+  return [paste("curl", curlLines(model, lines)), word, ...trust("begin with ", say("curl --cacert ca.pem"))];
 }
 
 function pythonParts(model, lines) {
   return [...needsKey(lines), paste("Python", pythonLines(model)),
     note("First ", say("pip install openai"), ". Other SDKs are told the same two: the address with ", say("/v1"),
-      ", and the key."), ...trust("SSL_CERT_FILE=ca.pem")];
+      ", and the key."), ...trust("set ", say("SSL_CERT_FILE=ca.pem"))];
 }
 
 function scriptParts(model, lines) {
   return [...needsKey(lines), paste("JavaScript", scriptLines(model)),
     note("First ", say("npm install openai"), ", then as a file ", say("ask.mjs"), " for Node.js."),
-    ...trust("NODE_EXTRA_CA_CERTS=ca.pem")];
+    ...trust("set ", say("NODE_EXTRA_CA_CERTS=ca.pem"))];
 }
 
 function continueParts(model, lines) {
@@ -754,7 +763,8 @@ function ollamaParts(model, lines) {
   }
   const names = lines.inPath.flatMap((id, at) => [at ? ", " : "", make("code", {}, named(id))]);
   return [why, paste("ollama", ollamaLines(model)), note("Only a key that may stand there will do: ", ...names,
-    ". Whoever sees the address sees the key: use it for nothing else."), ...trust("SSL_CERT_FILE=ca.pem")];
+    ". Whoever sees the address sees the key: use it for nothing else, and have it in GATEHOUSE_KEY here."),
+    ...trust("set ", say("SSL_CERT_FILE=ca.pem"))];
 }
 
 const PROGRAMS = [

@@ -318,7 +318,7 @@ class TestTable:
         header, alice, bob, *_numbers = table(describe("", alice=limited, bob=named), None)
         start = header.index("limits")
         assert header[start:].split() == ["limits", "created", "expires", "last-use", "state"]
-        assert alice[start:].split()[0] == "60/min,1M-tokens/day,16384-context,30m-kept,+1"
+        assert alice[start:].split()[0] == "60/min,1M-tokens/day,16384-context,30m-kept,llama3.3*:200k-tokens/day"
         assert bob[start:].split()[0] == "none"
         assert "limits" not in table(describe("", bob=named), None)[0]
 
