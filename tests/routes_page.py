@@ -28,7 +28,8 @@ What of Ollama's API the gateway answers, and what a client needs for it. Whatev
 every spelling of a path that is not exactly the one below. A client with `admin` has every other scope too.
 
 Besides, OpenResty and nginx answer `/healthz` to anybody. OpenResty serves the files of its page below `/gatehouse/` to
-anybody, unless `ollama_gateway_page` is false, and takes keys with `in_path` in `/key/<key>` before `/`, `/api/…` and `/v1/…`.
+anybody, unless `ollama_gateway_page` is false, and takes keys with `in_path` in `/key/<key>` before `/`, `/api/…` and
+`/v1/…`.
 
 Written by `make docs` from `roles/ollama_gateway/vars/main/routes.yml`.
 
