@@ -17,7 +17,11 @@ FOLDER = Path(__file__).resolve().parent
 # In nginx.conf, what says where the upstreams are; in proxy.conf, how a request goes to one.
 UPSTREAM = re.compile(r"^    (?:resolver.*;|(?:split_clients|upstream) .*\{\n(?:.*\n)*?    \})$", re.MULTILINE)
 # And what is logged, and how.
-LOG = re.compile(r"^    (?:map \S+ \$log_.*|log_format (?:.*\n)+?.*;|access_log .*;)$", re.MULTILINE)
+LOG = re.compile(
+    r"^    (?:map \S+ \$(?:log_|gatehouse_path ).*|map \S+ \$gatehouse_unknown_path \{\n(?:.*\n)+?    \}"
+    r"|log_format (?:.*\n)+?.*;|access_log .*;)$",
+    re.MULTILINE,
+)
 PROXY = re.compile(r"^proxy_.*;$", re.MULTILINE)
 
 # Both clients have one key. Alice may do everything but change models; bob may use some models only.
@@ -57,6 +61,7 @@ class Upstream(Gateway):
 # As the image of nginx logs; and as the gateway does, to whom nobody is known.
 OWN_LOG = "    access_log /dev/stdout;"
 NOBODY = [f'    map "" $gatehouse_{name} {{ default ""; }}' for name in ("client", "key", "route", "model", "body")]
+NOBODY.append("    map $request_uri $gatehouse_uri { default $request_uri; }")
 
 
 class OpenProxy(Gateway):

@@ -138,7 +138,8 @@ def prometheus(
     """
     configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text(encoding="utf-8"))
     configuration["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    configuration["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    # As somebody has it who sets the label that is left out there.
+    configuration["scrape_configs"][0]["static_configs"] = [{"targets": [target], "labels": {"gpu": "required"}}]
     if alerts_to:
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alerts_to]}]}]}
     files = {

@@ -15,11 +15,11 @@ import pytest
 
 from tests.certificates import Authority
 from tests.component.contract.replay import Reply, send
-from tests.component.contract.standins import Standin, standin_with
+from tests.component.contract.standins import Standin, standin_with, until
 from tests.component.gateways import KEYS, Gateway, basic, key_lines, record, status, with_tls
 from tests.component.upstreams import Echo
 
-SECRET = "ghk_alice-command-line"
+SECRET = "ghk_alice-command-line-0123456789"
 ENDED, WEAK = "ghk_alice-ended", "weak-key"
 LINES = [
     *key_lines(),
@@ -134,7 +134,27 @@ SPELLINGS = [
     "/api/key/{}/tags",
     "/key\\{}/api/tags",
     "/key/{}=/api/tags",
+    "/key={}/api/tags",
+    "/bearer%20{}/api/tags",
+    "/{}/api/tags",
+    "/%67hk_{}/api/tags",
+    "/api/tags;{}",
+    "/sha256-{}",
 ]
+
+
+def test_a_body_may_be_as_large_as_with_a_header(server: Gateway) -> None:
+    blob, body = "/api/blobs/sha256:" + "0" * 64, b"x" * (3 << 20)
+
+    def sent(path: str, *headers: str) -> int:
+        return status(server.ask(path, *headers, method="POST", body=body))
+
+    server.configure(ollama_gateway_max_body_size="2m")
+    server.reload()
+    bearer = "Authorization: Bearer " + SECRET
+    assert until(lambda: sent("/api/chat", bearer) == 413)
+    assert sent(below(SECRET, "/api/chat")) == 413
+    assert sent(blob, bearer) == sent(below(SECRET, blob)) == 200
 
 
 def test_any_other_spelling_is_refused_and_not_logged(server: Gateway, upstream: Echo) -> None:
@@ -164,6 +184,12 @@ def test_the_key_is_in_no_log_line_and_in_no_line_of_the_ledger(server: Gateway,
     assert SECRET not in server.logs()
     server.used(replies[0].header("X-Request-Id"))
     assert all(SECRET not in json.dumps(line) for line in server.ledger_lines())
+
+
+def test_paths_that_are_known_are_logged_as_they_are(server: Gateway) -> None:
+    paths = ["/v1/models/DeepSeek-R1-Distill-Qwen-32B-GGUF", "/api/tags", "/docs/index.html", "/wp-login.php"]
+    replies = [server.ask(f"{path}?x=/key/y", "Authorization: Bearer " + SECRET) for path in paths]
+    assert [server.log_of(reply.header("X-Request-Id"))["path"] for reply in replies] == paths
 
 
 def test_errors_come_in_the_dialect_of_the_path_behind_the_key(server: Gateway) -> None:

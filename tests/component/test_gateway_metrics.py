@@ -425,7 +425,7 @@ def watched(ollama: Standin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_a_real_prometheus_scrapes_it_with_a_key_from_a_file(watched: Prometheus) -> None:
     (target,) = watched.targets()
     assert (target["health"], target["lastError"]) == ("up", "")
-    assert [one["value"][1] for one in watched.query('up{job="gatehouse"}')] == ["1"]
+    assert [one["value"][1] for one in watched.query('up{job="gatehouse", gpu="required"}')] == ["1"]
     assert float(watched.query('sum(gatehouse_requests_total{client="alice"})')[0]["value"][1]) > 1
 
 

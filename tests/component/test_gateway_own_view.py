@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -231,6 +233,45 @@ def test_many_looks_at_once_read_many_lines_once(unused: Gateway) -> None:
     assert all(one["client"] == "alice" for one in told)
     assert until(lambda: view(unused)["usage"]["is_complete"])
     assert used(view(unused))[(day(1), "tiny:latest")] == (100_000, 100_000, 200_000)
+
+
+def test_names_that_were_invented_take_no_room(unused: Gateway) -> None:
+    chat(unused, ALICE)
+    for number in range(20):
+        body = json.dumps({"model": f"tiny-{number}", "messages": [], "stream": True}).encode()
+        wire = unused.wire("/api/chat", ALICE, method="POST", body=body)
+        host, port = unused.address.split(":")
+        with socket.create_connection((host, int(port)), 10) as sock:
+            sock.sendall(wire)
+    past(unused, 1, *(entry(1, "alice", f"m{number}:latest", 1, 1) for number in range(500)))
+    assert until(lambda: view(unused)["usage"]["is_complete"])
+    rows = view(unused)["usage"]["days"]
+    assert {row["model"] for row in rows if row["day"] == day(0)} <= {"", "tiny:latest"}
+    before = [row for row in rows if row["day"] == day(1)]
+    assert (len(before), sum(row["requests"] for row in before)) == (51, 500)
+
+
+def test_nothing_is_counted_twice_by_a_reload_or_a_kill_while_it_is_read(unused: Gateway) -> None:
+    line = json.dumps(entry(1, "alice", "tiny:latest", 1, 2), separators=(",", ":")) + "\n"
+    path = unused.ledger / f"{day(1)}.jsonl"
+    path.write_text(line * 200_000)
+    os.chown(path, USER, USER)
+    for act in (
+        unused.reload,
+        lambda: [os.kill(pid, signal.SIGKILL) for pid in unused.processes("worker process")],
+    ):
+        view(unused)
+        act()
+        assert until(lambda: view_of(unused).get("is_complete"), 30)
+        assert used(view(unused))[(day(1), "tiny:latest")] == (200_000, 200_000, 400_000)
+
+
+def view_of(server: Gateway) -> dict[str, Any]:
+    """The same while a worker may just be gone."""
+    try:
+        return dict(view(server)["usage"])
+    except (OSError, ValueError, IndexError):
+        return {}
 
 
 def test_where_nothing_is_counted_it_says_so(ollama: Standin, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -616,5 +616,9 @@ describe("a key in the path", function()
         assert.are.equal("alice", identities:identify(nil, nil, NOW, "address", "CN=alice", "in-path").client)
         assert.is_nil(identities:identify(nil, nil, NOW, "address", nil, "in-path"))
         assert.is_nil(identities:identify(nil, nil, NOW, "address", "CN=bob", "in-path"))
+        -- And nothing is told of a key.
+        for _, key in ipairs({ "header-only", "wrong" }) do
+            assert.is_nil(select(2, identities:identify(nil, nil, NOW, "address", nil, key)).reason)
+        end
     end)
 end)

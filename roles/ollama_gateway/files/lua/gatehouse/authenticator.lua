@@ -255,10 +255,12 @@ local IDENTIFY = { none = by_credential, any = by_any, all = by_all }
 local methods = {}
 
 -- Who has this key, which stands in the path. It is judged as if it stood in a header, unless it may not stand there or
--- beside another credential. Of one that somebody may have guessed nothing is said.
+-- beside another credential. Nothing is said of one that somebody may have guessed, nor where a certificate is needed,
+-- too.
 local function by_path(self, key, header, api_key, time, address, subject)
     local entry = any_key(self, key, 0)
-    if is_presented(header, api_key) or entry and not entry.in_path and entry.guessable then
+    local is_told = entry and not entry.guessable and self.certificates ~= "all"
+    if is_presented(header, api_key) or entry and not entry.in_path and not is_told then
         return refuse(self, address, nil, "bearer")
     end
     if entry and not entry.in_path then

@@ -180,7 +180,7 @@ local function begin(folder)
         error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
-    usage.init(folder, settings, log, rights_of_clients)
+    usage.init(folder, settings, log, rights_of_clients, metrics.is_known)
     usage.remember()
     metrics.init(folder, settings, usage.state, usage.each_limited)
 end

@@ -202,6 +202,11 @@ function _M.begin(is_counted)
     in_flight = in_flight + 1
 end
 
+-- Whether a server has this model, or none has said yet what it has.
+function _M.is_known(model)
+    return models[model] or next(models) == nil
+end
+
 -- `model`: its one name; empty where none was named.
 local function label_of(model)
     return (models[model] or model == "") and model or OTHER

@@ -50,7 +50,7 @@ local _M = {}
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days, gate, tell, rights_of_clients, state, used
+local keep_days, gate, tell, rights_of_clients, state, used, is_known
 -- Whether this worker is about to end, and has no threads any more.
 local is_ending = false
 
@@ -72,12 +72,12 @@ local function read_sums(path, from)
 end
 
 -- Once for all workers, before there are any. `settings`: those of the gateway; `log`: a function that takes a message;
--- `clients`: tells the rights of the clients, nil if they cannot be read.
-function _M.init(folder, settings, log, clients)
+-- `clients`: tells the rights of the clients, nil if they cannot be read; `knows`: whether a server may have a model.
+function _M.init(folder, settings, log, clients, knows)
     if not settings.usage then
         return
     end
-    rights_of_clients, state, tell = clients, folder .. "/state", log
+    rights_of_clients, state, tell, is_known = clients, folder .. "/state", log, knows
     keep_days = settings.usage.keep_days
     book = ledger.new({
         folder = state,
@@ -91,9 +91,12 @@ function _M.init(folder, settings, log, clients)
     gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
     used = sums.new({
         dict = ngx.shared.gatehouse_usage,
+        flags = ngx.shared.gatehouse_run,
         folder = state,
         days = min(SHOWN_DAYS, keep_days + 1),
         now = ngx.now,
+        pid = ngx.worker.pid,
+        log = log,
         read = read_sums,
         -- Not 0: an nginx without OpenResty's patches would go on at once.
         give_way = function() ngx.sleep(0.001) end,
@@ -336,7 +339,9 @@ end
 
 -- Has what was added to the ledger read, beside this request, and waits a moment for it.
 local function look()
-    if ngx.shared.gatehouse_usage:safe_add("is fresh", true, FRESH) and used:begin() then
+    local flags, now = ngx.shared.gatehouse_run, ngx.now()
+    if abs(now - (flags:get("looked") or 0)) >= FRESH and used:begin() then
+        flags:set("looked", now)
         local ok = ngx.timer.at(0, function(premature)
             if not premature then
                 used:catch_up()
@@ -377,8 +382,10 @@ end
 
 local function entry_of(counted, status, server)
     local tokens = settle(counted, status)
-    -- Of a model that nobody has the name is anybody's invention.
+    -- Of a model that nobody has, or that nobody is known to have and that answered nothing, the name is anybody's
+    -- invention.
     local is_invented = tokens.source == "none" and status >= 400 and status < 500
+        or not counted.first and not is_known(counted.model)
     return {
         request_id = counted.id,
         client = counted.client,
@@ -425,6 +432,7 @@ function _M.exit_worker()
         return
     end
     is_ending = true
+    used:stop()
     for _, counted in pairs(in_flight) do
         counted.prompt = counted.prompt or 0
         book:add(entry_of(counted, ngx.HTTP_OK, ""))
