@@ -256,10 +256,12 @@ def test_nothing_is_counted_twice_by_a_reload_or_a_kill_while_it_is_read(unused:
     path = unused.ledger / f"{day(1)}.jsonl"
     path.write_text(line * 200_000)
     os.chown(path, USER, USER)
-    for act in (
-        unused.reload,
-        lambda: [os.kill(pid, signal.SIGKILL) for pid in unused.processes("worker process")],
-    ):
+
+    def kill() -> None:
+        for pid in unused.processes("worker process"):
+            os.kill(pid, signal.SIGKILL)
+
+    for act in (unused.reload, kill):
         view(unused)
         act()
         assert until(lambda: view_of(unused).get("is_complete"), 30)
