@@ -123,7 +123,9 @@ def test_a_secret_that_is_empty_or_no_string_is_refused(secret: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", [key_form.generate(), "pXk29vQzLr4TnB8sWm1YcA", "k7Pq-Zx9s.V2~mNw_Tb4yGhR", "pXk29vQzLr4TnB8s" * 16]
+    "secret",
+    [key_form.generate(), "pXk29vQzLr4TnB8sWm1YcA", "k7Pq-Zx9s.V2~mNw_Tb4yGhR", "pXk29vQzLr4TnB8s" * 16],
+    ids=["generated", "letters", "signs", "long"],
 )
 def test_a_strong_secret_that_a_path_carries_as_it_is_may_stand_there(secret: str) -> None:
     assert key_form.path_problem(secret) is None
