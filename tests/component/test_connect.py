@@ -89,10 +89,15 @@ def test_the_ollama_command_works_with_a_key_that_may_stand_in_the_path_and_with
     command.chmod(0o755)
     variables = {**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(LAB)}
     (block, _inside) = blocks(COMMAND, "shell")
+    secret = tmp_path / "my-hosts" / ".gatehouse" / "secrets" / "alice.cli"
+    secret.parent.mkdir(parents=True)
+    secret.write_text(KEYS["alice.laptop"] + "\n")
 
     def run() -> subprocess.CompletedProcess[str]:
         shell = ["bash", "-ec", block]
-        return subprocess.run(shell, env=variables, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            shell, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False
+        )
 
     refused = run()
     assert refused.returncode != 0

@@ -431,6 +431,7 @@ def test_where_all_need_certificates_the_attack_sees_each_credential_without_one
             "metrics",
             "admin",
             "limited",
+            "in_path",
             "expired",
             "revoked",
         }

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -237,6 +238,8 @@ def test_many_looks_at_once_read_many_lines_once(unused: Gateway) -> None:
 
 def test_names_that_were_invented_take_no_room(unused: Gateway) -> None:
     chat(unused, ALICE)
+    # By then it knows what the server has.
+    time.sleep(3)
     for number in range(20):
         body = json.dumps({"model": f"tiny-{number}", "messages": [], "stream": True}).encode()
         wire = unused.wire("/api/chat", ALICE, method="POST", body=body)

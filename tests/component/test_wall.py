@@ -227,8 +227,8 @@ def limiting(server: Standin, tmp_path: Path) -> Iterator[Attacked]:
     ("old", "new", "found"),
     [
         (
-            "        if not allows(may, route, name) then",
-            "        if false then",
+            "elseif not allows_all(may, route, names) then",
+            "elseif false then",
             "POST /api/show with limited: as model.",
         ),
         ('elseif route.model == "list" and may then', "elseif false then", "GET /api/tags with limited."),
@@ -238,7 +238,7 @@ def limiting(server: Standin, tmp_path: Path) -> Iterator[Attacked]:
             "GET /v1/models/:model with limited: gatehouse-wall-other.",
         ),
         # Of several names the first alone counts.
-        ("in ipairs(names) do", "in ipairs({ names[1] }) do", "POST /api/show with limited: as"),
+        ("for i = 2, #names do", "for _ = 1, 0 do", "POST /api/show with limited: as"),
     ],
     ids=["names", "lists", "paths", "first name"],
 )
