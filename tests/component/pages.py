@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.browser import pin
 from tests.certificates import Authority
+from tests.component.contract.standins import serving
 from tests.component.rendering import ROLE
 
 FILES = {"": "index.html", "page.css": "page.css", "page.js": "page.js"}
@@ -198,11 +199,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def site(folder: Path) -> Iterator[Site]:
-    with Site(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Site(folder)
+    with serving(server):
+        yield server

@@ -14,7 +14,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._models.made impo
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.pull import Host
 
-from tests.component.contract.standins import Registry, Standin, registry, standin, testmodels, until
+from tests.component.contract.standins import Registry, Standin, registry, serving, standin, testmodels, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -526,14 +525,8 @@ class GateHandler(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def gate(behind: str, elsewhere: str = "") -> Iterator[Gate]:
     server = Gate(behind, elsewhere)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_key_opens_a_gateway_and_is_shown_nowhere(bench: Bench) -> None:

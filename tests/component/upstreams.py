@@ -17,6 +17,7 @@ from queue import Queue
 from typing import Any
 
 from tests.component.contract.replay import Reply
+from tests.component.contract.standins import serving
 
 
 class Echo(ThreadingHTTPServer):
@@ -130,14 +131,8 @@ class EchoHandler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def echo(host: str = "127.0.0.1", port: int = 0) -> Iterator[Echo]:
     server = Echo(host, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def told(reply: Reply) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -193,16 +194,23 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def registry(address: str = "127.0.0.1") -> Iterator[Registry]:
-    server = Registry(address)
+def serving(server: socketserver.BaseServer) -> Iterator[None]:
+    """Has a server answer, beside the test, until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield server
+        yield
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def registry(address: str = "127.0.0.1") -> Iterator[Registry]:
+    server = Registry(address)
+    with serving(server):
+        yield server
 
 
 @contextlib.contextmanager

@@ -259,12 +259,11 @@ local methods = {}
 -- too.
 local function by_path(self, key, header, api_key, time, address, subject)
     local entry = any_key(self, key, 0)
-    local is_told = entry and not entry.guessable and self.certificates ~= "all"
-    if is_presented(header, api_key) or entry and not entry.in_path and not is_told then
-        return refuse(self, address, nil, "bearer")
-    end
-    if entry and not entry.in_path then
+    local is_misplaced = entry and not entry.in_path
+    if is_misplaced and not entry.guessable and self.certificates ~= "all" and not is_presented(header, api_key) then
         return unauthorized(self, "bearer", NOT_IN_PATH)
+    elseif is_misplaced or is_presented(header, api_key) then
+        return refuse(self, address, nil, "bearer")
     end
     return self.by_header(self, BEARER_PREFIX .. key, nil, time, address, subject)
 end

@@ -481,7 +481,8 @@ function _M.show_own()
     local var = ngx.var
     local client, file, keys = var.gatehouse_client, rights_of_clients(), keys_of_clients()
     local scopes, models = file:described(client)
-    local state, used = usage.of_client(client)
+    local limits = file:limits(client)
+    local state, used = usage.of_client(client, limits)
     ngx.header.content_type = "application/json"
     ngx.header["Cache-Control"] = "no-store"
     ngx.print(own_view.text({
@@ -490,7 +491,7 @@ function _M.show_own()
         time = ngx.time(),
         scopes = scopes,
         models = models,
-        limits = file:limits(client),
+        limits = limits,
         state = state,
         keys = keys and keys:of(client) or {},
         used = used,

@@ -17,6 +17,11 @@ local OTHERS = "*"
 local _M = { OTHERS = OTHERS }
 local methods = {}
 
+-- By what name the file speaks of a client.
+local function name_of(self, client)
+    return self.scopes[client] == nil and OTHERS or client
+end
+
 -- Whether a client may use a route that needs this scope. One that the file does not name may do what the file says of
 -- the others, and nothing if it says nothing.
 function methods:allows(client, scope)
@@ -29,17 +34,17 @@ end
 
 -- Returns a function that tells whether a client may use a model of this name; nil for one that may use all.
 function methods:models(client)
-    return self.matchers[self.scopes[client] == nil and OTHERS or client]
+    return self.matchers[name_of(self, client)]
 end
 
 -- Returns the limits of a client, as limits/clients.lua has them; nil for one without. Not to be changed.
 function methods:limits(client)
-    return self.limits_of[self.scopes[client] == nil and OTHERS or client]
+    return self.limits_of[name_of(self, client)]
 end
 
 -- Returns what a client may do: the names of its scopes, in order, and its models. Not to be changed.
 function methods:described(client)
-    local name = self.scopes[client] == nil and OTHERS or client
+    local name = name_of(self, client)
     local names = {}
     for scope in pairs(self.scopes[name] or {}) do
         names[#names + 1] = scope

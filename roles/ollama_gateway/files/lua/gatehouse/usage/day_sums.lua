@@ -16,15 +16,10 @@ local PIECE = 1048576
 
 local _M = {}
 
-local function below(place, name)
-    place[name] = place[name] or {}
-    return place[name]
-end
-
 local function add(sums, client, model, prompt, completion)
-    local models = below(sums, client)
+    local models = sums[client] or {}
     local sum = models[model] or { 0, 0, 0 }
-    models[model] = sum
+    sums[client], models[model] = models, sum
     sum[1], sum[2], sum[3] = sum[1] + 1, sum[2] + prompt, sum[3] + completion
 end
 

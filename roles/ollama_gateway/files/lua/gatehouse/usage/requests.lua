@@ -359,14 +359,12 @@ local function look()
     end
 end
 
--- Returns the limits of a client and what is used of them, and what it used before: {days, since, is_complete}; nil
--- where nothing is counted.
-function _M.of_client(client)
+-- Returns what a client has used of its limits, and what it used before: {days, since, is_complete}; nil where nothing
+-- is counted.
+function _M.of_client(client, limits)
     if not book then
         return {}, nil
     end
-    local rights = rights_of_clients()
-    local limits = rights and rights:limits(client)
     look()
     local days, since, is_complete = used:of(client)
     return limits and gate:state(client, limits) or {}, { days = days, since = since, is_complete = is_complete }
