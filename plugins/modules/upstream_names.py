@@ -61,7 +61,7 @@ HOSTS = "/etc/hosts"
 def unknown(module: AnsibleModule) -> t.List[str]:
     """Names that have no address in the gateway's container. The dot keeps search domains out, which nginx has not."""
     docker = Docker(module)
-    running = docker.ids(module.params["project"], "--filter=label=com.docker.compose.service=gateway")
+    running = docker.ids(module.params["project"], f"--filter=name=^/?{module.params['project']}-gateway-1$")
     names = upstreams.names(module.params["upstreams"]) if running else []
     # 2 is getent's word for a name that is not there; with any other it could not ask.
     return [one for one in names if docker.run("exec", running[0], "getent", "ahostsv4", one + ".").rc == 2]

@@ -123,6 +123,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway
 
 # Seconds within which old workers know that they have to go, and a new gateway listens.
@@ -138,6 +139,8 @@ class ThrowAway:
         self.docker = Docker(module)
         self.project = module.params["project"]
         self.name = self.project + "-wall"
+        # What has the networks of the running gateway.
+        self.networked: dict[str, t.Any] = {}
 
     def is_there(self) -> bool:
         if not self.docker.is_installed:
@@ -152,10 +155,7 @@ class ThrowAway:
 
     def live(self) -> dict[str, t.Any]:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
-        running = self.docker.containers(self.project) if self.docker.is_installed else []
-        if len(running) != 1:
-            raise GatehouseError(f"{len(running)} containers of {self.project} run instead of one")
-        found = running[0]
+        found, self.networked = containers.only_live(self.docker, self.project, self.module.params["folder"])
         folder = self.module.params["folder"]
         wrong = gateway.wrong_mounts(found, folder)
         if wrong:
@@ -173,7 +173,7 @@ class ThrowAway:
 
     def start(self, live: dict[str, t.Any]) -> str:
         """Returns its address."""
-        names = list(live["NetworkSettings"]["Networks"])
+        names = list(self.networked["NetworkSettings"]["Networks"])
         networks = self.docker.inspect("network", *names)
         # The host has no address in an internal network, and reaches nobody there.
         first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))

@@ -1,0 +1,180 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One gateway takes over from another in the same pod: both listen there for a moment, and no connection is refused.
+
+Sources: socket(7) on SO_REUSEPORT, which only processes of one user share; the kernel's ip-sysctl on tcp_migrate_req,
+which hands what one of them has not yet accepted to another; nginx's manual on SIGQUIT, the signal by which it ends
+when its last request has.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers, listening, previous
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.containers import Containers
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway as wall
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+PORT = 8080
+# What starts containers that belong together again, beside Docker.
+KEEPER = "gatehouse-gateway.service"
+# Where the kernel is too old to hand connections over, about one of a thousand is reset.
+MIGRATES = "/proc/sys/net/ipv4/tcp_migrate_req"
+# Seconds that requests have to end where the published address itself changes, and nobody new can come meanwhile.
+GAP = 30
+_STEP = 0.1
+
+
+class NotTakenOver(GatehouseError):
+    """The new gateway does not run; the text says what was seen."""
+
+
+class Handover:
+    def __init__(self, module: AnsibleModule, there: Containers) -> None:
+        self.module, self.there = module, there
+
+    def is_current(self) -> bool:
+        """Whether the gateway that is described runs, with what is on disk."""
+        live = self.there.live
+        return containers.is_running(live) and self._has_read(live)
+
+    def _has_read(self, live: Dict | None) -> bool:
+        folders = [os.path.join(self.there.folder, name) for name in wall.CONFIGURATION]
+        return bool(live) and wall.runs_what_is_there(live["State"]["Pid"], folders)
+
+    def gaps(self, text: str) -> list[str]:
+        """Why nobody can come in for a moment when this description takes the place of the one that runs."""
+        serving, pod = self.there.serving, self.there.pod
+        if not containers.is_running(serving):
+            return []
+        if pod is None or not serving["HostConfig"]["NetworkMode"].startswith("container:"):
+            return ["the gateway gets a pod, which later ones share"]
+        wanted = self.there.wanted(text)
+        found = []
+        if pod["Config"]["Labels"].get("com.docker.compose.config-hash") != wanted["pod"]:
+            found.append("what is published, or a network, is another")
+        described = containers.described_in(text)
+        user = wanted["services"].get(described.service, {}).get("user")
+        if str(user) != serving["Config"]["User"]:
+            found.append("processes of two users cannot listen at one port (ollama_gateway_user_id)")
+        return found
+
+    def begin(self) -> list[str]:
+        """Make room for the gateway that is described now; returns why there is a gap, if so."""
+        serving = self.there.serving
+        if serving is None or containers.service(serving) == self.there.description.service:
+            return []
+        gaps = self.gaps(self.there.description.text)
+        if gaps and containers.is_running(serving):
+            # Otherwise it would start again what is about to go.
+            self._systemctl("stop", KEEPER)
+            self.there.docker.change("stop", f"--time={GAP}", serving["Id"])
+        self.there.docker.change("rename", serving["Id"], self._drained_name(serving))
+        return gaps
+
+    def _drained_name(self, one: Dict) -> str:
+        return f"{self.there.project}-drained-{one['Id'][:12]}"
+
+    def finish(self, patience: int, drain: int) -> tuple[bool, list[str]]:
+        """Have the gateway that is described serve, with what is on disk, and those before it end.
+
+        Returns whether it was told to read its files again, and the names of those that end. Raises NotTakenOver.
+        """
+        self._wait(patience)
+        reloaded = not self.is_current()
+        if reloaded and not self.module.check_mode:
+            # Not by `docker kill`: whatever the signal, Docker then takes the container for one that somebody stopped,
+            # and does not start it when the host does.
+            os.kill(self.there.live["State"]["Pid"], signal.SIGHUP)
+            if not self._within(patience, self.is_current):
+                raise NotTakenOver("it does not read its configuration again, and goes on with the one before")
+        return reloaded, [name for one in self.there.others for name in self._drain(one, drain)]
+
+    def _wait(self, patience: int) -> None:
+        def is_there() -> bool:
+            self.there.look()
+            live = self.there.live
+            return containers.is_running(live) and listening.listens(live["State"]["Pid"], PORT)
+
+        if not self._within(patience, is_there):
+            live = self.there.live
+            state = live["State"] if live else {"Status": "not there"}
+            raise NotTakenOver(f"within {patience} s it does not listen, and is {state['Status']}. {self.said()}")
+
+    def _within(self, seconds: float, holds: t.Callable[[], bool]) -> bool:
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                return False
+            time.sleep(_STEP)
+        return True
+
+    def said(self) -> str:
+        """What the gateway that is described said last."""
+        live = self.there.live
+        if live is None:
+            return ""
+        answer = self.there.docker.run("logs", "--tail=5", live["Id"])
+        lines = f"{answer.stdout}\n{answer.stderr}".strip().splitlines()
+        return "It said: " + " / ".join(lines[-5:]) if lines else "It said nothing."
+
+    def _drain(self, one: Dict, seconds: int) -> list[str]:
+        """Let it end what it has; what has ended is removed."""
+        if not containers.is_running(one):
+            self.there.docker.change("rm", one["Id"])
+            return []
+        if self._ends(one):
+            return []
+        unit = self._unit(one)
+        script = 'docker stop --time="$1" "$2" && docker rm "$2"'
+        command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "/bin/sh", "-c", script, "drain"]
+        if not self.module.check_mode:
+            self.module.run_command([*command, str(seconds), one["Id"]], check_rc=True, expand_user_and_vars=False)
+        return [containers.name(one)]
+
+    def _ends(self, one: Dict) -> bool:
+        return self._systemctl("is-active", "--quiet", self._unit(one) + ".service")
+
+    def _unit(self, one: Dict) -> str:
+        return f"gatehouse-gateway-drain-{one['Id'][:12]}"
+
+    def _systemctl(self, *arguments: str) -> bool:
+        return bool(self.module.run_command(["systemctl", *arguments])[0] == 0)
+
+    def undo(self, is_kept: bool) -> str:
+        """Go back to what ran before, where that was kept; returns what the new one said."""
+        said = self.said()
+        if not is_kept:
+            return said
+        live = self.there.live
+        if live:
+            self.there.docker.change("rm", "--force", live["Id"])
+        if self.module.check_mode:
+            return said
+        kept = previous.read(self.there.folder)
+        before = containers.described_in(kept.text)
+        old = next((one for one in self.there.all if containers.service(one) == before.service), None)
+        is_ending = bool(old) and self._ends(old)
+        # One that was told to end is made anew, under another number.
+        number = self.there.description.number + 1 if is_ending else before.number
+        text = containers.as_number(kept.text, number, kept.image) if is_ending else kept.text
+        previous.put_back(self.there.folder, text)
+        pod = self.there.pod
+        if pod and not before.number:
+            self.there.docker.change("rm", "--force", pod["Id"])
+        if old and not is_ending and containers.name(old) != self.there.name:
+            self.there.docker.change("rename", old["Id"], self.there.name)
+        self.there = Containers(self.there.docker, self.there.project, self.there.folder)
+        self.there.compose("up", "--detach", "--pull=never")
+        self.finish(GAP, GAP)
+        self._systemctl("start", KEEPER)
+        return said

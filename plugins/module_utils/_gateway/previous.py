@@ -1,0 +1,144 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gateway before: the files that it ran with and its image, to go back to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import typing as t
+from pathlib import Path
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+
+# What a gateway is made of, below its folder. Not its clients and certificates: what was revoked since stays revoked.
+FOLDERS = ("conf", "lua", "page")
+DESCRIPTION = "compose.yaml"
+NAME = "previous"
+_LIST = "previous.json"
+
+
+class NoPrevious(GatehouseError):
+    """There is no gateway to go back to, or what was kept of it is not whole."""
+
+
+class Previous(t.NamedTuple):
+    image: str
+    text: str
+
+
+def files_below(folder: Path) -> list[str]:
+    """The files that a gateway is made of, by their paths below its folder."""
+    found = [DESCRIPTION] if (folder / DESCRIPTION).is_file() else []
+    for one in FOLDERS:
+        found += [path.relative_to(folder).as_posix() for path in (folder / one).rglob("*") if path.is_file()]
+    return sorted(found)
+
+
+def save(folder: str, image: str) -> None:
+    """Keep what is there now as the gateway before. It is whole, or it is the one that was kept until now."""
+    above = Path(folder)
+    new, kept, old = (above / f"{NAME}{end}" for end in (".new", "", ".old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    try:
+        names = files_below(above)
+        for name in names:
+            _copy(above / name, new / name)
+        digests = {name: _digest(new / name) for name in names}
+        _write(new / _LIST, json.dumps({"image": image, "files": digests}, indent=1).encode())
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if kept.exists():
+        kept.rename(old)
+    new.rename(kept)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read(folder: str) -> Previous:
+    """What was kept. Raises NoPrevious."""
+    kept = Path(folder, NAME)
+    try:
+        listed = json.loads((kept / _LIST).read_bytes())
+        wrong = [name for name, digest in listed["files"].items() if _digest(kept / name) != digest]
+        image, names = str(listed["image"]), set(listed["files"])
+    except FileNotFoundError as error:
+        if not kept.exists():
+            raise NoPrevious(
+                f"There is no gateway to go back to: {kept} is not there. A deploy that changes a running gateway keeps "
+                "the one before"
+            ) from None
+        wrong, image, names = [str(error.filename)], "", set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        wrong, image, names = [f"{_LIST} ({error})"], "", set()
+    if wrong or names != set(files_below(kept)) or DESCRIPTION not in names:
+        raise NoPrevious(
+            f"{kept} does not hold what the gateway before was made of: {', '.join(wrong) or 'files were added or removed'}"
+            ". Nothing was changed; a deploy makes the gateway of the inventory"
+        )
+    return Previous(image, (kept / DESCRIPTION).read_text(encoding="utf-8"))
+
+
+def swap(folder: str, image: str, text: str) -> None:
+    """Go back, with `text` for a description, and keep what is there now, which runs `image`."""
+    aside = Path(folder, NAME + ".back")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(Path(folder, NAME), aside, copy_function=_copy)
+    save(folder, image)
+    put_back(folder, text, aside)
+    shutil.rmtree(aside)
+
+
+def put_back(folder: str, text: str = "", kept: Path | None = None) -> None:
+    """Make the kept files those of the gateway, each in one step, and the description last; `text` if it is another.
+
+    Folders stay, for they are mounted: only what is in them is replaced.
+    """
+    above, kept = Path(folder), kept or Path(folder, NAME)
+    names = files_below(kept)
+    for name in sorted(names, key=lambda one: one == DESCRIPTION):
+        content = text.encode() if text and name == DESCRIPTION else None
+        _copy(kept / name, above / name, content)
+    for name in set(files_below(above)) - set(names):
+        (above / name).unlink()
+
+
+def _copy(source: Path | str, target: Path | str, content: bytes | None = None) -> None:
+    """With owner, group and mode, and those of the folder that it is in."""
+    source, target = Path(source), Path(target)
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True)
+        _take_attributes(source.parent, target.parent)
+    new = target.with_name(f".{target.name}.new")
+    try:
+        _write(new, source.read_bytes() if content is None else content)
+        _take_attributes(source, new)
+        new.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink()
+
+
+def _take_attributes(source: Path, target: Path) -> None:
+    there = source.stat()
+    with contextlib.suppress(PermissionError):
+        os.chown(target, there.st_uid, there.st_gid)
+    target.chmod(there.st_mode & 0o7777)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
