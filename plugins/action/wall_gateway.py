@@ -33,6 +33,9 @@ class ActionModule(CredentialsAction):
         "auth": {"type": "str", "choices": ["basic", "bearer", "both"], "default": "both"},
         "engine": {"type": "str", "choices": ["nginx", "openresty"], "default": "openresty"},
         "client_certificates": {"type": "str", "choices": ["none", "any", "all"], "default": "none"},
+        "image": {"type": "str"},
+        "options": {"type": "list", "elements": "str", "default": []},
+        "program": {"type": "list", "elements": "str", "default": []},
         "seconds": {"type": "int", "default": 600},
     }
 

@@ -28,15 +28,15 @@ options:
   state:
     description:
       - V(looked) tells what runs, and changes nothing.
-      - V(planned) tells whether O(compose) needs a new gateway, and keeps the files of the one that runs, to go back to,
-        where it or the configuration is about to be replaced.
+      - V(planned) tells whether O(compose) needs a new gateway, and changes nothing.
+      - V(kept) keeps the files of the gateway that runs, to go back to, if it runs what is on disk.
       - V(begun) makes room for the gateway that C(compose.yaml) describes.
       - V(finished) waits until it listens, has it read its configuration again where it has not, and lets gateways
         before it end.
-      - V(undone) goes back to what V(planned) kept.
-      - V(rolled_back) makes what V(planned) kept once the files of the gateway, and keeps those that it has now.
+      - V(undone) goes back to what was kept.
+      - V(rolled_back) makes what was kept the files of the gateway, and keeps those that it has now.
     type: str
-    choices: [looked, planned, begun, finished, undone, rolled_back]
+    choices: [looked, planned, kept, begun, finished, undone, rolled_back]
     required: true
   compose:
     description: The C(compose.yaml) of the gateway that runs as the role would write it now. For O(state=planned).
@@ -50,7 +50,7 @@ options:
     type: bool
     default: false
   kept:
-    description: Whether V(planned) kept something in this run, for O(state=undone).
+    description: Whether something was kept in this run, for O(state=undone).
     type: bool
     default: false
   patience:
@@ -104,7 +104,7 @@ replaces:
   type: bool
 kept:
   description: Whether the files of the gateway that runs were kept.
-  returned: with O(state=planned)
+  returned: with O(state=kept) and O(state=rolled_back)
   type: bool
 gaps:
   description: Why nobody can come in for a moment, if so.
@@ -157,19 +157,24 @@ def planned(there: containers.Containers, change: Handover, params: Dict) -> Dic
     is_new = is_new or bool(live and params["image"] and live["Image"] != params["image"])
     runs = containers.is_running(there.serving)
     gaps = change.gaps(text) if is_new else []
-    keeps = change.is_current() and (is_new or params["configuration_differs"])
-    if keeps and not there.docker.check_mode:
-        previous.save(there.folder, live["Image"] if live else "")
     notice = RELOAD if params["configuration_differs"] else ""
     if is_new and runs:
         notice = GAP % (", and ".join(gaps), handover.GAP) if gaps else NOTHING
     return {
         "number": there.description.number + is_new,
         "replaces": is_new and runs,
-        "kept": keeps,
         "gaps": gaps,
         "notice": notice if runs else "",
     }
+
+
+def kept(there: containers.Containers, change: Handover, _params: Dict) -> Dict:
+    live = there.live
+    if live is None or not change.is_current():
+        return {"kept": False}
+    if not there.docker.check_mode:
+        previous.save(there.folder, live["Image"])
+    return {"kept": True}
 
 
 def begun(_there: containers.Containers, change: Handover, _params: Dict) -> Dict:
@@ -186,15 +191,13 @@ def undone(_there: containers.Containers, change: Handover, params: Dict) -> Dic
 
 
 def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -> Dict:
-    kept = previous.read(there.folder)
-    if not kept.image or not there.docker.inspect("image", kept.image):
-        raise previous.NoPrevious(
-            f"The image of the gateway before, {kept.image or 'of unknown number'}, is not on this host any more"
-        )
+    before = previous.read(there.folder)
+    if not there.docker.inspect("image", before.image):
+        raise previous.NoPrevious(f"The image of the gateway before, {before.image}, is not on this host any more")
     live = there.live
     if not change.is_current() or live is None:
         raise previous.NoPrevious("The gateway does not run what is on disk. A deploy mends that")
-    text = containers.as_number(kept.text, there.description.number + 1, kept.image)
+    text = containers.as_number(before.text, there.description.number + 1, before.image)
     if not there.docker.check_mode:
         previous.swap(there.folder, live["Image"], text)
     return {"changed": True, "kept": True}
@@ -203,6 +206,7 @@ def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -
 STATES: dict[str, t.Callable[[containers.Containers, Handover, Dict], Dict]] = {
     "looked": looked,
     "planned": planned,
+    "kept": kept,
     "begun": begun,
     "finished": finished,
     "undone": undone,

@@ -59,6 +59,21 @@ options:
     type: str
     choices: [none, any, all]
     default: none
+  image:
+    description:
+      - The image of a gateway that is to be tried out before it takes over from the running one, with which it shares the
+        networks then and nothing else. With O(options) and O(program).
+    type: str
+  options:
+    description: Options of C(docker create) for that.
+    type: list
+    elements: str
+    default: []
+  program:
+    description: The program for that, and its arguments.
+    type: list
+    elements: str
+    default: []
   seconds:
     description: After which time it ends by itself.
     type: int
@@ -156,6 +171,8 @@ class ThrowAway:
     def live(self) -> dict[str, t.Any]:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
         found, self.networked = containers.only_live(self.docker, self.project, self.module.params["folder"])
+        if self.module.params["image"]:
+            return found
         folder = self.module.params["folder"]
         wrong = gateway.wrong_mounts(found, folder)
         if wrong:
@@ -171,14 +188,24 @@ class ThrowAway:
             )
         return found
 
+    def create_command(self, live: dict[str, t.Any], network: str) -> list[str]:
+        params = self.module.params
+        if params["image"]:
+            options, program, seconds = params["options"], params["program"], params["seconds"]
+            return gateway.trial_command(options, params["image"], program, self.name, network, seconds)
+        return gateway.create_command(live, params["clients"], self.name, network, params["seconds"])
+
+    def said(self) -> str:
+        answer = self.docker.run("logs", "--tail=5", self.name)
+        return " / ".join(f"{answer.stdout}\n{answer.stderr}".strip().splitlines()) or "It said nothing"
+
     def start(self, live: dict[str, t.Any]) -> str:
         """Returns its address."""
         names = list(self.networked["NetworkSettings"]["Networks"])
         networks = self.docker.inspect("network", *names)
         # The host has no address in an internal network, and reaches nobody there.
         first, *others = sorted(networks, key=lambda network: bool(network["Internal"]))
-        params = self.module.params
-        self.docker.read(*gateway.create_command(live, params["clients"], self.name, first["Name"], params["seconds"]))
+        self.docker.read(*self.create_command(live, first["Name"]))
         for network in others:
             self.docker.read("network", "connect", network["Name"], self.name)
         self.docker.read("start", self.name)
@@ -187,7 +214,7 @@ class ThrowAway:
             raise GatehouseError("The throw-away gateway ends as soon as it starts")
         address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
         if not _within(PATIENCE, lambda: _listens(address)):
-            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}")
+            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}. {self.said()}")
         return address
 
 
@@ -220,6 +247,9 @@ def main() -> None:
             auth=dict(type="str", choices=["basic", "bearer", "both"], default="both"),
             engine=dict(type="str", choices=["nginx", "openresty"], default="openresty"),
             client_certificates=dict(type="str", choices=["none", "any", "all"], default="none"),
+            image=dict(type="str"),
+            options=dict(type="list", elements="str", default=[]),
+            program=dict(type="list", elements="str", default=[]),
             seconds=dict(type="int", default=600),
         ),
         required_if=[("state", "present", ["folder"])],

@@ -50,8 +50,22 @@ def create_command(live: Container, clients: str, name: str, network: str, secon
         source = clients if mount["Destination"] == CLIENTS else mount["Source"]
         options.append(f"--volume={source}:{mount['Destination']}:ro")
     program = [*(config["Entrypoint"] or []), *(config["Cmd"] or [])]
-    within = ["-c", _SCRIPT, "wall", "--kill-after=10", str(seconds)]
-    return ["create", *options, "--entrypoint=bash", live["Image"], *within, *program]
+    return ["create", *options, *_ending(live["Image"], program, seconds)]
+
+
+def trial_command(
+    options: t.Sequence[str], image: str, program: t.Sequence[str], name: str, network: str, seconds: int
+) -> list[str]:
+    """The arguments of `docker` that create a container of an image with these options and this program.
+
+    It ends by itself after `seconds`, and stays to say why it ended.
+    """
+    own = [f"--name={name}", f"--label={LABEL}", f"--network={network}", "--no-healthcheck"]
+    return ["create", *own, *options, *_ending(image, program, seconds)]
+
+
+def _ending(image: str, program: t.Sequence[str], seconds: int) -> list[str]:
+    return ["--entrypoint=bash", image, "-c", _SCRIPT, "wall", "--kill-after=10", str(seconds), *program]
 
 
 def wrong_mounts(live: Container, folder: str, proc: Path = Path("/proc")) -> list[str]:
