@@ -8,6 +8,7 @@ Source: proc(5) on /proc/PID/net/tcp, where 0A is the state LISTEN (TCP_LISTEN i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -37,11 +38,10 @@ def _listening(net: Path, port: int) -> set[str]:
 
 def _sockets(folder: Path) -> set[str]:
     found = set()
-    try:
+    with contextlib.suppress(OSError):
         for descriptor in folder.iterdir():
-            match = _SOCKET.match(os.readlink(descriptor))
-            if match:
-                found.add(match.group(1))
-    except OSError:
-        return set()
+            # It may be closed by now.
+            with contextlib.suppress(OSError):
+                match = _SOCKET.match(os.readlink(descriptor))
+                found |= {match.group(1)} if match else set()
     return found

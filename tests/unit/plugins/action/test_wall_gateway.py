@@ -124,7 +124,7 @@ def test_a_user_sees_why_there_can_be_no_such_gateway_and_no_secret(playbook: Pl
     # Without Docker, whatever this machine has.
     task = {"gatehouse.ollama.wall_gateway": options, "environment": {"PATH": str(tmp_path)}}
     run = playbook.run([task], "-vvv", "--diff")
-    assert run.only[0]["msg"] == "0 containers of gatehouse-none run instead of one."
+    assert run.only[0]["msg"] == f"No gateway runs as {tmp_path}/compose.yaml describes it."
     assert run.only[0]["msg"] in run.output
     modes = {path.name: path.stat().st_mode & 0o777 for path in (clients, *clients.iterdir())}
     assert modes == {"wall": 0o750, "api_keys": 0o640, "clients.json": 0o640, "htpasswd": 0o640}

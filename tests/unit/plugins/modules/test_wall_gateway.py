@@ -25,7 +25,8 @@ class Host:
         self.folder = folder
         self.clients = folder / "run"
         self.clients.mkdir()
-        self.running, self.left, self.fails = ["1234"], [""], ""
+        self.left, self.fails = [""], ""
+        self.live: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.asked: list[str] = []
 
     def command(self, command: list[str]) -> tuple[int, str, str]:
@@ -33,14 +34,16 @@ class Host:
         if command[1] == self.fails:
             return 1, "", "it is broken"
         if command[1] == "ps":
-            return 0, "\n".join(self.left if "--all" in command else self.running), ""
+            return 0, "\n".join(self.left), ""
         if command[1] == "network" and command[2] == "inspect":
             return 0, json.dumps(NETWORKS), ""
         if command[1] == "container":
-            networks = {"ollama": {"IPAddress": "10.0.0.2"}, "default": {"IPAddress": "172.18.0.3"}}
-            found = {**container(self.folder), "Name": "/gateway-1", "NetworkSettings": {"Networks": networks}}
-            return 0, json.dumps([found] * len(command[3:])), ""
+            return 0, json.dumps([self.pod()] * len(command[3:])), ""
         return 0, "", ""
+
+    def pod(self) -> dict[str, Any]:
+        networks = {"ollama": {"IPAddress": "10.0.0.2"}, "default": {"IPAddress": "172.18.0.3"}}
+        return {**container(self.folder), "Name": "/gateway-1", "NetworkSettings": {"Networks": networks}}
 
     def run(self, **options: Any) -> dict[str, Any]:
         arguments = {"project": "gateway", "folder": str(self.folder), "clients": str(self.clients), **options}
@@ -60,6 +63,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.command(command))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
     monkeypatch.setattr(module, "PATIENCE", 0)
+    monkeypatch.setattr(module.containers, "only_live", lambda docker, project, folder: (made.pod(), made.pod()))
     monkeypatch.setattr(module.gateway, "wrong_mounts", lambda live, folder: [])
     monkeypatch.setattr(module.gateway, "runs_what_is_there", lambda pid, folders: True)
     monkeypatch.setattr(module, "_listens", lambda address: True)
@@ -81,10 +85,14 @@ def test_one_that_was_left_is_removed_first(host: Host) -> None:
     assert host.asked.index("rm --force") < host.asked.index("create --name=gateway-wall")
 
 
-@pytest.mark.parametrize("running", [[], ["1", "2"]])
-def test_without_one_running_gateway_there_is_nothing_to_be_like(host: Host, running: list[str]) -> None:
-    host.running = running
-    assert f"{len(running)} containers of gateway run instead of one" in host.run()["msg"]
+def test_one_that_is_to_be_tried_out_has_the_networks_of_the_running_one_and_nothing_else_of_it(host: Host) -> None:
+    made: list[list[str]] = []
+    command = host.command
+    host.command = lambda words: (made.append(words), command(words))[1]  # type: ignore[method-assign,func-returns-value]
+    assert host.run(image="new:2", options=["--read-only"], program=["nginx"])["address"] == "172.18.0.3"
+    (create,) = [words for words in made if words[1] == "create"]
+    assert create[2:6] == ["--name=gateway-wall", "--label=gatehouse.ollama.wall", "--network=default", "--no-healthcheck"]
+    assert create[6:] == ["--read-only", "--entrypoint=bash", "new:2", "-c", create[10], "wall", "--kill-after=10", "600", "nginx"]
 
 
 def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

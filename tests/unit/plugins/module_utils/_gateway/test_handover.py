@@ -1,0 +1,156 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done to containers when one gateway takes over from another, and when it does not."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import handover, previous
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.containers import Containers
+
+from tests.unit.plugins.module_utils._gateway.test_containers import TEXT, Host, one
+
+POD = {"com.docker.compose.config-hash": "abc"}
+
+
+class Engine(Host):
+    """Docker and systemd of a host; `draining` are those that a unit has told to end, `made` what Compose makes."""
+
+    def __init__(self, *there: dict[str, Any], user: str = "1:1", draining: tuple[str, ...] = (), made: Any = None) -> None:
+        super().__init__(*there)
+        self.user, self.draining, self.made = user, draining, made
+        self.did: list[str] = []
+
+    def run_command(self, args: list[str], **options: Any) -> tuple[int, str, str]:
+        words = " ".join(args)
+        if "config --format json" in words:
+            return 0, '{"services": {"pod": {}, "gateway-3": {"user": "%s"}}}' % self.user, ""
+        if "config --hash" in words:
+            return 0, "pod abc", ""
+        if "is-active" in words:
+            return (0 if any(one in words for one in self.draining) else 3), "", ""
+        if words.endswith("up --detach --pull=never") and self.made:
+            self.there = (*self.there, self.made)
+        if args[:2] in (["docker", "stop"], ["docker", "rename"], ["docker", "rm"]) or args[0] == "systemd-run" or "up --detach" in words:
+            self.did.append(words)
+        return super().run_command(args, **options)
+
+
+def change(folder: Path, *there: dict[str, Any], text: str = TEXT, **options: Any) -> tuple[handover.Handover, Engine]:
+    (folder / "compose.yaml").write_text(text)
+    engine = Engine(*there, **options)
+    found = Containers(Docker(engine), "g", str(folder))  # type: ignore[arg-type]
+    return handover.Handover(engine, found), engine  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover.listening, "listens", lambda pid, port: True)
+    monkeypatch.setattr(handover.wall, "runs_what_is_there", lambda pid, folders: True)
+
+
+def pod(**labels: str) -> dict[str, Any]:
+    return one("pod", "g-pod-1", network="g_default", **{**POD, **labels})
+
+
+def test_room_is_made_without_stopping_the_gateway_that_serves(tmp_path: Path) -> None:
+    begun, engine = change(tmp_path, pod(), one("gateway-2", "g-gateway-1"))
+    assert begun.begin() == []
+    assert engine.did == ["docker rename gateway-2000000000000 g-drained-gateway-2000"]
+
+
+def test_where_the_one_that_serves_is_the_one_described_nothing_is_done(tmp_path: Path) -> None:
+    begun, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
+    assert begun.begin() == []
+    assert engine.did == []
+
+
+@pytest.mark.parametrize(
+    ("there", "user", "why"),
+    [
+        ([one("gateway", "g-gateway-1", network="g_default")], "1:1", "the gateway gets a pod"),
+        ([pod(**{"com.docker.compose.config-hash": "x"}), one("gateway-2", "g-gateway-1")], "1:1", "what is published"),
+        ([pod(), one("gateway-2", "g-gateway-1")], "2:2", "processes of two users"),
+    ],
+)
+def test_where_both_cannot_listen_the_old_one_is_stopped_first_and_the_reason_told(
+    there: list[dict[str, Any]], user: str, why: str, tmp_path: Path
+) -> None:
+    begun, engine = change(tmp_path, *there, user=user)
+    (gap,) = begun.begin()
+    assert why in gap
+    assert [words.split()[1] for words in engine.did] == ["stop", "rename"]
+
+
+def test_the_one_before_is_told_to_end_by_a_unit_that_outlives_the_run(tmp_path: Path) -> None:
+    finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
+    assert finished.finish(1, 3600) == (False, ["g-drained-2"])
+    (unit,) = engine.did
+    assert unit.startswith("systemd-run --quiet --collect --unit=gatehouse-gateway-drain-gateway-2000 ")
+    assert unit.endswith("drain 3600 gateway-2000000000000")
+
+
+def test_one_that_ends_already_is_left_alone_and_one_that_has_ended_is_removed(tmp_path: Path) -> None:
+    ends, ended = one("gateway-2", "g-drained-2"), one("gateway-1", "g-drained-1", running=False)
+    finished, engine = change(
+        tmp_path, pod(), one("gateway-3", "g-gateway-1"), ends, ended, draining=("gateway-2",)
+    )
+    assert finished.finish(1, 3600) == (False, [])
+    assert engine.did == ["docker rm gateway-1000000000000"]
+
+
+def test_a_gateway_that_does_not_run_what_is_on_disk_is_told_to_read_it_but_not_by_docker_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`docker kill` with any signal makes Docker think that somebody stopped the container."""
+    told: list[int] = []
+    monkeypatch.setattr(handover.os, "kill", lambda pid, number: told.append(number))
+    monkeypatch.setattr(handover.wall, "runs_what_is_there", lambda pid, folders: bool(told))
+    finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
+    assert finished.finish(1, 3600) == (True, [])
+    assert told == [signal.SIGHUP]
+    assert engine.did == []
+
+
+def test_one_that_does_not_listen_is_the_error_and_the_one_before_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover.listening, "listens", lambda pid, port: False)
+    finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
+    with pytest.raises(handover.NotTakenOver, match="within 0 s it does not listen, and is running"):
+        finished.finish(0, 3600)
+    assert engine.did == []
+
+
+class TestUndo:
+    OLD = TEXT.replace("gateway-3", "gateway-2")
+
+    def undone(self, folder: Path, **options: Any) -> tuple[str, Engine]:
+        (folder / "compose.yaml").write_text(self.OLD)
+        previous.save(str(folder), "sha256:1")
+        new, old = one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2")
+        undoing, engine = change(folder, pod(), new, old, **options)
+        undoing.undo(is_kept=True)
+        return (folder / "compose.yaml").read_text(), engine
+
+    def test_the_one_before_serves_under_its_name_again(self, tmp_path: Path) -> None:
+        text, engine = self.undone(tmp_path)
+        assert text == self.OLD
+        assert engine.did[:2] == ["docker rm --force gateway-3000000000000", "docker rename gateway-2000000000000 g-gateway-1"]
+        assert engine.did[2].endswith("up --detach --pull=never")
+
+    def test_one_that_was_told_to_end_is_made_anew_under_another_number(self, tmp_path: Path) -> None:
+        text, engine = self.undone(tmp_path, draining=("gateway-2",), made=one("gateway-4", "g-gateway-1"))
+        assert "  gateway-4:\n" in text
+        assert not [words for words in engine.did if "rename" in words]
+
+    def test_where_nothing_was_kept_nothing_is_touched(self, tmp_path: Path) -> None:
+        undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
+        undoing.undo(is_kept=False)
+        assert engine.did == []
