@@ -173,12 +173,12 @@ def test_a_network_that_somebody_removed_is_mended_by_the_next_deploy(gate: Host
 
 
 def test_containers_that_somebody_cut_off_are_mended_by_the_next_deploy_and_check_mode_says_so(gate: Host) -> None:
-    server, gateway = "gatehouse-ollama-ollama-1", "gatehouse-gateway-gateway-1"
+    server, pod = "gatehouse-ollama-ollama-1", "gatehouse-gateway-pod-1"
     gate.run_expect([0], f"docker network disconnect ollama {server}")
-    gate.run_expect([0], f"docker network disconnect gatehouse-gateway_default {gateway}")
+    gate.run_expect([0], f"docker network disconnect gatehouse-gateway_default {pod}")
     looked = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify", "--check", "--diff")
     assert looked.returncode == 0, told(looked)
-    assert {f"-container: {server}", f"-container: {gateway}"} <= set(looked.stdout.splitlines())
+    assert {f"-container: {server}", f"-container: {pod}"} <= set(looked.stdout.splitlines())
     # By hand, and without the name by which the gateway finds it.
     gate.run_expect([0], f"docker network connect ollama {server}")
     done = playbook(SCENARIO.inventory, "deploy", "--skip-tags=verify")
