@@ -66,6 +66,10 @@ options:
     description: Whether the gateway has a page for people.
     type: bool
     default: false
+  image:
+    description: The image of the gateway, with its digest.
+    type: str
+    default: ""
   connection:
     description: By what Ansible reaches the host.
     type: str

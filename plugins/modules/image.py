@@ -102,6 +102,11 @@ ids:
   type: list
   elements: str
   sample: ["sha256:7b3a8f0e5d7c5cf7b4d2d4a8e8d1b9a8c7e6f5d4c3b2a19080706050403020100"]
+digests:
+  description: Digest of each image at its registry, in the order of O(names); empty for one that came from an archive.
+  returned: success, unless an archive was written
+  type: list
+  elements: str
 """
 
 import contextlib
@@ -137,6 +142,12 @@ class Images:
         """The id of an image, empty if it is not there."""
         found = self.docker.inspect("image", name)
         return str(found[0]["Id"]) if found else ""
+
+    def digest(self, name: str) -> str:
+        """The digest by which its registry knows an image, empty where nobody told."""
+        found = self.docker.inspect("image", name)
+        known = (found[0].get("RepoDigests") or [""]) if found else [""]
+        return str(known[0]).partition("@")[2]
 
     def refuse_digests(self) -> None:
         pinned = [name for name in self.names if "@" in name]
@@ -250,7 +261,8 @@ def have(images: Images) -> dict[str, t.Any]:
     if missing:
         images.load(missing) if images.archive else images.pull(missing)
     after = [images.id(name) for name in images.names] if missing else before
-    return dict(changed=bool(missing), ids=after, diff=dict(before="", after=_lines(missing)))
+    digests = [images.digest(name) for name in images.names]
+    return dict(changed=bool(missing), ids=after, digests=digests, diff=dict(before="", after=_lines(missing)))
 
 
 def put_into_archive(images: Images) -> dict[str, t.Any]:

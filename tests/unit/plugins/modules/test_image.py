@@ -84,7 +84,7 @@ def put(host: Host) -> dict[str, Any]:
 
 def test_what_is_there_is_not_fetched() -> None:
     host = Host({OLLAMA: "a1"}, names=[OLLAMA])
-    assert have(host) == {"changed": False, "ids": ["sha256:a1"], "diff": {"before": "", "after": ""}}
+    assert have(host) == {"changed": False, "ids": ["sha256:a1"], "digests": [""], "diff": {"before": "", "after": ""}}
     assert host.called == ["image"]
 
 
@@ -93,6 +93,7 @@ def test_what_is_missing_is_pulled_and_nothing_else() -> None:
     assert have(host) == {
         "changed": True,
         "ids": ["sha256:a1", "sha256:b2"],
+        "digests": ["", ""],
         "diff": {"before": "", "after": OLLAMA + "\n"},
     }
     assert host.called.count("pull") == 1
