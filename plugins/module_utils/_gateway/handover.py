@@ -152,16 +152,16 @@ class Handover:
 
     def undo(self, is_kept: bool) -> str:
         """Go back to what ran before, where that was kept; returns what the new one said."""
-        said = self.said()
-        if not is_kept:
-            return said
-        live = self.there.live
-        if live:
-            self.there.docker.change("rm", "--force", live["Id"])
-        if self.module.check_mode:
-            return said
+        if not is_kept or self.module.check_mode:
+            return self.said()
         kept = previous.read(self.there.folder)
         before = containers.described_in(kept.text)
+        new = self.there.live
+        said = ""
+        # It may have failed before there was a new one.
+        if new and containers.service(new) != before.service:
+            said = self.said()
+            self.there.docker.change("rm", "--force", new["Id"])
         old = next((one for one in self.there.all if containers.service(one) == before.service), None)
         is_ending = bool(old) and self._ends(old)
         # One that was told to end is made anew, under another number.

@@ -150,6 +150,13 @@ class TestUndo:
         assert "  gateway-4:\n" in text
         assert not [words for words in engine.did if "rename" in words]
 
+    def test_where_no_new_one_was_made_the_one_that_serves_is_left_alone(self, tmp_path: Path) -> None:
+        """Such as where the disk was full before its description could be written."""
+        undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
+        previous.save(str(tmp_path), "sha256:1")
+        undoing.undo(is_kept=True)
+        assert [words for words in engine.did if "up --detach" not in words] == []
+
     def test_where_nothing_was_kept_nothing_is_touched(self, tmp_path: Path) -> None:
         undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
         undoing.undo(is_kept=False)
