@@ -38,7 +38,7 @@ TAG = "1.31.1.1-bookworm"
 PROGRAM = "/usr/local/openresty/bin/openresty"
 # One that has no program, one that lets everybody in, and one that works until it meets the real clients.
 BAD = {
-    "dead": ("rm -f PROGRAM", "no such file or directory"),
+    "dead": ("rm -f PROGRAM", "No such file or directory"),
     "open": (
         "printf 'daemon off; pid /tmp/nginx.pid; events {} http { server { listen 8080 ssl; listen 8081; "
         "ssl_certificate /etc/gatehouse/tls/server.pem; ssl_certificate_key /etc/gatehouse/tls/server.pem; "

@@ -113,6 +113,7 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
         "nginx_password_rate": "a number of requests a second, or 0 for no limit",
         "address_connections": "a number of requests at the same time, or 0 for no limit",
         "hsts": "a number of seconds, or 0 for no header",
+        "drain_timeout": "a number of seconds, or 0 to cut off what a gateway that is replaced still answers",
     }
     origins = (
         "a list of origins as browsers and desktop programs send them, in small letters and without a path, such as "
