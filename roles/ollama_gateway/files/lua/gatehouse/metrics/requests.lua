@@ -57,7 +57,8 @@ local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
 
 -- Once for all workers, before there are any. `ledger`: tells how many lines wait, for how many seconds the oldest
 -- does, and how many are lost; `limited`: calls what it gets with each client that has limits, and what is used of
--- them; `hold`: tells how many requests wait, and since when the hold is in force that this worker knows of, 0 for none.
+-- them; `hold`: tells how many requests wait, and since when the hold is in force that this worker knows of, 0 for
+-- none.
 function _M.init(folder, settings, ledger, limited, hold)
     counts = series.new(ngx.shared.gatehouse_metrics, MOST)
     shared = ngx.shared.gatehouse_workers
