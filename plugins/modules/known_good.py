@@ -14,8 +14,8 @@ description:
   - Internal to the roles of this collection, its options may change with any release.
   - With O(state=kept), the files of the project and the numbers of the images of its containers are written into
     C(good.json) in O(project_src), readable by root alone.
-  - With O(state=returned), those files are put back, the names of those images mean them again, O(volume) belongs to the
-    user that it belonged to, and the project is started. Nothing is fetched from a registry.
+  - With O(state=returned), those files are put back, the names of those images mean them again, O(volume) belongs to
+    the user that it belonged to, and the project is started. Nothing is fetched from a registry.
 options:
   state:
     description: What to do.

@@ -49,7 +49,7 @@ def released(patient: Gateway, impatient: Gateway) -> Iterator[None]:
     yield
     for server in (patient, impatient):
         release(server)
-        assert until(lambda server=server: ask(server) == 200)
+        assert ask(server) == 200
 
 
 def span(since: float, until: float) -> dict[str, Any]:

@@ -85,7 +85,9 @@ class Requests:
 def deploy(folder: Path, **variables: Any) -> tuple[int, str]:
     extra = folder / "variables.json"
     extra.write_text(json.dumps(variables))
-    done = playbook(SCENARIO.inventory, "deploy", "--tags=ollama_server", "--skip-tags=verify", f"--extra-vars=@{extra}")
+    done = playbook(
+        SCENARIO.inventory, "deploy", "--tags=ollama_server", "--skip-tags=verify", f"--extra-vars=@{extra}"
+    )
     return done.returncode, told(done)
 
 
