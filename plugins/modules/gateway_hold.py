@@ -11,7 +11,7 @@ module: gateway_hold
 short_description: Have requests wait at the gateway of this host while a server is replaced
 version_added: 0.1.0
 description:
-  - Internal to the playbooks of this collection, its options may change with any release.
+  - Internal to the roles of this collection, its options may change with any release.
   - With O(state=held), new requests wait before they go on to a server, as long as C(ollama_gateway_wait_timeout) lets
     them. Returns when those that went on before have ended, or after O(drain_timeout).
   - With O(state=released), they go on. A hold that nobody ends is over after O(longest).
