@@ -15,6 +15,7 @@ COMPARISONS: dict[str, Callable[[float, float], float]] = {
     "ratio": lambda baseline, gateway: gateway / baseline,
     "ms": lambda baseline, gateway: gateway - baseline,
     "1/s": lambda baseline, gateway: gateway - baseline,
+    "requests": lambda baseline, gateway: gateway - baseline,
     "tasks": lambda baseline, gateway: gateway - baseline,
 }
 

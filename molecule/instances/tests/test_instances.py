@@ -40,11 +40,14 @@ def deploy(folder: Path, *options: str, **variables: Any) -> subprocess.Complete
 
 @dataclass
 class Otherwise:
-    """What was seen while one server ran as root, half on the GPU, in the place of two; and the way back."""
+    """What was seen when one server as root was to replace two, half on the GPU and then whole; and the way back."""
 
-    deployed: subprocess.CompletedProcess[str]
-    containers: list[str]
+    half: subprocess.CompletedProcess[str]
+    after_half: list[str]
+    not_of_ollama_after_half: str
     loaded: str
+    whole: subprocess.CompletedProcess[str]
+    containers: list[str]
     not_of_root: str
     checked: str
     not_of_root_after_check: str
@@ -53,19 +56,18 @@ class Otherwise:
 @pytest.fixture(scope="module")
 def otherwise(tmp_path_factory: pytest.TempPathFactory) -> Otherwise:
     folder = tmp_path_factory.mktemp("otherwise")
+    one_as_root = {"ollama_server_user_id": 0, "ollama_server_instances": INSTANCES[:1]}
     environment = {**ENVIRONMENT, "STANDIN_VRAM_SHARE": "0.5"}
     names = "docker ps --all --format '{{.Names}}' --filter name=gatehouse-ollama"
     of_others = f"find {VOLUME} ! -uid "
     try:
         return Otherwise(
-            deployed=deploy(
-                folder,
-                ollama_server_user_id=0,
-                ollama_server_instances=INSTANCES[:1],
-                ollama_server_environment=environment,
-            ),
-            containers=HOST.check_output(names).split(),
+            half=deploy(folder, **one_as_root, ollama_server_environment=environment),
+            after_half=sorted(HOST.check_output(names).split()),
+            not_of_ollama_after_half=HOST.check_output(of_others + "60881"),
             loaded=inside(CONTAINERS[0], "ollama ps"),
+            whole=deploy(folder, **one_as_root),
+            containers=HOST.check_output(names).split(),
             not_of_root=HOST.check_output(of_others + "0"),
             checked=told(deploy(folder, "--check", "--diff")),
             not_of_root_after_check=HOST.check_output(of_others + "0"),
@@ -142,15 +144,22 @@ def test_a_server_that_stops_is_left_out_within_seconds() -> None:
 
 
 def test_a_server_whose_model_is_not_on_the_gpu_fails_the_play_with_what_it_saw(otherwise: Otherwise) -> None:
-    said = told(otherwise.deployed)
-    assert otherwise.deployed.returncode == 2, said
+    said = told(otherwise.half)
+    assert otherwise.half.returncode == 2, said
     expected = ["ollama_server_require_gpu", "ollama-gpu0: of tiny:latest", "size_vram", "inference compute"]
     expected += ["GPU 0: NVIDIA L4", "/dev/nvidia0"]
     assert [word for word in expected if word not in said] == [], said
     assert otherwise.loaded.splitlines()[1:] == [], "what was loaded stayed"
 
 
+def test_the_servers_that_used_their_gpus_serve_again_and_own_their_models(otherwise: Otherwise) -> None:
+    assert "what ran before serves again" in told(otherwise.half)
+    assert otherwise.after_half == CONTAINERS
+    assert otherwise.not_of_ollama_after_half == ""
+
+
 def test_an_instance_that_is_off_the_list_goes(otherwise: Otherwise) -> None:
+    assert otherwise.whole.returncode == 0, told(otherwise.whole)
     assert otherwise.containers == CONTAINERS[:1]
 
 

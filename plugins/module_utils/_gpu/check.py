@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import key_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models.smoke import by_size
 
 Dict = t.Dict[str, t.Any]
 
@@ -33,10 +34,10 @@ class Residence(t.NamedTuple):
 
 def choose(tags: list[Dict], wanted: str) -> Dict | None:
     """The wanted model, or the smallest if none is wanted, of those that the server itself runs."""
-    local = [one for one in tags if not one.get("remote_host") and not one.get("remote_model")]
+    local = by_size(tags)
     if wanted:
         return next((one for one in local if key_of(str(one["name"])) == key_of(wanted)), None)
-    return min(local, key=lambda one: (int(one.get("size") or 0), str(one["name"])), default=None)
+    return local[0] if local else None
 
 
 def find_loaded(running: list[Dict], model: Dict) -> Residence | None:

@@ -117,6 +117,21 @@ class Client:
                 raise
             self._json("POST", "/api/embed", {**body, "input": []}, timeout)
 
+    def answers_with(self, model: str) -> None:
+        """Have the model make one token, or an embedding where that is all it does. Raises ServerError."""
+        timeout = max(self.timeout, LOAD_TIMEOUT)
+        body: Dict = {"model": model, "prompt": "Hello", "stream": False, "options": {"num_predict": 1}}
+        try:
+            made = self._json("POST", "/api/generate", body, timeout)
+        except ServerError as error:
+            if _EMBEDS_ONLY not in str(error):
+                raise
+            if not self._json("POST", "/api/embed", {"model": model, "input": "Hello"}, timeout).get("embeddings"):
+                raise ServerError(f"{self.shown} makes nothing with {model}") from None
+            return
+        if made.get("done") is not True:
+            raise ServerError(f"{self.shown} does not come to an end with {model}")
+
     def head_blob(self, digest: str) -> bool:
         """Whether the server has the blob `sha256:...`."""
         with self._answer("HEAD", "/api/blobs/" + digest) as answer:

@@ -258,14 +258,14 @@ class Keeper:
         if one.keep_alive == 0:
             right = entry is None
         else:
-            right = entry is not None and (not _for_good(one.keep_alive) or _stays(str(entry.get("expires_at"))))
+            right = entry is not None and (not for_good(one.keep_alive) or stays(str(entry.get("expires_at"))))
         if right and not (self._check and one.name.key in self._moved):
             return
         if not self._check and one.keep_alive is not None:
             self._host.notes.now(f"{one.name.short}: loading")
             self.client.load(self._spelled(one.name), one.keep_alive)
         result.loaded = True
-        then = "for good" if _for_good(one.keep_alive) else "no" if one.keep_alive == 0 else str(one.keep_alive)
+        then = "for good" if for_good(one.keep_alive) else "no" if one.keep_alive == 0 else str(one.keep_alive)
         result.before.append("loaded: " + ("no" if entry is None else f"until {entry.get('expires_at')}"))
         result.after.append(f"loaded: {then}")
 
@@ -348,10 +348,10 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _for_good(keep_alive: t.Union[int, str, None]) -> bool:
+def for_good(keep_alive: t.Union[int, str, None]) -> bool:
     return str(keep_alive).startswith("-")
 
 
-def _stays(expires: str) -> bool:
+def stays(expires: str) -> bool:
     year = expires.partition("-")[0]
     return year.isdecimal() and int(year) > time.gmtime().tm_year + _FOR_GOOD_YEARS

@@ -109,6 +109,7 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
     image = engine + "_image"
     counts = {
         "password_cache_ttl": "a number of seconds, or 0 to remember no password",
+        "wait_timeout": "a number of seconds, or 0 to have no request wait",
         "auth_failures": "a number of tries a minute, or 0 for no limit",
         "nginx_password_rate": "a number of requests a second, or 0 for no limit",
         "address_connections": "a number of requests at the same time, or 0 for no limit",

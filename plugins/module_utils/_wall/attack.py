@@ -30,6 +30,7 @@ GATEWAY_MESSAGES = (
     b"the gateway has a fault that its log tells about",
     b"Ollama cannot be reached",
     b"the gateway is overloaded",
+    b"Ollama is being replaced, try again later",
     b"Ollama did not answer in time",
 )
 

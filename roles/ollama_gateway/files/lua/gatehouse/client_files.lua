@@ -16,16 +16,7 @@ local A_MOMENT = 0.001
 local _M = {}
 local methods = {}
 
--- Returns a function that returns what the file of this name says; nil as long as it was never good.
-function methods:watch(name, parse)
-    local file = watched_file.new(self.folder .. "/" .. name, function(text, pause)
-        local value, err = parse(text, pause)
-        -- Before anything is judged by it.
-        if value then
-            self.changed()
-        end
-        return value, err
-    end, self.log)
+local function add(self, file)
     self.files[#self.files + 1] = file
     -- Read now: workers start with it, and damage shows in the log at once.
     if file:changed() then
@@ -34,6 +25,23 @@ function methods:watch(name, parse)
     return function()
         return file.good
     end
+end
+
+-- Returns a function that returns what the file of this name says; nil as long as it was never good.
+function methods:watch(name, parse)
+    return add(self, watched_file.new(self.folder .. "/" .. name, function(text, pause)
+        local value, err = parse(text, pause)
+        -- Before anything is judged by it.
+        if value then
+            self.changed()
+        end
+        return value, err
+    end, self.log))
+end
+
+-- The same of a file that nobody is judged by, and that may be missing: nil while it is not there and sound.
+function methods:watch_optional(name, parse)
+    return add(self, watched_file.new(self.folder .. "/" .. name, parse, self.log, true))
 end
 
 -- Looks at each file. A large one is read a part at a time, between which others get their turn; not in a request,

@@ -13,6 +13,7 @@ local client_files = require "gatehouse.client_files"
 local digest = require "gatehouse.digest"
 local failures = require "gatehouse.failures"
 local form_model = require "gatehouse.form_model"
+local hold = require "gatehouse.hold"
 local htpasswd = require "gatehouse.htpasswd"
 local jit_options = require "jit.opt"
 local keyfile = require "gatehouse.keyfile"
@@ -26,6 +27,7 @@ local password_memory = require "gatehouse.password_memory"
 local rights = require "gatehouse.rights"
 local routes = require "gatehouse.routes"
 local usage = require "gatehouse.usage.requests"
+local waiting = require "gatehouse.waiting"
 
 local open, stderr = io.open, io.stderr
 local find, lower, match = string.find, string.lower, string.match
@@ -48,6 +50,10 @@ local LONGEST_CHECK, TURN = 30, 0.01
 -- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.
 local BODY_TRIES, BODY_TURN, BODY_RETRY, BODY_LOOK = 20, 0.05, 5, 60
 
+-- How many requests of a worker may wait for a server; each has connections and a body. After how many seconds one that
+-- waited in vain may come back. Where whoever holds reads what became of it: memory of the container.
+local MOST_WAIT, WAIT_RETRY, HOLD_STATE = 1000, 10, "/tmp/gatehouse_hold"
+
 -- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32
 
@@ -66,8 +72,13 @@ local UPGRADE_REQUIRED = 426
 local _M = {}
 local files, identities, table_of_routes, rights_of_clients, keys_of_clients, uses_certificates
 local bodies_in_flight, largest_bodies
+local hold_of_servers, waits_for_servers
 -- When a check of a password that is under way counts as lost, by hash and password.
 local checked_until = {}
+
+local function nothing_more()
+    return nil
+end
 
 -- Not ngx.log, which adds the request with its query, and the configuration lets nothing of that through.
 local function log(message)
@@ -135,6 +146,12 @@ local function key_of_this_run()
     return assert(dict:get("key"))
 end
 
+-- Since when requests are held, in seconds; nil if they are not.
+local function held_since()
+    local file = hold_of_servers()
+    return file and file:since(ngx.now())
+end
+
 local function begin(folder)
     jit_options.start(unpack(LONG_TRACES))
     local settings = read_settings(folder .. "/conf/settings.json")
@@ -173,6 +190,18 @@ local function begin(folder)
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
+    -- Without a time to wait, nothing holds.
+    hold_of_servers = settings.wait_timeout > 0 and files:watch_optional("hold.json", hold.parse) or nothing_more
+    waits_for_servers = waiting.new({
+        has_to = function()
+            files:refresh()
+            return held_since() ~= nil
+        end,
+        longest = settings.wait_timeout,
+        most = MOST_WAIT,
+        now = ngx.now,
+        sleep = ngx.sleep,
+    })
     table_of_routes = routes.new(settings.routes, settings.parameters)
     largest_bodies = settings.largest_bodies
     local room = memory.for_bodies(read_file, "/tmp")
@@ -182,7 +211,9 @@ local function begin(folder)
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log, rights_of_clients, metrics.is_known)
     usage.remember()
-    metrics.init(folder, settings, usage.state, usage.each_limited)
+    metrics.init(folder, settings, usage.state, usage.each_limited, function()
+        return waits_for_servers.count, held_since() or 0
+    end)
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.
@@ -198,6 +229,17 @@ local function runs(pid)
     return read_file("/proc/" .. pid .. "/comm") ~= nil
 end
 
+-- Tells whoever holds how many requests are at servers yet.
+local function tell_of_hold()
+    if not held_since() then
+        return os.remove(HOLD_STATE)
+    end
+    local file = open(HOLD_STATE .. ".new", "wb")
+    if file and file:write(concat({ metrics.held() }, " "), "\n") and file:close() then
+        os.rename(HOLD_STATE .. ".new", HOLD_STATE)
+    end
+end
+
 function _M.init_worker()
     files:begin()
     -- One that had this process id before is dead.
@@ -206,7 +248,12 @@ function _M.init_worker()
     collectgarbage("setpause", GARBAGE_PAUSE)
     -- An idle worker must not miss a revocation that is followed by damage: it would go on with what came before both.
     -- And not every change of a file is told.
-    local ok, err = ngx.timer.every(1, function() files:look() end)
+    local ok, err = ngx.timer.every(1, function()
+        files:look()
+        if ngx.worker.id() == 0 then
+            tell_of_hold()
+        end
+    end)
     if ok then
         ok, err = ngx.timer.every(BODY_LOOK, function() bodies_in_flight:look(runs) end)
     end
@@ -319,10 +366,6 @@ local function pieces_of_file(path, reserved)
         end
         return piece
     end
-end
-
-local function nothing_more()
-    return nil
 end
 
 -- Returns a function that returns the body of the request piece by piece, and what comes before these pieces. What is
@@ -438,6 +481,19 @@ local function note_body(route, limits)
     end
 end
 
+-- As long as servers are held. Ends the request if that takes too long.
+local function wait_for_servers()
+    local ctx = ngx.ctx
+    ctx.waits = true
+    local may_go_on = waits_for_servers:wait()
+    ctx.waits = nil
+    if not may_go_on then
+        ngx.var.gatehouse_retry_after = WAIT_RETRY
+        ngx.var.gatehouse_busy = "Ollama is being replaced, try again later"
+        return refuse(ngx.HTTP_SERVICE_UNAVAILABLE, "waited")
+    end
+end
+
 function _M.access()
     files:refresh()
     local identity = authenticate()
@@ -473,6 +529,9 @@ function _M.access()
     end
     if not route.own then
         metrics.begin(is_counted)
+        if held_since() then
+            wait_for_servers()
+        end
     end
 end
 
@@ -504,6 +563,9 @@ function _M.log()
     local cost = tonumber(var.gatehouse_body)
     if cost then
         bodies_in_flight:give_back(var.gatehouse_client, cost)
+    end
+    if ngx.ctx.waits then
+        waits_for_servers:leave()
     end
     metrics.finish(usage.log())
 end

@@ -2,7 +2,8 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- A parsed file that is read again only when it changed. Damage never replaces what was good.
+-- A parsed file that is read again only when it changed. Damage never replaces what was good, unless the file is
+-- optional.
 
 local ffi = require "ffi"
 
@@ -29,6 +30,7 @@ char *strerror(int error);
 ]]
 
 local AT_FDCWD, STATX_BASIC_STATS, CLOCK_REALTIME = -100, 0x7ff, 0
+local ENOENT = 2
 -- File times move in steps of up to 10 ms: two changes within one step cannot be told apart by them.
 local TIME_STEP = 0.05
 
@@ -47,8 +49,15 @@ end
 local function complain(self, err)
     if err ~= self.complaint then
         self.complaint = err
-        self.log(self.path .. ": " .. err
-            .. (self.good and "; what it said before still counts" or "; until it is repaired nobody is let in by it"))
+        self.log(self.path .. ": " .. err .. "; " .. (self.is_optional and "it does not count"
+            or self.good and "what it said before still counts" or "until it is repaired nobody is let in by it"))
+    end
+end
+
+-- One that may be missing says nothing then, and nothing where it is damaged.
+local function forget(self)
+    if self.is_optional then
+        self.good, self.text = nil, nil
     end
 end
 
@@ -66,7 +75,13 @@ end
 -- Looks whether the file changed since it was read, or may have. Returns its size in bytes if so; or nil.
 function methods:changed()
     if C.statx(AT_FDCWD, self.path, 0, STATX_BASIC_STATS, stat) ~= 0 then
-        complain(self, "failed to look at it: " .. ffi_string(C.strerror(ffi.errno())))
+        local number = ffi.errno()
+        forget(self)
+        if self.is_optional and number == ENOENT then
+            self.seen, self.complaint = nil, nil
+        else
+            complain(self, "failed to look at it: " .. ffi_string(C.strerror(number)))
+        end
         return nil
     end
     -- All counts but the last access; the last change of the inode too, which moves when a file becomes readable.
@@ -94,15 +109,17 @@ function methods:read(pause)
         value, err = self.parse(text, pause)
     end
     if not value then
+        forget(self)
         return complain(self, err)
     end
     self.good, self.text, self.complaint = value, text, nil
 end
 
 -- `parse` makes a value of the text, or nil and an error; it may call `pause`, if it gets one. `log` takes one message
--- per change for the worse.
-function _M.new(path, parse, log)
-    return setmetatable({ path = path, parse = parse, log = log }, { __index = methods })
+-- per change for the worse. `is_optional`: the file may be missing, and counts only while it is there and sound.
+function _M.new(path, parse, log, is_optional)
+    local file = { path = path, parse = parse, log = log, is_optional = is_optional }
+    return setmetatable(file, { __index = methods })
 end
 
 return _M

@@ -429,6 +429,7 @@ def checked(folder: Path, **changes: Any) -> list[str]:
         ({"auth": "basic", "nginx_image": "nginx:latest"}, "nginx_image: it must be an image with a pinned tag"),
         ({"engine": "nginx"}, "engine: it must be auto or openresty where ollama_gateway_auth is bearer or both"),
         ({"password_cache_ttl": -1}, "password_cache_ttl: it must be a number of seconds, or 0"),
+        ({"wait_timeout": -1}, "wait_timeout: it must be a number of seconds, or 0 to have no request wait"),
         ({"auth_failures": -1}, "auth_failures: it must be a number of tries a minute, or 0"),
         ({"drain_timeout": -1}, "drain_timeout: it must be a number of seconds, or 0 to cut off"),
         ({"nginx_password_rate": -1}, "nginx_password_rate: it must be a number of requests a second, or 0"),

@@ -61,6 +61,7 @@ _M.COUNTED = {
 -- Looked up when they are asked for.
 _M.FOUND = {
     requests_in_flight = { "gauge", "Requests that went on to a server and whose answer has not ended." },
+    requests_waiting = { "gauge", "The part of these that waits for a server which is replaced." },
     server_up = { "gauge", "Whether the server answered when it was last looked at." },
     server_looked_at_timestamp_seconds = { "gauge", "When the server was last looked at." },
     model_size_bytes = { "gauge", "Memory that a loaded model takes on a server." },

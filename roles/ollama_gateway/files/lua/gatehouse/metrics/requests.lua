@@ -15,7 +15,7 @@ local series = require "gatehouse.metrics.series"
 local servers = require "gatehouse.metrics.servers"
 
 local find, match = string.find, string.match
-local concat, max = table.concat, math.max
+local concat, huge, max, min = table.concat, math.huge, math.max, math.min
 
 -- How many lines there may be of requests.
 local MOST = 10000
@@ -49,15 +49,17 @@ local REASONS = {
 }
 
 local _M = {}
-local counts, shared, generation, upstreams, certificate_path, ledger_state, each_limited
+local counts, shared, generation, upstreams, certificate_path
+local ledger_state, each_limited, hold_state
 -- Of this worker: requests whose answer has not ended, and what was last told to all; the names of models that a server
 -- has, and which version of those it is; lines that were lost before the last flush.
 local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
 
 -- Once for all workers, before there are any. `ledger`: tells how many lines wait, for how many seconds the oldest
 -- does, and how many are lost; `limited`: calls what it gets with each client that has limits, and what is used of
--- them.
-function _M.init(folder, settings, ledger, limited)
+-- them; `hold`: tells how many requests wait, and since when the hold is in force that this worker knows of, 0 for
+-- none.
+function _M.init(folder, settings, ledger, limited, hold)
     counts = series.new(ngx.shared.gatehouse_metrics, MOST)
     shared = ngx.shared.gatehouse_workers
     generation = shared:incr("generation", 1, 0)
@@ -66,7 +68,7 @@ function _M.init(folder, settings, ledger, limited)
     shared:safe_add("models", 0)
     upstreams = settings.upstreams
     certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
-    ledger_state, each_limited = ledger, limited
+    ledger_state, each_limited, hold_state = ledger, limited, hold
 end
 
 local function forget(pid)
@@ -76,7 +78,8 @@ end
 -- Tells all what only this worker knows.
 local function tell()
     local pending, lag, dropped = ledger_state()
-    local text = in_flight .. " " .. pending .. " " .. lag
+    local waiting, since = hold_state()
+    local text = in_flight .. " " .. pending .. " " .. lag .. " " .. waiting .. " " .. since
     if text ~= told then
         told = text
         shared:set("worker:" .. ngx.worker.pid(), text)
@@ -280,7 +283,8 @@ function _M.finish(entry)
     if entry or var.gatehouse_passed ~= "" then
         in_flight = in_flight - 1
     end
-    if entry or var.upstream_addr then
+    local refused = var.gatehouse_refused
+    if (entry or var.upstream_addr) and refused == "" then
         local about = entry or of_var(var)
         local model = label_of(about.model)
         local labels = of_model(model, about.route)
@@ -293,8 +297,7 @@ function _M.finish(entry)
             observe(entry, model, labels)
         end
     elseif status >= 400 and status ~= CLIENT_GONE then
-        local reason = var.gatehouse_refused
-        reason = reason ~= "" and reason or REASONS[status] or "fault"
+        local reason = refused ~= "" and refused or REASONS[status] or "fault"
         counts:add("gatehouse_refused_requests_total", of_refusal(var.gatehouse_client, reason), 1)
     end
     -- Its timers have ended.
@@ -303,17 +306,32 @@ function _M.finish(entry)
     end
 end
 
--- What the workers tell of themselves: the sum of requests in flight, that of lines which wait, and the longest wait.
+-- What the workers tell of themselves: the sum of requests in flight, that of lines which wait, the longest wait, and
+-- the sum of requests that wait for a server.
 local function sum_of_workers()
-    local flights, lines, longest = 0, 0, 0
+    local flights, lines, longest, waits = 0, 0, 0, 0
     for _, key in ipairs(shared:get_keys(0)) do
         local text = find(key, "^worker:") and shared:get(key)
         if text then
-            local flight, pending, lag = match(text, "^(%S+) (%S+) (%S+)$")
+            local flight, pending, lag, waiting = match(text, "^(%S+) (%S+) (%S+) (%S+) %S+$")
             flights, lines, longest = flights + flight, lines + pending, max(longest, tonumber(lag))
+            waits = waits + waiting
         end
     end
-    return flights, lines, longest
+    return flights, lines, longest, waits
+end
+
+-- Since when the hold is in force that all workers know of, 0 if there is one that knows of none; how many requests are
+-- at servers, those of workers that end as well; and how many wait.
+function _M.held()
+    local since = huge
+    for id = 0, ngx.worker.count() - 1 do
+        local pid = shared:get("place:" .. generation .. ":" .. id)
+        local text = pid and shared:get("worker:" .. pid)
+        since = min(since, tonumber(text and match(text, "%S+$")) or 0)
+    end
+    local flights, _, _, waits = sum_of_workers()
+    return since, flights - waits, waits
 end
 
 -- Returns a function that adds a line to the text about a name, and the parts of that text.
@@ -357,8 +375,9 @@ end
 -- All that is looked up rather than counted.
 local function found()
     local write, parts = writer()
-    local flights, lines, longest = sum_of_workers()
+    local flights, lines, longest, waits = sum_of_workers()
     write("requests_in_flight", "", flights)
+    write("requests_waiting", "", waits)
     show_servers(write)
     local ends = certificate_path and certificate.ends(certificate_path)
     if ends then

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file that has requests wait: for several holders, whatever stood there before."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import hold
+
+SPAN = {"since": 100, "until": 200}
+
+
+def held(folder: Path) -> object:
+    return json.loads((folder / hold.NAME).read_text())
+
+
+def test_each_holder_has_a_span_and_the_last_one_to_let_go_removes_the_file(tmp_path: Path) -> None:
+    hold.hold(str(tmp_path), "one", 100, 200)
+    hold.hold(str(tmp_path), "two", 110, 210)
+    assert held(tmp_path) == {"one": SPAN, "two": {"since": 110, "until": 210}}
+    assert hold.release(str(tmp_path), "one", 150)
+    assert held(tmp_path) == {"two": {"since": 110, "until": 210}}
+    assert not hold.release(str(tmp_path), "one", 150)
+    assert hold.release(str(tmp_path), "two", 150)
+    assert os.listdir(tmp_path) == []
+    assert not hold.release(str(tmp_path), "two", 150)
+
+
+def test_what_is_over_goes_with_the_next_release(tmp_path: Path) -> None:
+    hold.hold(str(tmp_path), "killed", 100, 200)
+    assert not hold.release(str(tmp_path), "another", 200)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", "7", "null", '{"a": 7}', '{"a": {"since": 1}}', '{"a": {"until": true, "since": 1}}']
+)
+def test_what_cannot_be_understood_is_lost(text: str, tmp_path: Path) -> None:
+    (tmp_path / hold.NAME).write_text(text)
+    hold.hold(str(tmp_path), "one", 100, 200)
+    assert held(tmp_path) == {"one": SPAN}
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    folder, other = tmp_path / "clients", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("{}")
+    (folder / hold.NAME).symlink_to(other)
+    hold.hold(str(folder), "one", 100, 200)
+    assert held(folder) == {"one": SPAN}
+    assert other.read_text() == "{}"
+    (folder / hold.NAME).unlink()
+    (folder / hold.NAME).symlink_to(folder / hold.NAME)
+    hold.release(str(folder), "one", 150)
+    assert os.listdir(folder) == []
+
+
+def test_it_is_for_the_group_of_the_folder_and_nobody_else(tmp_path: Path) -> None:
+    os.chown(tmp_path, -1, 60880)
+    hold.hold(str(tmp_path), "one", 100, 200)
+    found = os.stat(tmp_path / hold.NAME)
+    assert (found.st_gid, found.st_mode & 0o777) == (60880, 0o640)
+
+
+def test_two_at_the_same_time_both_hold(tmp_path: Path) -> None:
+    names = [f"host-{number}" for number in range(20)]
+    threads = [threading.Thread(target=hold.hold, args=(str(tmp_path), name, 100, 200)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held(tmp_path) == dict.fromkeys(names, SPAN)
+
+
+def test_where_there_is_no_room_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: str, _target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        hold.hold(str(tmp_path), "one", 100, 200)
+    assert os.listdir(tmp_path) == []
