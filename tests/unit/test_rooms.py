@@ -29,6 +29,7 @@ ARROWS = {
     "_usage": ["_errors", "_text"],
     "_rules": ["_credentials", "_errors", "_models", "_text", "_usage"],
     "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],
+    "_adopt": ["_credentials", "_docker", "_errors", "_models"],
 }
 
 

@@ -17,7 +17,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-_NAME = re.compile(r"[A-Za-z0-9@._-]{1,200}\.service\Z")
+_NAME = re.compile(r"(?!-)[A-Za-z0-9@._-]{1,200}\.service\Z")
 _PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "User", "Environment")
 
 
