@@ -10,7 +10,7 @@ module: adoption
 short_description: Find an Ollama that is to be taken over, and stop it last
 version_added: 0.1.0
 description:
-  - Internal to the playbook C(adopt) of this collection, its options may change with any release.
+  - Internal to the roles of this collection, its options may change with any release.
   - Finds a Compose project with Ollama and nginx, or Ollama as a service of systemd; where its models are on the host,
     and the files with its users and keys.
   - Nothing of it is ever removed. It fails with a clear error where there is nothing to adopt.

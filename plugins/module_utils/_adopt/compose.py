@@ -42,6 +42,8 @@ class Project:
 
 def find(docker: Docker, folder: str) -> Project:
     """The project whose Compose file is in the folder. Raises GatehouseError where no container is of one."""
+    if not os.path.isabs(folder):
+        raise GatehouseError(f"adopt_compose_dir: {folder}: it must be an absolute path of this host")
     containers = _containers(docker, folder)
     if not containers:
         raise GatehouseError(
