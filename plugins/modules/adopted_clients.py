@@ -116,13 +116,13 @@ def content(path: str) -> bytes:
     return files.read(path) if os.path.lexists(path) else b""
 
 
-def absent(folder: str) -> set[str]:
-    """Whom the inventory wants gone: they do not come back from elsewhere."""
+def listed(folder: str) -> dict[str, bool]:
+    """Those whom the inventory names, and whether it wants them gone: these do not come back from elsewhere."""
     try:
         rights = json.loads(content(os.path.join(folder, "clients.json")) or b"{}")
     except ValueError:
         rights = {}
-    return {name for name, entry in rights.items() if isinstance(entry, dict) and entry.get("absent")}
+    return {name: bool(entry.get("absent")) for name, entry in rights.items() if isinstance(entry, dict)}
 
 
 class Reading:
@@ -154,15 +154,18 @@ class Reading:
         return found
 
     def read_in(self) -> dict[str, t.Any]:
-        gone, added, kept, writes = absent(self.options["path"]), {}, [], []
+        known, added, kept, writes = listed(self.options["path"]), {}, [], []
         sources = self.sources()
         for source in sources:
-            lines = {name: line for name, line in source.found.lines.items() if name not in gone}
+            lines = {name: line for name, line in source.found.lines.items() if not known.get(name)}
             before = content(source.target)
             text, new, old = credentials.merged(before, Found(lines), source.path)
             if source.target.endswith("api_keys"):
                 self._judge(text, source.target)
             added[os.path.basename(source.target)] = new
+            for name in filter(known.__contains__, new):
+                why = "is a client of the inventory too: whoever has the password that is read in has its rights"
+                self.module.warn(f"{name} {why}.")
             kept += old
             if text != before:
                 writes.append((source.target, text))

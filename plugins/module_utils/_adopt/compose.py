@@ -20,6 +20,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place imp
 
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 _USERS = re.compile(r"^\s*auth_basic_user_file\s+[\"']?([^\s;\"'$]+)", re.MULTILINE)
+_PROXY = re.compile(r"^\s*proxy_pass\s", re.MULTILINE)
 _QUOTED = re.compile(r"[\"'](/[^\"'\n\0]{1,500})[\"']")
 _COMMENT = re.compile(r"^\s*(#|--).*$", re.MULTILINE)
 # Where nginx and OpenResty look for a relative path.
@@ -50,15 +51,20 @@ def find(docker: Docker, folder: str) -> Project:
             f"adopt_compose_dir: {folder}: there is nothing to adopt, for no container on this host is of a Compose "
             "project in that folder. Name the folder in which `docker compose up` was run"
         )
-    project = Project()
-    for one in containers:
-        (project.servers if _is_server(one) else project.proxies).append(one)
+    project = Project(
+        servers=[one for one in containers if _is_server(one)],
+        proxies=[one for one in containers if not _is_server(one) and _is_proxy(one)],
+    )
     if not project.servers:
         raise GatehouseError(
             f"adopt_compose_dir: {folder}: there is nothing to adopt, for none of its containers is Ollama"
         )
-    # What publishes nothing is no gateway, and is left alone.
-    project.proxies = [one for one in project.proxies if _ports(one)]
+    for one in containers:
+        if one not in project.servers and one not in project.proxies:
+            text = (
+                "is neither Ollama nor nginx and is left alone. If it used this Ollama, it needs a key of the gateway"
+            )
+            project.notes.append(f"The container {name_of(one)} {text}.")
     for one in project.servers:
         mount = _container(one).models_mount
         if mount is None:
@@ -107,9 +113,20 @@ def _container(one: Dict) -> Container:
 
 def _is_server(container: Dict) -> bool:
     """By its image, or by where it has something of the host."""
+    return _image(container) == "ollama" or any(one.rstrip("/").endswith("/.ollama") for one in _mounts(container))
+
+
+def _is_proxy(container: Dict) -> bool:
+    """By its image, or by what it reads."""
+    if _image(container).startswith(("nginx", "openresty")):
+        return True
+    return any(_PROXY.search(text) for _path, text in _configurations(_mounts(container)))
+
+
+def _image(container: Dict) -> str:
+    """The last part of the image's name."""
     image = str((container.get("Config") or {}).get("Image") or "")
-    repository = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return repository == "ollama" or any(one.rstrip("/").endswith("/.ollama") for one in _mounts(container))
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _ports(container: Dict) -> t.List[t.Tuple[str, int]]:

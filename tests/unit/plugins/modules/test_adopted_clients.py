@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.modules import adopted_clients as module
 
 from tests.unit.plugins.modules.ended import answer
@@ -75,6 +76,15 @@ def test_whom_the_inventory_wants_gone_does_not_come_back(old: Old) -> None:
     (old.clients / "clients.json").write_text(json.dumps({"myuser": {"absent": True, "models": ["*"], "scopes": []}}))
     assert old.read()["user_names"] == []
     assert "myuser:" not in (old.clients / "htpasswd").read_text()
+
+
+def test_who_has_the_name_of_a_client_of_the_inventory_is_warned_of(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda self, text: said.append(text))
+    (old.clients / "clients.json").write_text(json.dumps({"myuser": {"models": ["*"], "scopes": ["admin"]}}))
+    assert old.read()["user_names"] == ["myuser"]
+    assert [text for text in said if text.startswith("myuser is a client of the inventory too")] == said
+    assert len(said) == 1
 
 
 def test_who_cannot_be_taken_over_is_named_and_then_nobody_is(old: Old) -> None:

@@ -109,11 +109,15 @@ def test_what_is_not_on_the_host_or_not_clear_is_said(project: Path) -> None:
         assert words in said
 
 
-def test_models_are_where_the_environment_says_and_a_container_without_a_port_is_no_gateway(project: Path) -> None:
+def test_models_are_where_the_environment_says_and_what_is_neither_is_left_alone(project: Path) -> None:
     server = container("ai", "mirror:5000/x/ollama@sha256:1", {"/data": "/srv/data"}, Env=["OLLAMA_MODELS=/data/llm"])
-    found = find(project, server, container("db", "postgres", {}))
+    (project / "front.conf").write_text("server {\n  proxy_pass http://ai;\n}\n")
+    front = container("front", "mirror/web:1", {"/etc/front.conf": f"{project}/front.conf"}, "8080")
+    found = find(project, server, container("webui", "open-webui", {}, "3000"), front)
     assert found.models == [("/srv/data", "llm")]
-    assert found.proxies == []
+    assert [compose.name_of(one) for one in found.proxies] == ["front"]
+    assert found.ports == [("", 8080)]
+    assert [note[:35] for note in found.notes] == ["The container webui is neither Olla"]
 
 
 @pytest.mark.parametrize("containers", [[], [container("web", "nginx", {}, "80")]])

@@ -13,7 +13,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 class Host:
     """Stands for the AnsibleModule on a host whose systemd says this of a unit."""
 
-    def __init__(self, check_mode: bool = False, **said: str) -> None:
+    def __init__(self, said: dict[str, str], check_mode: bool = False) -> None:
         self.check_mode = check_mode
         self.said = "".join(f"{name}={value}\n" for name, value in said.items())
         self.changes: list[str] = []
@@ -46,12 +46,12 @@ def test_models_are_where_its_unit_says(user: str, environment: str, models: tup
 
 
 def test_it_is_stopped_and_kept_from_starting_with_the_host_and_check_mode_says_so() -> None:
-    for host in (Host(**RUNNING), Host(check_mode=True, **RUNNING)):
+    for host in (Host(RUNNING), Host(RUNNING, check_mode=True)):
         found = service.find(host, "ollama.service")
         assert (found.is_active, found.is_enabled) == (True, True)
         assert service.stop(host, found) is True
         assert host.changes == ([] if host.check_mode else ["disable --now ollama.service"])
-    host = Host(**{**RUNNING, "ActiveState": "inactive", "UnitFileState": "disabled"})
+    host = Host({**RUNNING, "ActiveState": "inactive", "UnitFileState": "disabled"})
     assert service.stop(host, service.find(host, "ollama.service")) is False
     service.start(host, service.find(host, "ollama.service"))
     assert host.changes == ["enable --now ollama.service"]
@@ -59,10 +59,10 @@ def test_it_is_stopped_and_kept_from_starting_with_the_host_and_check_mode_says_
 
 def test_where_there_is_none_it_is_said() -> None:
     with pytest.raises(GatehouseError, match=r"There is nothing to adopt on this host: .* no ollama\.service"):
-        service.find(Host(LoadState="not-found"), "ollama.service")
+        service.find(Host({"LoadState": "not-found"}), "ollama.service")
 
 
 @pytest.mark.parametrize("name", ["", "ollama", "--version.service", "a b.service", "../x.service"])
 def test_what_is_no_name_of_a_unit_is_refused(name: str) -> None:
     with pytest.raises(GatehouseError, match="adopt_service: it must be the name of a unit"):
-        service.find(Host(**RUNNING), name)
+        service.find(Host(RUNNING), name)
