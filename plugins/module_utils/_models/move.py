@@ -92,9 +92,14 @@ def move(source: Place, target: Place, user_id: int, check: bool) -> Moved:
         refuse_if_too_large(size, target)
         names = [one.model.name.short for one in plans]
         if not check and here is not None:
+            # As root, for they are for their owner alone.
+            keys = _keys(there)
             with models_dir.who_may_write(target.path, user_id):
                 names = _copy([one.model for one in plans], store, here, target.parts, problems)
-                _copy_keys(there, here)
+                # A server goes on under the name that it has at ollama.com, unless it has another one there already.
+                if not any(here.size(name) is not None for name in models_dir.KEYS):
+                    for name, content in keys.items():
+                        here.write(name, [content], models_dir.KEYS[name])
     return Moved(names, size, problems)
 
 
@@ -114,13 +119,11 @@ def _copy(
     return copied
 
 
-def _copy_keys(there: Folder, here: Folder) -> None:
-    """A server goes on under the name that it has at ollama.com, unless it has another one there already."""
-    if any(here.size(name) is not None for name in models_dir.KEYS):
-        return
-    if all(0 < (there.size(name) or 0) < _MOST_BYTES for name in models_dir.KEYS):
-        for name, mode in models_dir.KEYS.items():
-            here.write(name, there.read(name), mode)
+def _keys(there: Folder) -> t.Dict[str, bytes]:
+    """The pair of keys of a server, if it has both."""
+    if not all(0 < (there.size(name) or 0) < _MOST_BYTES for name in models_dir.KEYS):
+        return {}
+    return {name: b"".join(there.read(name)) for name in models_dir.KEYS}
 
 
 def _open(place: Place, opened: contextlib.ExitStack) -> t.Optional[Folder]:
