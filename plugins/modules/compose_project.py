@@ -59,6 +59,13 @@ options:
   user_id:
     description: Number of the user and of the group.
     type: int
+  folder:
+    description:
+      - Absolute path of a folder of the user's that a server has in the place of O(volume), which is left alone then.
+      - What Ollama keeps there, and the folder itself, is handed over where O(user_id) may not write to it. Where root
+        may not give it away, as on NFS with root_squash, it is enough that the user may write, which is tried as that
+        user.
+    type: path
   image:
     description: An image on the host that has C(sh), C(find), C(chown) and C(stat).
     type: str
@@ -117,7 +124,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import network, stale
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume import Volume
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume import Bound, Volume
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 
@@ -135,7 +142,9 @@ def apply(module: AnsibleModule, params: dict[str, t.Any]) -> tuple[list[str], d
             removed, needed_by = network.remove(docker, name, label, params["projects"])
             changes[name] = (f"network: {name}\n" if removed else "", "")
     if params["volume"]:
-        volume = Volume(docker, params["project"], params["volume"], params["image"])
+        volume: Bound | Volume = Volume(docker, params["project"], params["volume"], params["image"])
+        if params["folder"]:
+            volume = Bound(docker, params["folder"], params["image"])
         before, after = volume.hand_over(params["user_id"])
         changes[volume.name] = (f"owner: {before}\n" if before else "", f"owner: {after}\n")
     if params["project_src"]:
@@ -155,6 +164,7 @@ def main() -> None:
             project=dict(type="str"),
             volume=dict(type="str"),
             user_id=dict(type="int"),
+            folder=dict(type="path"),
             image=dict(type="str"),
             project_src=dict(type="path"),
         ),
@@ -162,6 +172,7 @@ def main() -> None:
         required_by={
             "network": ("label",),
             "volume": ("project", "user_id", "image"),
+            "folder": ("volume",),
             "project_src": ("project",),
         },
         supports_check_mode=True,

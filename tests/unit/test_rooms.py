@@ -30,6 +30,7 @@ ARROWS = {
     "_rules": ["_credentials", "_errors", "_models", "_text", "_usage"],
     "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],
     "_gateway": ["_docker", "_errors", "_wall"],
+    "_adopt": ["_credentials", "_docker", "_errors", "_models"],
 }
 
 

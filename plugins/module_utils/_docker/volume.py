@@ -1,17 +1,32 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom a volume belongs to."""
+"""Whom a volume belongs to, or what of a folder of the user's is a server's."""
 
 from __future__ import annotations
 
 import os
+import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Answer, Docker, DockerError
+
+# How `docker run` ends where it cannot make the container.
+_NO_IMAGE = 125
 
 _LOOK = "stat -c %u:%g /volume"
 # The volume itself last: it tells whether all was done.
 _CHANGE = 'find /volume -mindepth 1 ! -type l -exec chown "$0" {} + && chown "$0" /volume'
+# Of a folder of the user's, what Ollama has there, and the folder itself. What else is in it stays as it is.
+_OWN = "blobs manifests id_ed25519 id_ed25519.pub history"
+_CHANGE_OWN = (
+    f'cd /volume && for one in {_OWN}; do [ ! -e "$one" ] || [ -L "$one" ] || '
+    'find "$one" ! -type l -exec chown "$0" {} + || exit 1; done && chown "$0" .'
+)
+# As the user, whoever owns what: it is enough to be able to write to all folders, and to read the key.
+_MAY_WRITE = (
+    "cd /volume && [ -w . ] && [ -x . ] && { [ ! -e id_ed25519 ] || [ -r id_ed25519 ]; } && "
+    'for one in blobs manifests; do [ ! -e "$one" ] || [ -z "$(find "$one" -type d ! -writable)" ] || exit 1; done'
+)
 _CAPABILITIES = ("--cap-add=CHOWN", "--cap-add=DAC_OVERRIDE", "--cap-add=FOWNER")
 
 
@@ -30,9 +45,12 @@ class Volume:
         owner = self._owner(wanted)
         if owner != wanted and not self.docker.check_mode:
             if not owner:
-                self.docker.read("volume", "create", *self.labels, self.name)
+                self.create()
             self._contained("rw", _CHANGE, wanted)
         return owner, wanted
+
+    def create(self) -> None:
+        self.docker.read("volume", "create", *self.labels, self.name)
 
     def _owner(self, wanted: str) -> str:
         found = self.docker.inspect("volume", self.name)
@@ -57,6 +75,40 @@ class Volume:
         if answer.rc != 0:
             raise DockerError(f"{self.name} cannot be handed over: {answer.error}")
         return answer.stdout
+
+
+class Bound:
+    """A folder of the user's that a server writes to, and an image on the host that has sh, find and chown."""
+
+    def __init__(self, docker: Docker, path: str, image: str) -> None:
+        self.docker = docker
+        self.name = path
+        self.image = image
+
+    def hand_over(self, user_id: int) -> tuple[str, str]:
+        """What a diff says of it before and after. Raises DockerError if the user may not write there in the end."""
+        wanted = f"{user_id}:{user_id}"
+        if not os.path.isdir(self.name):
+            # Check mode, and it would have been made by now.
+            return "", wanted
+        owner = _owner_of(self.name)
+        options = [f"--user={wanted}", f"--volume={self.name}:/volume:rw"]
+        looked = self._run(_MAY_WRITE, options)
+        if looked.rc == 0 or (self.docker.check_mode and looked.rc == _NO_IMAGE):
+            return wanted, wanted
+        if not self.docker.check_mode:
+            as_root = ["--user=0:0", f"--volume={self.name}:/volume:rw", *_CAPABILITIES]
+            changed = self._run(_CHANGE_OWN, as_root, wanted)
+            if changed.rc != 0 or self._run(_MAY_WRITE, options).rc != 0:
+                raise DockerError(
+                    f"{self.name} cannot be handed over to user {user_id}, who may not write to all of it: "
+                    f"{changed.error}. Where root may not give files away, as on NFS with root_squash, run "
+                    f"`chown -R {wanted}` on blobs, manifests and the folder on the server of the share"
+                )
+        return owner, wanted
+
+    def _run(self, script: str, options: t.Sequence[str], *arguments: str) -> Answer:
+        return self.docker.throw_away(self.image, "sh", "-c", script, *arguments, options=options)
 
 
 def _owner_of(path: str) -> str:

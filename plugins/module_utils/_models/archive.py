@@ -148,21 +148,21 @@ class Folder:
                     raise GatehouseError(f"{path}: it is no file")
                 yield from iter(lambda: file.read(_BLOCK), b"")
 
-    def write(self, name: str, content: t.Iterable[bytes]) -> None:
+    def write(self, name: str, content: t.Iterable[bytes], mode: int = 0o644) -> None:
         """Make this the content of a file, by renaming: if `content` raises, nothing is there that was not before."""
         new = f".{name}.{os.getpid()}"
         with self._translate_errors(os.path.join(self.path, name)):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new, dir_fd=self._descriptor)
-            descriptor = os.open(new, flags, 0o644, dir_fd=self._descriptor)
+            descriptor = os.open(new, flags, mode, dir_fd=self._descriptor)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     for block in content:
                         file.write(block)
                     file.flush()
                     os.fsync(file.fileno())
-                    os.fchmod(file.fileno(), 0o644)
+                    os.fchmod(file.fileno(), mode)
                 self._hand_over(new)
                 os.rename(new, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
             finally:
@@ -189,6 +189,21 @@ class Store:
 
     def models(self) -> t.List[Model]:
         return [self._read(name, path) for name, path in self._names()]
+
+    def sound(self) -> t.Tuple[t.List[Model], t.List[str]]:
+        """The models that can be read and are whole by their sizes, and what is wrong with the others."""
+        found, problems = [], []
+        for name, path in self._names():
+            try:
+                model = self._read(name, path)
+                missing = self.missing(model)
+                if missing:
+                    raise GatehouseError(f"{missing[0].file} is missing or not whole")
+            except GatehouseError as error:
+                problems.append(f"{name.short}: {error}")
+            else:
+                found.append(model)
+        return found, problems
 
     def find(self, name: Name) -> t.Optional[Model]:
         """The model of that name, in whatever spelling it is here."""

@@ -51,7 +51,10 @@ OWN = {
         "is set by the role, so that the server listens on its private network alone. Leave it out; "
         "ollama_server_publish opens a port for users of the host"
     ),
-    "OLLAMA_MODELS": "is set by the role: the models are in its Docker volume. Leave it out",
+    "OLLAMA_MODELS": (
+        "is set by the role: the models are in its Docker volume. Leave it out; ollama_server_models_dir puts them "
+        "into a folder"
+    ),
     "HOME": "is set by the role: nothing else in the container can be written to. Leave it out",
     "NVIDIA_VISIBLE_DEVICES": "is set by the role. Leave it out; ollama_server_devices chooses GPUs",
 }

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._models import models_dir
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.environment import (
@@ -32,7 +33,7 @@ Dict = t.Dict[str, t.Any]
 
 ACCELERATORS = ("cpu", "nvidia", "amd", "vulkan")
 SERVICE = "ollama"
-# Where the container has its volume of models.
+# Where the container has its volume of models, or a folder in its place.
 HOME = "/home/ollama"
 PARTS = ("name", "accelerator", "devices", "environment", "memory_limit", "cpu_limit")
 
@@ -136,6 +137,9 @@ def place_problems(arguments: t.Mapping[str, t.Any]) -> Problems:
     )
     rights = {
         "dir": common.folder(arguments["dir"], "/opt/gatehouse/ollama"),
+        "models_dir": models_dir.path_problem(arguments["models_dir"], arguments["dir"])
+        if arguments["models_dir"]
+        else None,
         "network": common.network(arguments["network"]),
         "publish": None if _can_be_published(arguments["publish"]) else published,
         "user_id": common.count(arguments["user_id"], "0 for root, or a number such as 60881"),
@@ -243,7 +247,9 @@ def _instance(arguments: t.Mapping[str, t.Any], draft: Dict, image: str, environ
     environment = {**environment, "OLLAMA_HOST": "0.0.0.0:11434" if publish else listen + ":11434"}
     aliases = list(dict.fromkeys([SERVICE, service, listen]))
     environment.update(proxies(environment, aliases))
-    environment.update(HOME=HOME, OLLAMA_MODELS=HOME + "/.ollama/models")
+    # A folder of the user's has the models at its top, a volume below, as they were before there were such folders.
+    below = "" if arguments["models_dir"] else "/models"
+    environment.update(HOME=HOME, OLLAMA_MODELS=HOME + "/.ollama" + below)
     if position > 0:
         # All have one folder of models. What one is downloading, another would take for rubbish when it starts.
         environment["OLLAMA_NOPRUNE"] = "1"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import volume
@@ -65,3 +66,59 @@ def test_without_the_image_check_mode_does_not_know_and_a_run_fails() -> None:
     assert hand_over(Host("0:0", has_image=False, check_mode=True)) == ("unknown", NEW)
     with pytest.raises(DockerError, match="models_ollama cannot be handed over: No such image"):
         hand_over(Host("0:0", has_image=False))
+
+
+@dataclass
+class Bind:
+    """Stands for the AnsibleModule on a host with a folder that a user may write to, or may be given."""
+
+    may_write: bool
+    may_be_given: bool = True
+    check_mode: bool = False
+    has_image: bool = True
+    changes: list[str] = field(default_factory=list)
+
+    def get_bin_path(self, name: str) -> str:
+        return name
+
+    def run_command(self, args: list[str]) -> tuple[int, str, str]:
+        if not self.has_image:
+            return 125, "", "No such image"
+        if "--user=0:0" not in args:
+            assert f"--user={NEW}" in args
+            return int(not self.may_write), "", ""
+        self.changes.append(args[-1])
+        self.may_write = self.may_be_given
+        return int(not self.may_be_given), "", "" if self.may_be_given else "Operation not permitted"
+
+
+def give(host: Bind, path: str) -> tuple[str, str]:
+    return volume.Bound(Docker(host), path, "image:1").hand_over(60881)
+
+
+def test_a_folder_of_the_users_is_left_alone_where_the_server_may_write_whoever_owns_it(tmp_path: Path) -> None:
+    host = Bind(may_write=True)
+    assert give(host, str(tmp_path)) == (NEW, NEW)
+    assert host.changes == []
+
+
+def test_one_where_it_may_not_is_handed_over_and_check_mode_says_so(tmp_path: Path) -> None:
+    host = Bind(may_write=False, check_mode=True)
+    before, after = give(host, str(tmp_path))
+    assert (before != NEW, after, host.changes) == (True, NEW, [])
+    host = Bind(may_write=False)
+    assert give(host, str(tmp_path)) == (before, NEW)
+    assert host.changes == [NEW]
+    assert give(host, str(tmp_path)) == (NEW, NEW)
+
+
+def test_where_root_may_give_nothing_away_it_is_said_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(
+        DockerError, match=r"user 60881, who may not write .* not permitted.*root_squash, run `chown -R"
+    ):
+        give(Bind(may_write=False, may_be_given=False), str(tmp_path))
+
+
+def test_check_mode_knows_a_folder_or_an_image_that_is_to_come(tmp_path: Path) -> None:
+    assert give(Bind(may_write=False, check_mode=True), str(tmp_path / "none")) == ("", NEW)
+    assert give(Bind(may_write=False, check_mode=True, has_image=False), str(tmp_path)) == (NEW, NEW)

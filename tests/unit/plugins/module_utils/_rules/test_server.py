@@ -13,6 +13,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Pr
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import environment, image
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import server as rules
 
+from tests.compose import describe
+
 ROLE = Path(__file__).resolve().parents[5] / "roles" / "ollama_server"
 DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
 FIRST, SECOND = "GPU-6a7e0000-0000-4000-8000-000000000000", "GPU-6a7e0000-0000-4000-8000-000000000001"
@@ -64,6 +66,9 @@ def test_every_setting_is_an_input_of_the_role_and_known_to_ollama() -> None:
         ({"image": "ollama/ollama:0.18.0", "minimum_version": "0.30.0"}, ["ollama_server_minimum_version 0.30.0"]),
         ({"minimum_version": "newest"}, ["ollama_server_minimum_version", "0.17.1"]),
         ({"dir": "/opt"}, ["ollama_server_dir", "/opt/gatehouse/ollama"]),
+        ({"models_dir": "models"}, ["ollama_server_models_dir", "/srv/ollama-models", "or empty"]),
+        ({"models_dir": "/etc/models"}, ["ollama_server_models_dir", "belongs to the system"]),
+        ({"models_dir": "/opt/gatehouse"}, ["ollama_server_models_dir", "apart from ollama_server_dir"]),
         ({"network": "a b"}, ["ollama_server_network"]),
         ({"publish": "0.0.0.0:11434"}, ["ollama_server_publish", "127.0.0.1:11434"]),
         ({"publish": "127.300.0.1:11434"}, ["ollama_server_publish", "127.0.0.1:11434"]),
@@ -312,3 +317,29 @@ def test_a_proxy_contradicts_a_choice_of_egress(name: str) -> None:
     assert name in problem
     assert "password" not in problem
     assert problems(environment={name: "http://proxy.example:3128"}) == []
+
+
+def test_models_are_at_the_top_of_a_folder_of_the_users_and_below_that_of_a_volume() -> None:
+    (volume,), (folder,) = servers(), servers(models_dir="/srv/ollama-models")
+    assert volume["environment"]["OLLAMA_MODELS"] == "/home/ollama/.ollama/models"
+    assert folder["environment"]["OLLAMA_MODELS"] == "/home/ollama/.ollama"
+
+
+def test_a_folder_of_the_users_takes_the_place_of_the_volume_in_what_compose_reads() -> None:
+    for text, mounts, volumes in (
+        (describe([], []), ["ollama:/home/ollama/.ollama"], {"ollama": None}),
+        (
+            describe([], [], ollama_server_models_dir="/srv/my models"),
+            [
+                {
+                    "type": "bind",
+                    "source": "/srv/my models",
+                    "target": "/home/ollama/.ollama",
+                    "bind": {"create_host_path": False},
+                }
+            ],
+            None,
+        ),
+    ):
+        read = yaml.safe_load(text)
+        assert (read["services"]["ollama"]["volumes"], read.get("volumes")) == (mounts, volumes)
