@@ -30,7 +30,7 @@ _OPEN = (
 )
 _LARGE = (
     "The archive would have %d MiB, and ansible-vault, which works in memory, is given %d MiB at most. Nothing was "
-    "written. Keep what was counted for fewer days (ollama_gateway_usage_keep), or say -e "
+    "written. Take what was counted in the last days alone (-e gatehouse_backup_usage_since=90d), or say -e "
     "gatehouse_backup_plaintext=true and encrypt the archive yourself."
 )
 

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import itertools
+import os
 import typing as t
 import zlib
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, SECRETS, Part
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees, tree_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError, Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._usage import days
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, plain, unlogged
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
 
@@ -47,6 +50,7 @@ class ActionModule(CredentialsAction):
         "folder": {"type": "path", "required": True},
         "trees": {"type": "list", "elements": "dict", "options": TREE_OPTIONS, "required": True},
         "notes": {"type": "dict", "default": {}},
+        "usage_since": {"type": "str", "default": ""},
         "secrets_dir": {"type": "path"},
         "ca_dir": {"type": "path"},
     }
@@ -55,7 +59,8 @@ class ActionModule(CredentialsAction):
         self._task_vars = task_vars
         self._where = {"folder": arguments["folder"], "trees": arguments["trees"]}
         looked = self._ask()
-        files = {str(path): int(size) for path, size in looked.get("files", {}).items()}
+        found = {str(path): int(size) for path, size in looked.get("files", {}).items()}
+        files = _since(found, arguments["trees"], arguments["usage_since"])
         left_out = [str(one) for one in looked.get("left_out", [])]
         part = Part(arguments["kind"], arguments["host"], arguments["folder"], notes=plain(arguments["notes"]))
         folders = {kind: arguments[f"{kind}_dir"] for kind in (SECRETS, CA) if arguments[f"{kind}_dir"]}
@@ -107,6 +112,23 @@ class ActionModule(CredentialsAction):
         if answer.get("failed"):
             raise HostFileError(str(answer.get("msg")))
         return answer
+
+
+def _since(files: dict[str, int], given: t.Iterable[Dict], since: str) -> dict[str, int]:
+    """Without those of the ledger that are of days before."""
+    problems = Problems()
+    wanted = days.read(
+        since, "", datetime.datetime.now(datetime.timezone.utc).date(), problems, "gatehouse_backup_usage_"
+    )
+    problems.raise_any()
+    trees = read_trees(given)
+
+    def stays(path: str) -> bool:
+        tree = tree_of(trees, path)
+        day = days.parse(os.path.basename(path)[:10]) if tree and tree.grows else None
+        return day is None or wanted.have(day)
+
+    return {path: size for path, size in files.items() if stays(path)}
 
 
 def _first(blocks: t.Iterator[bytes], size: int) -> t.Iterator[bytes]:

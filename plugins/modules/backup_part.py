@@ -84,6 +84,10 @@ options:
   notes:
     description: What else is noted of the host.
     type: dict
+  usage_since:
+    description: Of trees that grow, the first day in the backup, such as V(2026-11-30) or V(90d). Empty for all.
+    type: str
+    default: ''
   secrets_dir:
     description: The folder of the generated keys on the controller.
     type: path
@@ -155,6 +159,7 @@ def main() -> None:
             kind=dict(type="str", choices=["gateway", "server"]),
             host=dict(type="str"),
             notes=dict(type="dict"),
+            usage_since=dict(type="str", default=""),
             secrets_dir=dict(type="path", no_log=False),
             ca_dir=dict(type="path"),
         ),

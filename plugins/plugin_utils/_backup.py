@@ -24,11 +24,12 @@ Dict = dict[str, t.Any]
 VARIABLES = (
     "gatehouse_backup_file",
     "gatehouse_backup_plaintext",
+    "gatehouse_backup_usage_since",
     "gatehouse_restore_file",
     "gatehouse_restore_host",
     "gatehouse_restore_overwrite",
 )
-# Of what is encrypted: ansible-vault works in memory, and takes some fifteen times as much.
+# Of what is encrypted: ansible-vault works in memory, and takes twenty times as much.
 MOST_SEALED = 128 << 20
 # ansible-vault writes each byte as four, in lines.
 MOST_VAULT_TEXT = 5 * MOST_SEALED

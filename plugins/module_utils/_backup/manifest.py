@@ -99,7 +99,7 @@ def read(content: bytes) -> Manifest:
         )
     try:
         manifest = Manifest(_text(given["made_at"]), [_part(one) for one in _list(given["parts"], MOST_PARTS)])
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise Damaged("its manifest is not what this collection writes") from None
     _refuse_too_much(manifest)
     return manifest
