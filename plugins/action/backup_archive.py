@@ -10,7 +10,7 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import archive
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import archive, manifest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import GATEWAY, SERVER, Manifest, Part
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import make
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
@@ -94,6 +94,7 @@ class ActionModule(CredentialsAction):
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 found = Manifest(now.strftime("%Y-%m-%dT%H:%M:%SZ"), parts)
+                _refuse_unreadable(found)
                 if plaintext:
                     archive.write(file, found, store(), int(now.timestamp()))
                 else:
@@ -155,6 +156,14 @@ def _refuse_incomplete(parts: t.Sequence[Part], expected: t.Mapping[str, t.Seque
         raise GatehouseError(f"No archive was written, for it would lack {', '.join(missing)}.")
     if not any(part.host for part in parts):
         raise GatehouseError("No archive was written, for no host has anything to back up.")
+
+
+def _refuse_unreadable(found: Manifest) -> None:
+    """Raise GatehouseError if restore would not take it."""
+    try:
+        manifest.read(found.dump())
+    except GatehouseError as error:
+        raise GatehouseError(f"No archive was written, for none could be restored from it: {error}.") from None
 
 
 def _hosts(parts: t.Sequence[Part]) -> str:

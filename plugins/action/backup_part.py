@@ -12,7 +12,7 @@ import typing as t
 import zlib
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import controller
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, SECRETS, Part
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, MOST_CONTENT, SECRETS, Part
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees, tree_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._usage import days
@@ -61,6 +61,12 @@ class ActionModule(CredentialsAction):
         looked = self._ask()
         found = {str(path): int(size) for path, size in looked.get("files", {}).items()}
         files = _since(found, arguments["trees"], arguments["usage_since"])
+        size = sum(files.values())
+        if size > MOST_CONTENT:
+            raise HostFileError(
+                f"{arguments['folder']} has {size >> 30} GiB for the backup, and {MOST_CONTENT >> 30} GiB is the most; "
+                f"the longest file is {max(files, key=lambda path: files[path])}"
+            )
         left_out = [str(one) for one in looked.get("left_out", [])]
         part = Part(arguments["kind"], arguments["host"], arguments["folder"], notes=plain(arguments["notes"]))
         folders = {kind: arguments[f"{kind}_dir"] for kind in (SECRETS, CA) if arguments[f"{kind}_dir"]}

@@ -86,6 +86,8 @@ class Manifest:
 
 def read(content: bytes) -> Manifest:
     """Raises Foreign, Damaged, and GatehouseError for a newer format."""
+    if len(content) > MOST_BYTES:
+        raise Damaged("its manifest is too long")
     try:
         given = json.loads(content)
     except (ValueError, RecursionError):
