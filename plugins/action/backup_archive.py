@@ -19,6 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import (
     MOST_SEALED,
     has_secrets,
     refuse_unknown,
+    remove_leftovers,
     seal,
     store,
 )
@@ -64,6 +65,7 @@ class ActionModule(CredentialsAction):
     def _begin(self, arguments: Dict, task_vars: Dict) -> Dict:
         """Judge all that can be known before a host is asked."""
         refuse_unknown(task_vars)
+        remove_leftovers()
         plaintext = arguments["plaintext"]
         if not plaintext and not has_secrets(self._loader):
             raise GatehouseError(_OPEN)

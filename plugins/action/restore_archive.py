@@ -22,6 +22,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import (
     MOST_VAULT_TEXT,
     is_sealed,
     refuse_unknown,
+    remove_leftovers,
     store,
     unseal,
 )
@@ -42,6 +43,7 @@ class ActionModule(CredentialsAction):
         if arguments["state"] == "closed":
             return {"changed": False}
         refuse_unknown(task_vars)
+        remove_leftovers()
         if not arguments["file"]:
             raise GatehouseError(
                 "gatehouse_restore_file: it must be the path of an archive that gatehouse.ollama.backup wrote, such as "

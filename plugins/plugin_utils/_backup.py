@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 import typing as t
 
 from ansible import constants as C
@@ -35,9 +37,34 @@ MOST_SEALED = 128 << 20
 MOST_VAULT_TEXT = 5 * MOST_SEALED
 
 
+_PARTS = "gatehouse-parts"
+_RUN = re.compile(r"ansible-local-([1-9][0-9]{0,9}?)[a-z0-9_]{8}\Z")
+# Seconds after which a run that this machine does not know is over, wherever it was.
+_OVER = 3600
+
+
 def store() -> Store:
     """In the folder that Ansible makes for one run on the controller, for its user alone, and removes at its end."""
-    return Store(os.path.join(str(C.DEFAULT_LOCAL_TMP), "gatehouse-parts"))
+    return Store(os.path.join(str(C.DEFAULT_LOCAL_TMP), _PARTS))
+
+
+def remove_leftovers() -> None:
+    """Of runs that were killed, so that Ansible removed nothing."""
+    above = os.path.dirname(str(C.DEFAULT_LOCAL_TMP))
+    for run in os.listdir(above) if os.path.isdir(above) else ():
+        match, parts = _RUN.match(run), os.path.join(above, run, _PARTS)
+        if match and os.path.isdir(parts) and time.time() - os.stat(parts).st_mtime > _OVER and not _lives(match[1]):
+            Store(parts).clear()
+
+
+def _lives(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def refuse_unknown(task_vars: t.Mapping[str, t.Any]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return found
 
 
-KNOWN = {"groups": {"ollama_gateways": ["host0"]}, "ansible_play_hosts_all": ["host0"], "hostvars": {"host0": {}}}
+KNOWN: dict[str, Any] = {"groups": {"ollama_gateways": ["host0"]}, "ansible_play_hosts_all": ["host0"], "hostvars": {"host0": {}}}
 
 
 def move_away(place: Place) -> dict[str, bytes]:
@@ -156,7 +157,7 @@ def test_no_archive_is_written_over_or_where_ansible_reads_hosts(direct: Direct,
     result = direct.run(place.backup(plaintext=True)[:1], **KNOWN).only[0]
     assert result["msg"] == f"gatehouse_backup_file: {place.archive} is there already, and no archive is written over"
     place.archive.unlink()
-    known = {**KNOWN, "ansible_inventory_sources": [str(place.folder)]}
+    known: dict[str, Any] = {**KNOWN, "ansible_inventory_sources": [str(place.folder)]}
     assert "Ansible reads" in direct.run(place.backup(plaintext=True)[:1], **known).only[0]["msg"]
     # By now: between both tasks somebody else may have been first.
     direct.run(place.backup(plaintext=True)[:2], **KNOWN)
@@ -167,7 +168,7 @@ def test_no_archive_is_written_over_or_where_ansible_reads_hosts(direct: Direct,
 
 
 def test_an_archive_that_would_lack_a_host_is_not_written(direct: Direct, place: Place) -> None:
-    known = {
+    known: dict[str, Any] = {
         "groups": {"ollama_gateways": ["host0", "gone"], "ollama_servers": ["host0", "removed"]},
         "ansible_play_hosts_all": ["host0", "gone", "removed"],
         "hostvars": {"host0": {}, "gone": {}, "removed": {"ollama_server_state": "absent"}},
@@ -243,6 +244,22 @@ def test_days_before_are_left_out_if_so_told(direct: Direct, place: Place) -> No
     assert "state/usage/2026-11-30.jsonl" in result["files"]
     part["gatehouse.ollama.backup_part"] = {**place.options, "usage_since": "soon"}
     assert direct.run([part], **KNOWN).only[0]["msg"].startswith("gatehouse_backup_usage_since: it must be a day")
+
+
+def test_what_a_killed_run_left_goes_with_the_next(direct: Direct, place: Place, tmp_path: Path) -> None:
+    runs = {
+        "ansible-local-4194305abcdefgh": 7200,
+        "ansible-local-4194305abcdefgi": 0,
+        f"ansible-local-{os.getpid()}abcdefgh": 7200,
+    }
+    for name, age in runs.items():
+        parts = tmp_path / name / "gatehouse-parts"
+        parts.mkdir(parents=True)
+        (parts / "secret").touch()
+        os.utime(parts, (time.time() - age,) * 2)
+    direct.run(place.backup(plaintext=True)[:1], **KNOWN)
+    left = {one.parent.name for one in tmp_path.glob("ansible-local-*/gatehouse-parts")}
+    assert left == set(list(runs)[1:])
 
 
 def test_pieces_make_up_all_files_and_no_batch_is_larger_than_asked_for() -> None:

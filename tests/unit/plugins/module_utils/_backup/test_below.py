@@ -79,7 +79,7 @@ def test_a_write_that_breaks_off_leaves_what_was_there(folder: Path) -> None:
 
     below = Below(str(folder))
     with pytest.raises(HostFileError, match="broken"):
-        below.write("tls/server.pem", broken(), Tree("tls"))  # type: ignore[arg-type]
+        below.write("tls/server.pem", broken(), Tree("tls"))
     assert (folder / "tls/server.pem").read_text() == "key"
     assert [one.name for one in (folder / "tls").iterdir()] == ["server.pem"]
 
