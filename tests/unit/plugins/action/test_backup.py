@@ -91,7 +91,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return found
 
 
-KNOWN: dict[str, Any] = {"groups": {"ollama_gateways": ["host0"]}, "ansible_play_hosts_all": ["host0"], "hostvars": {"host0": {}}}
+KNOWN: dict[str, Any] = {
+    "groups": {"ollama_gateways": ["host0"]},
+    "ansible_play_hosts_all": ["host0"],
+    "hostvars": {"host0": {}},
+}
 
 
 def move_away(place: Place) -> dict[str, bytes]:
