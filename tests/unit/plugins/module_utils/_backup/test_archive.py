@@ -146,6 +146,7 @@ def test_what_unpacks_to_far_more_fills_nothing(tmp_path: Path) -> None:
         packed((about("manifest.json", tarfile.SYMTYPE, linkname="/etc/passwd"), b"")),
         packed((about("manifest.json"), json.dumps({"a": 1}).encode())),
     ],
+    ids=["text", "nothing", "other", "link", "json"],
 )
 def test_what_somebody_else_packed_is_foreign(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(Foreign):
