@@ -16,6 +16,11 @@ extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
   - gatehouse.ollama.ollama_place
   - gatehouse.ollama.ollama_place.container
+options:
+  modelfiles:
+    description: Whether the Modelfile of each model is returned as well, which the server is asked for one by one.
+    type: bool
+    default: false
 seealso:
   - module: gatehouse.ollama.models
 author:
@@ -74,6 +79,10 @@ installed:
       description: How they are stored.
       type: str
       sample: Q8_0
+    modelfile:
+      description: What the server gives as its Modelfile.
+      type: str
+      returned: with O(modelfiles)
 running:
   description: The loaded models, by name.
   type: list
@@ -133,7 +142,8 @@ def running(entry: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=PLACE_OPTIONS, supports_check_mode=True)
+    options = dict(**PLACE_OPTIONS, modelfiles=dict(type="bool", default=False))
+    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     answer: dict[str, t.Any] = dict(changed=False, version="", container="", installed=[], running=[])
     try:
         client, container = connect(module)
@@ -144,6 +154,8 @@ def main() -> None:
                 installed=sorted(map(installed, client.tags()), key=lambda one: str(one["name"])),
                 running=sorted(map(running, client.ps()), key=lambda one: str(one["name"])),
             )
+            for one in answer["installed"] if module.params["modelfiles"] else ():
+                one["modelfile"] = str(client.show(one["name"]).get("modelfile") or "")
     except GatehouseError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**answer)

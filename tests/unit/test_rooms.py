@@ -25,6 +25,7 @@ ARROWS = {
     "_tls": ["_errors"],
     "_models": ["_docker", "_errors", "_text"],
     "_credentials": ["_errors", "_files", "_models", "_text", "_tls"],
+    "_backup": ["_credentials", "_errors", "_models"],
     "_gpu": ["_errors", "_models"],
     "_usage": ["_errors", "_text"],
     "_rules": ["_credentials", "_errors", "_models", "_text", "_usage"],

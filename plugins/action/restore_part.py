@@ -1,0 +1,132 @@
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import asdict
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import controller, host
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, SECRETS, File, Part
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import contents
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, unlogged
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
+
+_DIFFERENT = (
+    "Different from what the archive has: %s. Nothing was changed. Move them away, or replace them by those of the "
+    "archive with -e gatehouse_restore_overwrite=true."
+)
+_MOVED = (
+    "ollama_gateway_dir: certbot's files in the archive name the folder %s, and cannot move to %s. Restore with that "
+    "folder. Nothing was changed."
+)
+
+
+class Folder(t.NamedTuple):
+    """A folder of the controller: what it has to be given, and what of that it has otherwise."""
+
+    kind: str
+    path: str
+    part: Part
+    lacking: list[File]
+    different: list[File]
+
+
+class ActionModule(CredentialsAction):
+    TRANSFERS_FILES = False
+    ARGUMENTS: t.ClassVar[Dict] = {
+        "kind": {"type": "str", "choices": ["gateway", "server"], "required": True},
+        "host": {"type": "str", "required": True},
+        "folder": {"type": "path", "required": True},
+        "trees": {"type": "list", "elements": "dict", "options": TREE_OPTIONS, "required": True},
+        "overwrite": {"type": "bool", "default": False},
+        "secrets_dir": {"type": "path"},
+        "ca_dir": {"type": "path"},
+    }
+
+    def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
+        self._task_vars = task_vars
+        part = _part(arguments)
+        _refuse_strange(part, arguments)
+        overwrite = arguments["overwrite"]
+        self._where = {name: arguments[name] for name in ("folder", "trees", "overwrite")}
+        self._where["files"] = [asdict(one) for one in part.files]
+        folders = _folders(part, arguments)
+        looked = self._ask()
+        different = [os.path.join(one.path, file.path) for one in folders for file in one.different]
+        different += [os.path.join(arguments["folder"], path) for path in looked.get("different", [])]
+        if different and not overwrite:
+            raise GatehouseError(_DIFFERENT % ", ".join(different))
+        taken = {one.path: one.lacking + (one.different if overwrite else []) for one in folders}
+        restored = [os.path.join(path, file.path) for path, files in taken.items() for file in files]
+        restored += [os.path.join(arguments["folder"], path) for path in looked.get("restored", [])]
+        if restored and not self._task.check_mode:
+            for one in folders:
+                _put(one, taken[one.path])
+            if looked.get("changed"):
+                self._ask(data=self._transferred(part))
+        result: Dict = {"changed": bool(restored), "restored": restored, "different": different, "notes": part.notes}
+        if self._task.diff and restored:
+            result["diff"] = {"before": "", "after": "".join(f"{path}\n" for path in restored)}
+        return result
+
+    def _transferred(self, part: Part) -> str:
+        """Where the host has the contents of its files now: in the folder of this task, which goes with it."""
+        if self._connection._shell.tmpdir is None:
+            self._make_tmp_path()
+        there = self._connection._shell.join_path(self._connection._shell.tmpdir, "part.gz")
+        self._transfer_file(store().content(part), there)
+        self._fixup_perms2((self._connection._shell.tmpdir, there))
+        return str(there)
+
+    def _ask(self, **options: t.Any) -> Dict:
+        with unlogged(self._connection):
+            answer: Dict = self._execute_module(
+                module_name="gatehouse.ollama.restore_part",
+                module_args={**self._where, **options},
+                task_vars=self._task_vars,
+            )
+        if answer.get("failed"):
+            raise HostFileError(str(answer.get("msg")))
+        return answer
+
+
+def _part(arguments: Dict) -> Part:
+    kind, name = arguments["kind"], arguments["host"]
+    part = store().find(kind, name)
+    if part is None:
+        others = [one.host for one in store().parts() if one.kind == kind]
+        has = f"which has {', '.join(others)}" if others else "which has none"
+        raise GatehouseError(
+            f"{name} is no {kind} of this archive, {has}. Give the host that name in the inventory, leave it out by "
+            "--limit, or say in its variables by gatehouse_restore_host which one it is to become. Nothing was changed."
+        )
+    return part
+
+
+def _refuse_strange(part: Part, arguments: Dict) -> None:
+    trees = read_trees(arguments["trees"])
+    moved = part.folder.rstrip("/") != arguments["folder"].rstrip("/")
+    for one in part.files:
+        if host.find(trees, one).certbot and moved:
+            raise GatehouseError(_MOVED % (part.folder, arguments["folder"]))
+
+
+def _folders(part: Part, arguments: Dict) -> list[Folder]:
+    """What the folders of the controller that belong to the host have of the archive."""
+    found = []
+    for kind in (SECRETS, CA):
+        path, used = arguments[f"{kind}_dir"], store().used(part, kind)
+        if path and used is not None:
+            found.append(Folder(kind, path, used, *controller.split(path, used.files)))
+    return found
+
+
+def _put(folder: Folder, files: t.Sequence[File]) -> None:
+    read = {one.path: b"".join(blocks) for one, blocks in contents(store().content(folder.part), folder.part.files)}
+    if files:
+        controller.put(folder.path, folder.kind, {one.path: read[one.path] for one in files})

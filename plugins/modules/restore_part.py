@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Gatehouse maintainers
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_part
+short_description: Put back what an archive of a backup has of a host
+version_added: 0.1.0
+description:
+  - Internal to the roles of this collection, its options may change with any release.
+  - Writes the files of a host, and those of the controller that belong to it, from what
+    M(gatehouse.ollama.restore_archive) has opened. What is there as the archive has it stays. What is there and
+    different is an error that names it, and nothing is changed then.
+  - No content is in its result or in a log.
+options:
+  folder:
+    description: The folder of the service on the host.
+    type: path
+    required: true
+  trees:
+    description: The files and folders below O(folder) that are in a backup.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: A file or a folder, below O(folder).
+        type: str
+        required: true
+      files:
+        description: A regular expression for the names of files below it. Without one, all.
+        type: str
+        default: ''
+      grows:
+        description: Whether a file of it may have become longer since the backup, and is right then.
+        type: bool
+        default: false
+      certbot:
+        description: Whether it is the folder of certbot, whose links are made anew.
+        type: bool
+        default: false
+      owner:
+        description: Number of the user who owns its files.
+        type: int
+        default: 0
+      group:
+        description: Number of the group of its files and folders.
+        type: int
+        default: 0
+      mode:
+        description: Mode of its files.
+        type: str
+        default: "0600"
+      folder_mode:
+        description: Mode of its folders.
+        type: str
+        default: "0750"
+  overwrite:
+    description: Whether what is there and different is replaced.
+    type: bool
+    default: false
+  files:
+    description: For the action of this name, the files of the archive.
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: A file below O(folder).
+        type: str
+        required: true
+      size:
+        description: Its bytes.
+        type: int
+        required: true
+      sha256:
+        description: Its checksum.
+        type: str
+        required: true
+  data:
+    description: For the action of this name, the file on the host with the contents of O(files). Without it, it looks.
+    type: path
+  kind:
+    description: What the host is.
+    type: str
+    choices: [gateway, server]
+  host:
+    description: The name of the host in the archive.
+    type: str
+  secrets_dir:
+    description: The folder of the generated keys on the controller.
+    type: path
+  ca_dir:
+    description: The folder of the CA on the controller.
+    type: path
+attributes:
+  check_mode:
+    description: Says what would be written and what is different, and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the names of the files that come.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+seealso:
+  - module: gatehouse.ollama.restore_archive
+author:
+  - Gatehouse maintainers (@gatehouse-ollama)
+"""
+
+EXAMPLES = r"""
+---
+- name: Put back what the gateway counted
+  gatehouse.ollama.restore_part:
+    kind: gateway
+    host: "{{ inventory_hostname }}"
+    folder: /opt/gatehouse/gateway
+    trees:
+      - {path: state/usage, grows: true}
+"""
+
+RETURN = r"""
+restored:
+  description: The files that were written, or would be, by their paths.
+  returned: success
+  type: list
+  elements: str
+different:
+  description: Files that are there with another content than the archive has.
+  returned: success
+  type: list
+  elements: str
+notes:
+  description: What else the archive has of the host.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.below import Below
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.host import apply, compare
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import File
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+
+
+def main() -> None:
+    file = dict(
+        path=dict(type="str", required=True),
+        size=dict(type="int", required=True),
+        sha256=dict(type="str", required=True),
+    )
+    module = AnsibleModule(
+        argument_spec=dict(
+            folder=dict(type="path", required=True),
+            trees=dict(type="list", elements="dict", required=True, options=TREE_OPTIONS),
+            overwrite=dict(type="bool", default=False),
+            files=dict(type="list", elements="dict", options=file),
+            data=dict(type="path"),
+            # These are for the action.
+            kind=dict(type="str", choices=["gateway", "server"]),
+            host=dict(type="str"),
+            secrets_dir=dict(type="path", no_log=False),
+            ca_dir=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    data = module.params["data"]
+    files = [File(**one) for one in module.params["files"] or []]
+    trees = read_trees(module.params["trees"])
+    below = Below(module.params["folder"])
+    try:
+        found = compare(below, files, trees)
+        taken = found.lacking + (found.different if module.params["overwrite"] else [])
+        if data and not module.check_mode:
+            apply(below, files, trees, set(taken), data)
+    except GatehouseError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or below.folder} cannot be read or written: {error.strerror}")
+    module.exit_json(changed=bool(taken or found.links), restored=taken + list(found.links), different=found.different)
+
+
+if __name__ == "__main__":
+    main()
