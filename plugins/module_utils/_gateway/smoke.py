@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import typing as t
@@ -18,6 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.link import
 _UNREACHED = (502, 503, 504)
 # Loading a small model from a slow disk takes its time.
 _PATIENCE = 120
+_FOR_GOOD = 10 * 365 * 86400
 
 Dict = t.Dict[str, t.Any]
 
@@ -43,8 +45,8 @@ def try_out(link: Link, credentials: t.Sequence[Credential], host: str, reaches:
         return ["No server takes connections: what passes through the gateway was not tried."]
     if first.status != 200 or "version" not in _json(first):
         raise NotSound(f"with a credential, GET /api/version is to answer 200 with a version, and came back: {first.shown()}")
-    model = _model(asks)
-    return _stream(asks, model) if model else ["The server has no model: no stream was tried."]
+    model, stays = _model(asks)
+    return _stream(asks, model, stays) if model else ["The server has no model: no stream was tried."]
 
 
 class _Asker:
@@ -63,18 +65,31 @@ class _Asker:
             raise NotSound(f"without a credential, {method} {path} is to answer {status}, and came back: {answer.shown()}")
 
 
-def _model(asks: _Asker) -> str:
-    """One that is loaded; where none is, the smallest, for which no other has to go."""
+def _model(asks: _Asker) -> tuple[str, int]:
+    """One that is loaded, and the seconds that it is to stay; where none is, the smallest, for which no other has to go."""
     for path in ("/api/ps", "/api/tags"):
         models = _json(asks.ask("GET", path)).get("models") or []
-        sizes = [(one["size"], one["name"]) for one in models if isinstance(one.get("size"), int) and one.get("name")]
-        if sizes:
-            return str(min(sizes)[1])
-    return ""
+        known = [(one["size"], one["name"], one) for one in models if isinstance(one.get("size"), int) and one.get("name")]
+        if known:
+            _size, name, model = min(known, key=lambda one: one[:2])
+            return str(name), _stays(str(model.get("expires_at", "")))
+    return "", 0
 
 
-def _stream(asks: _Asker, model: str) -> list[str]:
-    body = json.dumps({"model": model, "prompt": "Hi", "options": {"num_predict": 2}}).encode()
+def _stays(expires: str) -> int:
+    """Seconds until this time, as keep_alive has them; -1 for one that stays for good, which Ollama shows as centuries."""
+    try:
+        end = datetime.datetime.strptime(expires[:19], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return 0
+    # The zone is left out: a model that stays some hours longer or shorter does no harm.
+    left = (end - datetime.datetime.now()).total_seconds()
+    return -1 if left > _FOR_GOOD else max(int(left), 0)
+
+
+def _stream(asks: _Asker, model: str, stays: int) -> list[str]:
+    asked = {"model": model, "prompt": "Hi", "options": {"num_predict": 2}, "keep_alive": stays}
+    body = json.dumps(asked).encode()
     answer = asks.ask("POST", "/api/generate", body, _PATIENCE)
     if answer.status in (401, 403):
         raise NotSound(f"an admin is to use {model}, and came back: {answer.shown()}")

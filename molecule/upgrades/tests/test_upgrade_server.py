@@ -111,7 +111,7 @@ def test_no_new_request_fails_while_the_server_is_replaced_and_running_ones_end(
     before, answers = container(), []
 
     def stream() -> None:
-        body = {"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 2500}}
+        body = {"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 1000}}
         answers.append(post(body).content)
 
     long = threading.Thread(target=stream)
