@@ -37,7 +37,7 @@ lint: deps .venv/installed
 	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty \
 		tests/lab/images/acme/make-certificates tests/lab/images/acme/pebbles \
 		tests/lab/images/packages/make-nvidia-repository tests/lab/nvidia/nvidia-smi \
-		roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh
+		roles/ollama_gateway/files/keep.sh roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh
 
 unit: deps .venv/installed
 	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=worksteal tests/unit

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
   - A small container, the pod, has the networks and the published ports, and stays. Gateways run in its network
-    namespace, each as a Compose service of its own, C(gateway-1), C(gateway-2) and so on. A new one starts beside the one
-    that serves; both listen, until the old one is told to end, which it does when its last request has.
+    namespace, each as a Compose service of its own, C(gateway-1), C(gateway-2) and so on. A new one starts beside the
+    one that serves; both listen, until the old one is told to end, which it does when its last request has.
   - The steps are O(state)s. Between them the role writes files and has Compose start what they describe.
 options:
   project:
@@ -69,7 +69,7 @@ attributes:
     description: The files are shown by the tasks that write them.
     support: none
   idempotent:
-    description: A second run changes nothing. Containers that have ended by themselves are removed, which counts as none.
+    description: A second run changes nothing. Containers that have ended are removed, which counts as no change.
     support: full
 author:
   - Gatehouse maintainers (@gatehouse-ollama)

@@ -12,8 +12,8 @@ short_description: Try out a gateway before anybody is sent to it
 version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
-  - The gateway must refuse a request without a credential, let one in with it, reach a server, and pass a stream on to its
-    end. Where no server takes connections, or there is no model, what needs one is not tried, and the task warns.
+  - The gateway must refuse a request without a credential, let one in with it, reach a server, and pass a stream on to
+    its end. Where no server takes connections, or there is no model, what needs one is not tried, and the task warns.
   - The model is one that is loaded. Where none is, it is the smallest, so that no other has to go for it.
   - Fails with what was seen and what was expected. Changes nothing.
 options:

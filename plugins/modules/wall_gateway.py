@@ -61,8 +61,8 @@ options:
     default: none
   image:
     description:
-      - The image of a gateway that is to be tried out before it takes over from the running one, with which it shares the
-        networks then and nothing else. With O(options) and O(program).
+      - The image of a gateway that is to be tried out before it takes over from the running one, with which it shares
+        the networks then and nothing else. With O(options) and O(program).
     type: str
   options:
     description: Options of C(docker create) for that.

@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, DockerError
 
-
 POD = "pod"
 # Each gateway is a service of its own, so that Compose leaves the one before alone. One without a number has no pod.
 _SERVICE = re.compile(r"^  (gateway(?:-([0-9]+))?):$", re.MULTILINE)

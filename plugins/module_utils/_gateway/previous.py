@@ -71,16 +71,17 @@ def read(folder: str) -> Previous:
     except FileNotFoundError as error:
         if not kept.exists():
             raise NoPrevious(
-                f"There is no gateway to go back to: {kept} is not there. A deploy that changes a running gateway keeps "
-                "the one before"
+                f"There is no gateway to go back to: {kept} is not there. A deploy that changes a running gateway "
+                "keeps the one before"
             ) from None
         wrong, image, names = [str(error.filename)], "", set()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         wrong, image, names = [f"{_LIST} ({error})"], "", set()
     if wrong or names != set(files_below(kept)) or DESCRIPTION not in names:
         raise NoPrevious(
-            f"{kept} does not hold what the gateway before was made of: {', '.join(wrong) or 'files were added or removed'}"
-            ". Nothing was changed; a deploy makes the gateway of the inventory"
+            f"{kept} does not hold what the gateway before was made of: "
+            f"{', '.join(wrong) or 'files were added or removed'}. Nothing was changed; "
+            "a deploy makes the gateway of the inventory"
         )
     return Previous(image, (kept / DESCRIPTION).read_text(encoding="utf-8"))
 

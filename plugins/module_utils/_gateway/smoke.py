@@ -44,7 +44,8 @@ def try_out(link: Link, credentials: t.Sequence[Credential], host: str, reaches:
     if first.status in _UNREACHED and not reaches():
         return ["No server takes connections: what passes through the gateway was not tried."]
     if first.status != 200 or "version" not in _json(first):
-        raise NotSound(f"with a credential, GET /api/version is to answer 200 with a version, and came back: {first.shown()}")
+        expected = "with a credential, GET /api/version is to answer 200 with a version"
+        raise NotSound(f"{expected}, and came back: {first.shown()}")
     model, stays = _model(asks)
     return _stream(asks, model, stays) if model else ["The server has no model: no stream was tried."]
 
@@ -62,22 +63,23 @@ class _Asker:
     def expect(self, status: int, method: str, path: str) -> None:
         answer = self.ask(method, path)
         if answer.status != status:
-            raise NotSound(f"without a credential, {method} {path} is to answer {status}, and came back: {answer.shown()}")
+            expected = f"without a credential, {method} {path} is to answer {status}"
+            raise NotSound(f"{expected}, and came back: {answer.shown()}")
 
 
 def _model(asks: _Asker) -> tuple[str, int]:
-    """One that is loaded, and the seconds that it is to stay; where none is, the smallest, for which no other has to go."""
+    """One that is loaded, and for how many seconds it stays; or the smallest, for which no other has to go."""
     for path in ("/api/ps", "/api/tags"):
         models = _json(asks.ask("GET", path)).get("models") or []
-        known = [(one["size"], one["name"], one) for one in models if isinstance(one.get("size"), int) and one.get("name")]
+        known = [one for one in models if isinstance(one.get("size"), int) and one.get("name")]
         if known:
-            _size, name, model = min(known, key=lambda one: one[:2])
-            return str(name), _stays(str(model.get("expires_at", "")))
+            model = min(known, key=lambda one: one["size"])
+            return str(model["name"]), _stays(str(model.get("expires_at", "")))
     return "", 0
 
 
 def _stays(expires: str) -> int:
-    """Seconds until this time, as keep_alive has them; -1 for one that stays for good, which Ollama shows as centuries."""
+    """Seconds until this time, for keep_alive; -1 for a model that stays for good, which Ollama shows as centuries."""
     try:
         end = datetime.datetime.strptime(expires[:19], "%Y-%m-%dT%H:%M:%S")
     except ValueError:

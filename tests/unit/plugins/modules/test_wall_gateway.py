@@ -91,8 +91,9 @@ def test_one_that_is_to_be_tried_out_has_the_networks_of_the_running_one_and_not
     host.command = lambda words: (made.append(words), command(words))[1]  # type: ignore[method-assign,func-returns-value]
     assert host.run(image="new:2", options=["--read-only"], program=["nginx"])["address"] == "172.18.0.3"
     (create,) = [words for words in made if words[1] == "create"]
-    assert create[2:6] == ["--name=gateway-wall", "--label=gatehouse.ollama.wall", "--network=default", "--no-healthcheck"]
-    assert create[6:] == ["--read-only", "--entrypoint=bash", "new:2", "-c", create[10], "wall", "--kill-after=10", "600", "nginx"]
+    own = ["--name=gateway-wall", "--label=gatehouse.ollama.wall", "--network=default", "--no-healthcheck"]
+    ending = ["-c", create[10], "wall", "--kill-after=10", "600", "nginx"]
+    assert create[2:] == [*own, "--read-only", "--entrypoint=bash", "new:2", *ending]
 
 
 def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_what_somebody_runs_by_hand_is_none_of_them(tmp_path: Path) -> None:
 def test_only_a_gateway_that_runs_in_a_pod_that_runs_is_live(tmp_path: Path, running: tuple[bool, bool]) -> None:
     (tmp_path / "compose.yaml").write_text(TEXT)
     there = Host(one("pod", "g-pod-1", running[0]), one("gateway-3", "g-gateway-1", running[1]))
-    with pytest.raises(DockerError, match="No gateway runs as .*compose.yaml describes it"):
+    with pytest.raises(DockerError, match=r"No gateway runs as .*compose\.yaml describes it"):
         containers.only_live(Docker(there), "g", str(tmp_path))  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ POD = {"com.docker.compose.config-hash": "abc"}
 class Engine(Host):
     """Docker and systemd of a host; `draining` are those that a unit has told to end, `made` what Compose makes."""
 
-    def __init__(self, *there: dict[str, Any], user: str = "1:1", draining: tuple[str, ...] = (), made: Any = None) -> None:
+    def __init__(
+        self, *there: dict[str, Any], user: str = "1:1", draining: tuple[str, ...] = (), made: Any = None
+    ) -> None:
         super().__init__(*there)
         self.user, self.draining, self.made = user, draining, made
         self.did: list[str] = []
@@ -30,14 +33,15 @@ class Engine(Host):
     def run_command(self, args: list[str], **options: Any) -> tuple[int, str, str]:
         words = " ".join(args)
         if "config --format json" in words:
-            return 0, '{"services": {"pod": {}, "gateway-3": {"user": "%s"}}}' % self.user, ""
+            return 0, json.dumps({"services": {"pod": {}, "gateway-3": {"user": self.user}}}), ""
         if "config --hash" in words:
             return 0, "pod abc", ""
         if "is-active" in words:
             return (0 if any(one in words for one in self.draining) else 3), "", ""
         if words.endswith("up --detach --pull=never") and self.made:
             self.there = (*self.there, self.made)
-        if args[:2] in (["docker", "stop"], ["docker", "rename"], ["docker", "rm"]) or args[0] == "systemd-run" or "up --detach" in words:
+        did = ("docker stop", "docker rename", "docker rm", "systemd-run")
+        if words.startswith(did) or "up --detach" in words:
             self.did.append(words)
         return super().run_command(args, **options)
 
@@ -98,9 +102,7 @@ def test_the_one_before_is_told_to_end_by_a_unit_that_outlives_the_run(tmp_path:
 
 def test_one_that_ends_already_is_left_alone_and_one_that_has_ended_is_removed(tmp_path: Path) -> None:
     ends, ended = one("gateway-2", "g-drained-2"), one("gateway-1", "g-drained-1", running=False)
-    finished, engine = change(
-        tmp_path, pod(), one("gateway-3", "g-gateway-1"), ends, ended, draining=("gateway-2",)
-    )
+    finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), ends, ended, draining=("gateway-2",))
     assert finished.finish(1, 3600) == (False, [])
     assert engine.did == ["docker rm gateway-1000000000000"]
 
@@ -142,7 +144,8 @@ class TestUndo:
     def test_the_one_before_serves_under_its_name_again(self, tmp_path: Path) -> None:
         text, engine = self.undone(tmp_path)
         assert text == self.OLD
-        assert engine.did[:2] == ["docker rm --force gateway-3000000000000", "docker rename gateway-2000000000000 g-gateway-1"]
+        new, old = "gateway-3000000000000", "gateway-2000000000000"
+        assert engine.did[:2] == [f"docker rm --force {new}", f"docker rename {old} g-gateway-1"]
         assert engine.did[2].endswith("up --detach --pull=never")
 
     def test_one_that_was_told_to_end_is_made_anew_under_another_number(self, tmp_path: Path) -> None:
