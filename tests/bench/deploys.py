@@ -27,9 +27,9 @@ class RunError(Exception):
     """A playbook fails, or changes what it was not to."""
 
 
-def run(inventory: Path, playbook: str | Path) -> tuple[float, str]:
+def run(inventory: Path, playbook: str | Path, *options: str) -> tuple[float, str]:
     """How many seconds a playbook takes, the start of Ansible included, and what it says."""
-    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, playbook]
+    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, playbook, *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     begun = time.monotonic()
     done = subprocess.run(

@@ -9,7 +9,6 @@ import asyncio
 import json
 import re
 import ssl
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -26,8 +25,8 @@ from tests.demo import __main__ as demo
 from tests.lab import hosts
 
 HOST = "gatehouse-bench-upgrade"
-# At least so many requests, at this rate a second.
-REQUESTS, RATE = 5000, 100
+# At least so many requests, of so many users, each of whom sends the next one when the last was answered.
+REQUESTS, USERS = 5000, 60
 # Before and after the run that replaces the server.
 CALM = 2.0
 CHAT = {"model": "tiny", "prompt": "hi", "stream": False, "options": {"num_predict": 2}}
@@ -62,20 +61,21 @@ async def load(url: str, ca: Path, key: str, command: list[str | Path]) -> Seen:
     headers = {"Authorization": f"Bearer {key}"}
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
-        tasks: set[asyncio.Task[None]] = set()
-        begun = time.monotonic()
-        process, ended = None, None
-        while ended is None or time.monotonic() < ended + CALM or len(tasks) < REQUESTS:
-            tasks.add(asyncio.create_task(ask(session, url, seen)))
-            await asyncio.sleep(1 / RATE)
-            if process is None and time.monotonic() > begun + CALM:
-                pipe, err = subprocess.PIPE, subprocess.STDOUT
-                process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=err, text=True)
-            elif process is not None and ended is None and process.poll() is not None:
-                ended = time.monotonic()
-        await asyncio.gather(*tasks)
-    assert process is not None
-    said, _nothing = process.communicate()
+        ended = asyncio.Event()
+
+        async def user() -> None:
+            while not ended.is_set() or seen.statuses.total() < REQUESTS:
+                await ask(session, url, seen)
+
+        users = [asyncio.create_task(user()) for _ in range(USERS)]
+        await asyncio.sleep(CALM)
+        pipe, err = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=pipe, stderr=err)
+        output, _nothing = await process.communicate()
+        await asyncio.sleep(CALM)
+        ended.set()
+        await asyncio.gather(*users)
+    said = output.decode()
     if process.returncode != 0 or "Keep what works" not in said:
         raise RunError(said[-2000:])
     return seen
@@ -94,7 +94,7 @@ def server() -> list[Figure]:
             # Without the limits of the demo's client.
             text = inventory.read_text(encoding="utf-8")
             inventory.write_text(re.sub(r"(requests_per_minute|tokens_per_day): .*", r"\1: 1000000000", text))
-            run(inventory, "playbooks/deploy.yml")
+            run(inventory, "playbooks/deploy.yml", "--skip-tags=verify")
             change = json.dumps({"ollama_server_environment": {"STANDIN_TOKEN_DELAY_MS": "3"}})
             command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
             command += ["--tags=ollama_server", "--skip-tags=verify", f"--extra-vars={change}"]
