@@ -258,7 +258,7 @@ def test_a_run_that_is_killed_fails_no_request_and_the_next_one_ends_well(task: 
     serves()
     extra = tmp_path / "killed.json"
     extra.write_text(json.dumps({"ollama_gateway_memory_limit": another_limit()}))
-    command = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, "playbooks/deploy.yml"]
+    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, "playbooks/deploy.yml"]
     options = ["--tags=ollama_gateway", "--skip-tags=verify", f"--extra-vars=@{extra}"]
     with load() as loads:
         with subprocess.Popen(

@@ -49,12 +49,12 @@ class Handover:
 
     def _has_read(self, live: Dict | None) -> bool:
         folders = [os.path.join(self.there.folder, name) for name in wall.CONFIGURATION]
-        return bool(live) and wall.runs_what_is_there(live["State"]["Pid"], folders)
+        return live is not None and wall.runs_what_is_there(live["State"]["Pid"], folders)
 
     def gaps(self, text: str) -> list[str]:
         """Why nobody can come in for a moment when this description takes the place of the one that runs."""
         serving, pod = self.there.serving, self.there.pod
-        if not containers.is_running(serving):
+        if serving is None or not containers.is_running(serving):
             return []
         if pod is None or not serving["HostConfig"]["NetworkMode"].startswith("container:"):
             return ["the gateway gets a pod, which later ones share"]

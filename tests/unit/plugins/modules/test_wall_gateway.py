@@ -85,10 +85,17 @@ def test_one_that_was_left_is_removed_first(host: Host) -> None:
     assert host.asked.index("rm --force") < host.asked.index("create --name=gateway-wall")
 
 
-def test_one_that_is_to_be_tried_out_has_the_networks_of_the_running_one_and_nothing_else_of_it(host: Host) -> None:
+def test_one_that_is_to_be_tried_out_has_the_networks_of_the_running_one_and_nothing_else_of_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[list[str]] = []
     command = host.command
-    host.command = lambda words: (made.append(words), command(words))[1]  # type: ignore[method-assign,func-returns-value]
+
+    def noted(words: list[str]) -> tuple[int, str, str]:
+        made.append(words)
+        return command(words)
+
+    monkeypatch.setattr(host, "command", noted)
     assert host.run(image="new:2", options=["--read-only"], program=["nginx"])["address"] == "172.18.0.3"
     (create,) = [words for words in made if words[1] == "create"]
     own = ["--name=gateway-wall", "--label=gatehouse.ollama.wall", "--network=default", "--no-healthcheck"]

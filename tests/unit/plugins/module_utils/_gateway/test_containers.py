@@ -14,7 +14,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import c
 TEXT = 'name: g\n\nservices:\n  pod:\n    image: "p"\n\n  gateway-3:\n    image: "a:1"\n    user: "1:1"\n'
 
 
-def one(service: str, name: str, running: bool = True, network: str = "container:p", **more: Any) -> dict[str, Any]:
+def one(service: str, name: str, running: Any = True, network: str = "container:p", **more: Any) -> dict[str, Any]:
     return {
         "Id": service + "0" * 12,
         "Name": "/" + name,
@@ -45,7 +45,7 @@ class Host:
 def look(folder: Path, *there: dict[str, Any], text: str = TEXT) -> containers.Containers:
     if text:
         (folder / "compose.yaml").write_text(text)
-    return containers.Containers(Docker(Host(*there)), "g", str(folder))  # type: ignore[arg-type]
+    return containers.Containers(Docker(Host(*there)), "g", str(folder))
 
 
 def test_the_gateway_that_is_described_is_told_from_those_before_it(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_only_a_gateway_that_runs_in_a_pod_that_runs_is_live(tmp_path: Path, run
     (tmp_path / "compose.yaml").write_text(TEXT)
     there = Host(one("pod", "g-pod-1", running[0]), one("gateway-3", "g-gateway-1", running[1]))
     with pytest.raises(DockerError, match=r"No gateway runs as .*compose\.yaml describes it"):
-        containers.only_live(Docker(there), "g", str(tmp_path))  # type: ignore[arg-type]
+        containers.only_live(Docker(there), "g", str(tmp_path))
 
 
 def test_a_description_under_another_number_has_the_very_image_and_is_the_same_otherwise() -> None:

@@ -49,8 +49,8 @@ class Engine(Host):
 def change(folder: Path, *there: dict[str, Any], text: str = TEXT, **options: Any) -> tuple[handover.Handover, Engine]:
     (folder / "compose.yaml").write_text(text)
     engine = Engine(*there, **options)
-    found = Containers(Docker(engine), "g", str(folder))  # type: ignore[arg-type]
-    return handover.Handover(engine, found), engine  # type: ignore[arg-type]
+    found = Containers(Docker(engine), "g", str(folder))
+    return handover.Handover(engine, found), engine
 
 
 @pytest.fixture(autouse=True)
