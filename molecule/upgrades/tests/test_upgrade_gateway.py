@@ -44,7 +44,8 @@ BAD = {
         "printf 'daemon off; pid /tmp/nginx.pid; events {} http { server { listen 8080 ssl; listen 8081; "
         "ssl_certificate /etc/gatehouse/tls/server.pem; ssl_certificate_key /etc/gatehouse/tls/server.pem; "
         'return 200 "{}"; } }\' >/open.conf && mv PROGRAM PROGRAM.real && '
-        "printf '#!/bin/sh\\nexec PROGRAM.real -c /open.conf\\n' >PROGRAM && chmod 755 PROGRAM /open.conf",
+        "printf '#!/bin/sh\\n[ \"$3\" != -t ] || exit 0\\nexec PROGRAM.real -c /open.conf\\n' >PROGRAM && "
+        "chmod 755 PROGRAM /open.conf",
         "without a credential, GET /api/version is to answer 401",
     ),
     "late": (
