@@ -198,7 +198,7 @@ def main() -> None:
         print("bench: noop_deploy", flush=True)
         figures += deploys.noop()
         print("bench: server_upgrade", flush=True)
-        figures += upgrades.server()
+        figures += [*upgrades.server(), *upgrades.gateway()]
         told = {figure.name: figure.report() for figure in figures}
         told |= {"machine": machine(), "versions": versions(here)}
     RESULT.parent.mkdir(exist_ok=True)
