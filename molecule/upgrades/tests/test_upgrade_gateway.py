@@ -44,8 +44,8 @@ BAD = {
         "printf 'daemon off; pid /tmp/nginx.pid; events {} http { server { listen 8080 ssl; listen 8081; "
         "ssl_certificate /etc/gatehouse/tls/server.pem; ssl_certificate_key /etc/gatehouse/tls/server.pem; "
         'return 200 "{}"; } }\' >/open.conf && mv PROGRAM PROGRAM.real && '
-        "printf '#!/bin/sh\\n[ \"$3\" != -t ] || exit 0\\nexec PROGRAM.real -c /open.conf\\n' >PROGRAM && "
-        "chmod 755 PROGRAM /open.conf",
+        'printf \'#!/bin/sh\\n[ -e /etc/gatehouse/tls ] || exec PROGRAM.real "$@"\\n'
+        "exec PROGRAM.real -c /open.conf\\n' >PROGRAM && chmod 755 PROGRAM /open.conf",
         "without a credential, GET /api/version is to answer 401",
     ),
     "late": (
@@ -228,7 +228,7 @@ def test_check_mode_says_what_users_would_notice(tmp_path: Path) -> None:
 FAULTS = {
     "the pod is killed": "kill -9 $(docker inspect -f '{{.State.Pid}}' POD)",
     "the gateway is killed": "kill -9 $(docker inspect -f '{{.State.Pid}}' GATEWAY)",
-    "its workers are killed": "pkill -9 -f 'nginx: worker process'",
+    "its workers are killed": "pkill -9 -f 'nginx: worke[r] process'",
     "Docker is restarted": "systemctl reset-failed docker; systemctl restart docker",
     "Docker is killed": "systemctl kill --signal=KILL docker",
 }
