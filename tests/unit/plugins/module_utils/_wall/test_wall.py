@@ -214,9 +214,11 @@ class TestAttacks:
         words = {error["message"] for error in errors if not error["message"].startswith("$")}
         template = (ROLE / "templates/errors.conf.j2").read_text(encoding="utf-8")
         reasons = {"the request is malformed", "this port speaks HTTPS only", "the client certificate is not valid"}
-        reasons |= {"this client may not do this", "there are too many requests"}
+        reasons |= {"this client may not do this", "there are too many requests", "the gateway is overloaded"}
         assert [reason for reason in reasons if reason not in template] == []
-        assert words | reasons == {message.decode() for message in wall_attack.GATEWAY_MESSAGES}
+        waiting = "Ollama is being replaced, try again later"
+        assert any(waiting in path.read_text(encoding="utf-8") for path in (ROLE / "files/lua").rglob("*.lua"))
+        assert words | reasons | {waiting} == {message.decode() for message in wall_attack.GATEWAY_MESSAGES}
 
 
 class TestHttp:
