@@ -31,12 +31,12 @@ options:
       - V(planned) tells whether O(compose) needs a new gateway, and changes nothing.
       - V(kept) keeps the files of the gateway that runs, to go back to, if it runs what is on disk.
       - V(begun) makes room for the gateway that C(compose.yaml) describes.
-      - V(finished) waits until it listens, has it read its configuration again where it has not, and lets gateways
-        before it end.
+      - V(served) waits until it listens, and has it read its configuration again where it has not.
+      - V(drained) has the gateways before it end, each when its last request has.
       - V(undone) goes back to what was kept.
       - V(rolled_back) makes what was kept the files of the gateway, and keeps those that it has now.
     type: str
-    choices: [looked, planned, kept, begun, finished, undone, rolled_back]
+    choices: [looked, planned, kept, begun, served, drained, undone, rolled_back]
     required: true
   compose:
     description: The C(compose.yaml) of the gateway that runs as the role would write it now. For O(state=planned).
@@ -77,12 +77,11 @@ author:
 
 EXAMPLES = r"""
 ---
-- name: Have the new gateway serve, and the one before end
+- name: Have the new gateway serve
   gatehouse.ollama.gateway_handover:
     project: gatehouse-gateway
     folder: /opt/gatehouse/gateway
-    state: finished
-    drain_timeout: 3600
+    state: served
 """
 
 RETURN = r"""
@@ -117,7 +116,7 @@ notice:
   type: str
 drained:
   description: Containers that end when their last request has.
-  returned: with O(state=finished)
+  returned: with O(state=drained)
   type: list
   elements: str
 said:
@@ -181,9 +180,13 @@ def begun(_there: containers.Containers, change: Handover, _params: Dict) -> Dic
     return {"gaps": change.begin()}
 
 
-def finished(_there: containers.Containers, change: Handover, params: Dict) -> Dict:
-    reloaded, drained = change.finish(params["patience"], params["drain_timeout"])
-    return {"drained": drained, "changed": reloaded or bool(drained)}
+def served(_there: containers.Containers, change: Handover, params: Dict) -> Dict:
+    return {"changed": change.serve(params["patience"])}
+
+
+def drained(_there: containers.Containers, change: Handover, params: Dict) -> Dict:
+    names = change.drain(params["drain_timeout"])
+    return {"drained": names, "changed": bool(names)}
 
 
 def undone(_there: containers.Containers, change: Handover, params: Dict) -> Dict:
@@ -192,6 +195,10 @@ def undone(_there: containers.Containers, change: Handover, params: Dict) -> Dic
 
 def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -> Dict:
     before = previous.read(there.folder)
+    if containers.described_in(before.text).number == 0:
+        raise previous.NoPrevious("The gateway before has no pod, and its port is taken by the one of now")
+    if previous.authentication(there.folder, previous.NAME) != previous.authentication(there.folder):
+        raise previous.NoPrevious("The gateway before authenticates otherwise, and clients have no files for that any more")
     if not there.docker.inspect("image", before.image):
         raise previous.NoPrevious(f"The image of the gateway before, {before.image}, is not on this host any more")
     live = there.live
@@ -208,7 +215,8 @@ STATES: dict[str, t.Callable[[containers.Containers, Handover, Dict], Dict]] = {
     "planned": planned,
     "kept": kept,
     "begun": begun,
-    "finished": finished,
+    "served": served,
+    "drained": drained,
     "undone": undone,
     "rolled_back": rolled_back,
 }

@@ -62,7 +62,7 @@ options:
   image:
     description:
       - The image of a gateway that is to be tried out before it takes over from the running one, with which it shares
-        the networks then and nothing else. With O(options) and O(program).
+        the networks then and nothing else. With O(options) and O(program). Where nothing runs, nor does this.
     type: str
   options:
     description: Options of C(docker create) for that.
@@ -113,7 +113,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 address:
-  description: Where it is reached from the host; empty with O(state=absent).
+  description: Where it is reached from the host; empty where none was run.
   returned: success
   type: str
   sample: 172.18.0.3
@@ -170,10 +170,11 @@ class ThrowAway:
 
     def live(self) -> dict[str, t.Any]:
         """What Docker says of the running gateway, after a look at whether it runs what is on disk."""
-        found, self.networked = containers.only_live(self.docker, self.project, self.module.params["folder"])
-        if self.module.params["image"]:
-            return found
         folder = self.module.params["folder"]
+        if self.module.params["image"]:
+            self.networked = containers.has_networks(self.docker, self.project, folder)
+            return self.networked
+        found, self.networked = containers.only_live(self.docker, self.project, folder)
         wrong = gateway.wrong_mounts(found, folder)
         if wrong:
             raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
@@ -269,8 +270,8 @@ def main() -> None:
                     shutil.rmtree(clients, ignore_errors=True)
         else:
             live = one.live()
-            image = live["Image"]
-            if not module.check_mode:
+            image = live.get("Image", "")
+            if live and not module.check_mode:
                 one.remove()
                 address = one.start(live)
     except (GatehouseError, OSError) as error:

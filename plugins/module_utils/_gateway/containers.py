@@ -44,7 +44,7 @@ def described_in(text: str) -> Described:
 
 
 def as_number(text: str, number: int, image: str) -> str:
-    """A description with another number, and the very image that it ran."""
+    """A description with a number, which it has or which is another, and the very image that it ran."""
     described = described_in(text)
     head, service, tail = text.partition(f"  {described.service}:\n")
     tail = re.sub(r"(?m)^    image: .*$", lambda _: f'    image: "{image}"', tail, count=1)
@@ -117,6 +117,13 @@ def name(container: Dict) -> str:
 
 def is_running(container: Dict | None) -> bool:
     return bool(container and container["State"]["Running"])
+
+
+def has_networks(docker: Docker, project: str, folder: str) -> Dict:
+    """A container that runs and has the networks of the gateway; empty where none does. Raises DockerError."""
+    there = Containers(docker, project, folder)
+    running = [one for one in there.all if is_running(one) and one["NetworkSettings"]["Networks"]]
+    return min(running, key=lambda one: service(one) != POD, default={})
 
 
 def only_live(docker: Docker, project: str, folder: str) -> tuple[Dict, Dict]:

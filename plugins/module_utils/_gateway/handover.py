@@ -51,53 +51,69 @@ class Handover:
         folders = [os.path.join(self.there.folder, name) for name in wall.CONFIGURATION]
         return live is not None and wall.runs_what_is_there(live["State"]["Pid"], folders)
 
+    def _running(self) -> list[Dict]:
+        """Gateways other than the one that is described which take connections."""
+        return [one for one in self.there.others if containers.is_running(one) and not self._ends(one)]
+
     def gaps(self, text: str) -> list[str]:
-        """Why nobody can come in for a moment when this description takes the place of the one that runs."""
-        serving, pod = self.there.serving, self.there.pod
-        if serving is None or not containers.is_running(serving):
+        """Why nobody can come in for a moment when this description takes the place of what runs."""
+        live, pod = self.there.live, self.there.pod
+        described = containers.described_in(text)
+        running = self._running()
+        if live and containers.is_running(live) and described.service != self.there.description.service:
+            running.append(live)
+        if not running:
             return []
-        if pod is None or not serving["HostConfig"]["NetworkMode"].startswith("container:"):
+        if pod is None or not all(one["HostConfig"]["NetworkMode"].startswith("container:") for one in running):
             return ["the gateway gets a pod, which later ones share"]
         wanted = self.there.wanted(text)
         found = []
         if pod["Config"]["Labels"].get("com.docker.compose.config-hash") != wanted["pod"]:
             found.append("what is published, or a network, is another")
-        described = containers.described_in(text)
-        user = wanted["services"].get(described.service, {}).get("user")
-        if str(user) != serving["Config"]["User"]:
+        user = str(wanted["services"].get(described.service, {}).get("user"))
+        if any(one["Config"]["User"] != user for one in running):
             found.append("processes of two users cannot listen at one port (ollama_gateway_user_id)")
         return found
 
     def begin(self) -> list[str]:
         """Make room for the gateway that is described now; returns why there is a gap, if so."""
-        serving = self.there.serving
-        if serving is None or containers.service(serving) == self.there.description.service:
-            return []
+        live, serving = self.there.live, self.there.serving
         gaps = self.gaps(self.there.description.text)
-        if gaps and containers.is_running(serving):
+        if gaps:
             # Otherwise it would start again what is about to go.
             self._systemctl("stop", KEEPER)
-            self.there.docker.change("stop", f"--time={GAP}", serving["Id"])
-        self.there.docker.change("rename", serving["Id"], self._drained_name(serving))
+            old = [one["Id"] for one in self.there.others if containers.is_running(one)]
+            self.there.docker.change("stop", f"--time={GAP}", *old)
+        if serving and containers.service(serving) != self.there.description.service:
+            self.there.docker.change("rename", serving["Id"], self._drained_name(serving))
+        elif live and serving is None:
+            self.there.docker.change("rename", live["Id"], self.there.name)
         return gaps
 
     def _drained_name(self, one: Dict) -> str:
         return f"{self.there.project}-drained-{one['Id'][:12]}"
 
-    def finish(self, patience: int, drain: int) -> tuple[bool, list[str]]:
-        """Have the gateway that is described serve, with what is on disk, and those before it end.
+    def serve(self, patience: int) -> bool:
+        """Have the gateway that is described serve, with what is on disk. Raises NotTakenOver.
 
-        Returns whether it was told to read its files again, and the names of those that end. Raises NotTakenOver.
+        Returns whether it was told to read its files again.
         """
+        if self.module.check_mode and not containers.is_running(self.there.live):
+            return False
         self._wait(patience)
         reloaded = not self.is_current()
-        if reloaded and not self.module.check_mode:
+        live = self.there.live
+        if live and reloaded and not self.module.check_mode:
             # Not by `docker kill`: whatever the signal, Docker then takes the container for one that somebody stopped,
             # and does not start it when the host does.
-            os.kill(self.there.live["State"]["Pid"], signal.SIGHUP)
+            os.kill(live["State"]["Pid"], signal.SIGHUP)
             if not self._within(patience, self.is_current):
                 raise NotTakenOver("it does not read its configuration again, and goes on with the one before")
-        return reloaded, [name for one in self.there.others for name in self._drain(one, drain)]
+        return reloaded
+
+    def drain(self, seconds: int) -> list[str]:
+        """Have the gateways before it end what they have; returns the names of those that do."""
+        return [name for one in self.there.others for name in self._drain(one, seconds)]
 
     def _wait(self, patience: int) -> None:
         def is_there() -> bool:
@@ -147,17 +163,29 @@ class Handover:
     def _unit(self, one: Dict) -> str:
         return f"gatehouse-gateway-drain-{one['Id'][:12]}"
 
-    def _systemctl(self, *arguments: str) -> bool:
-        return bool(self.module.run_command(["systemctl", *arguments])[0] == 0)
+    def _systemctl(self, verb: str, *arguments: str) -> bool:
+        if self.module.check_mode and verb in ("start", "stop"):
+            return True
+        return bool(self.module.run_command(["systemctl", verb, *arguments])[0] == 0)
 
     def undo(self, is_kept: bool) -> str:
-        """Go back to what ran before, where that was kept; returns what the new one said."""
-        if not is_kept or self.module.check_mode:
+        """Go back to what ran before; returns what the new one said.
+
+        Where its files were not kept, it goes on with what it has read.
+        """
+        if self.module.check_mode:
             return self.said()
+        running = self._running()
+        if not is_kept:
+            said = self.said()
+            live = self.there.live
+            if live and running:
+                self.there.docker.change("rm", "--force", live["Id"])
+                self.there.docker.change("rename", running[0]["Id"], self.there.name)
+            return said
         kept = previous.read(self.there.folder)
         before = containers.described_in(kept.text)
-        new = self.there.live
-        said = ""
+        new, pod, said = self.there.live, self.there.pod, ""
         # It may have failed before there was a new one.
         if new and containers.service(new) != before.service:
             said = self.said()
@@ -166,15 +194,16 @@ class Handover:
         is_ending = bool(old) and self._ends(old)
         # One that was told to end is made anew, under another number.
         number = self.there.description.number + 1 if is_ending else before.number
-        text = containers.as_number(kept.text, number, kept.image) if is_ending else kept.text
+        goes_on = bool(old) and not is_ending and containers.is_running(old) and (pod is not None or not before.number)
+        text = kept.text if goes_on or not number else containers.as_number(kept.text, number, kept.image)
         previous.put_back(self.there.folder, text)
-        pod = self.there.pod
         if pod and not before.number:
             self.there.docker.change("rm", "--force", pod["Id"])
         if old and not is_ending and containers.name(old) != self.there.name:
             self.there.docker.change("rename", old["Id"], self.there.name)
         self.there = Containers(self.there.docker, self.there.project, self.there.folder)
-        self.there.compose("up", "--detach", "--pull=never")
-        self.finish(GAP, GAP)
+        if not goes_on:
+            self.there.compose("up", "--detach", "--pull=never")
+        self.serve(GAP)
         self._systemctl("start", KEEPER)
         return said

@@ -64,6 +64,10 @@ def save(folder: str, image: str) -> None:
 def read(folder: str) -> Previous:
     """What was kept. Raises NoPrevious."""
     kept = Path(folder, NAME)
+    old = Path(folder, NAME + ".old")
+    if old.exists() and not kept.exists():
+        # A run was killed between two renames.
+        old.rename(kept)
     try:
         listed = json.loads((kept / _LIST).read_bytes())
         wrong = [name for name, digest in listed["files"].items() if _digest(kept / name) != digest]
@@ -84,6 +88,15 @@ def read(folder: str) -> Previous:
             "a deploy makes the gateway of the inventory"
         )
     return Previous(image, (kept / DESCRIPTION).read_text(encoding="utf-8"))
+
+
+def authentication(folder: str, below: str = "") -> tuple[t.Any, t.Any]:
+    """The engine of a gateway and what it accepts, of which the files of its clients depend. Raises OSError."""
+    try:
+        said = json.loads(Path(folder, below, "conf", "settings.json").read_bytes())
+        return said.get("engine"), said.get("accepts")
+    except (ValueError, AttributeError):
+        return None, None
 
 
 def swap(folder: str, image: str, text: str) -> None:
