@@ -198,7 +198,9 @@ def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -
     if containers.described_in(before.text).number == 0:
         raise previous.NoPrevious("The gateway before has no pod, and its port is taken by the one of now")
     if previous.authentication(there.folder, previous.NAME) != previous.authentication(there.folder):
-        raise previous.NoPrevious("The gateway before authenticates otherwise, and clients have no files for that any more")
+        raise previous.NoPrevious(
+            "The gateway before authenticates otherwise, and clients have no files for that any more"
+        )
     if not there.docker.inspect("image", before.image):
         raise previous.NoPrevious(f"The image of the gateway before, {before.image}, is not on this host any more")
     live = there.live

@@ -63,6 +63,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda self, command: made.command(command))
     monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda self, name: f"/usr/bin/{name}")
     monkeypatch.setattr(module, "PATIENCE", 0)
+    monkeypatch.setattr(module.containers, "has_networks", lambda docker, project, folder: made.pod())
     monkeypatch.setattr(module.containers, "only_live", lambda docker, project, folder: (made.pod(), made.pod()))
     monkeypatch.setattr(module.gateway, "wrong_mounts", lambda live, folder: [])
     monkeypatch.setattr(module.gateway, "runs_what_is_there", lambda pid, folders: True)
@@ -101,6 +102,12 @@ def test_one_that_is_to_be_tried_out_has_the_networks_of_the_running_one_and_not
     own = ["--name=gateway-wall", "--label=gatehouse.ollama.wall", "--network=default", "--no-healthcheck"]
     ending = ["-c", create[10], "wall", "--kill-after=10", "600", "nginx"]
     assert create[2:] == [*own, "--read-only", "--entrypoint=bash", "new:2", *ending]
+
+
+def test_where_nothing_runs_nothing_is_tried_out(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.containers, "has_networks", lambda docker, project, folder: {})
+    assert host.run(image="new:2")["address"] == ""
+    assert "create --name=gateway-wall" not in host.asked
 
 
 def test_a_gateway_that_has_not_read_its_files_is_the_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,18 @@ def test_only_a_gateway_that_runs_in_a_pod_that_runs_is_live(tmp_path: Path, run
         containers.only_live(Docker(there), "g", str(tmp_path))
 
 
+def test_a_new_one_is_tried_in_the_networks_of_the_pod_also_where_the_gateway_is_gone(tmp_path: Path) -> None:
+    def found(*there: dict[str, Any]) -> dict[str, Any]:
+        return containers.has_networks(Docker(Host(*there)), "g", str(tmp_path))
+
+    networks = {"NetworkSettings": {"Networks": {"g_default": {}}}}
+    pod, old = one("pod", "g-pod-1") | networks, one("gateway", "g-gateway-1") | networks
+    inside = one("gateway-3", "x") | {"NetworkSettings": {"Networks": {}}}
+    assert found(inside, pod) == pod
+    assert found(inside, old) == old
+    assert found(inside) == {}
+
+
 def test_a_description_under_another_number_has_the_very_image_and_is_the_same_otherwise() -> None:
     text = containers.as_number(TEXT, 7, "sha256:9")
     assert text == TEXT.replace("gateway-3", "gateway-7").replace('"a:1"', '"sha256:9"')

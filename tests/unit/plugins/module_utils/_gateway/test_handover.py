@@ -29,6 +29,8 @@ class Engine(Host):
         super().__init__(*there)
         self.user, self.draining, self.made = user, draining, made
         self.did: list[str] = []
+        # Those that Compose makes anew.
+        self.ended: list[dict[str, Any]] = []
 
     def run_command(self, args: list[str], **options: Any) -> tuple[int, str, str]:
         words = " ".join(args)
@@ -39,7 +41,7 @@ class Engine(Host):
         if "is-active" in words:
             return (0 if any(one in words for one in self.draining) else 3), "", ""
         if words.endswith("up --detach --pull=never") and self.made:
-            self.there = (*self.there, self.made)
+            self.there = (*(one for one in self.there if one not in self.ended), self.made)
         did = ("docker stop", "docker rename", "docker rm", "systemd-run")
         if words.startswith(did) or "up --detach" in words:
             self.did.append(words)
@@ -93,8 +95,10 @@ def test_where_both_cannot_listen_the_old_one_is_stopped_first_and_the_reason_to
 
 
 def test_the_one_before_is_told_to_end_by_a_unit_that_outlives_the_run(tmp_path: Path) -> None:
-    finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
-    assert finished.finish(1, 3600) == (False, ["g-drained-2"])
+    served, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
+    assert served.serve(1) is False
+    assert engine.did == []
+    assert served.drain(3600) == ["g-drained-2"]
     (unit,) = engine.did
     assert unit.startswith("systemd-run --quiet --collect --unit=gatehouse-gateway-drain-gateway-2000 ")
     assert unit.endswith("drain 3600 gateway-2000000000000")
@@ -103,7 +107,7 @@ def test_the_one_before_is_told_to_end_by_a_unit_that_outlives_the_run(tmp_path:
 def test_one_that_ends_already_is_left_alone_and_one_that_has_ended_is_removed(tmp_path: Path) -> None:
     ends, ended = one("gateway-2", "g-drained-2"), one("gateway-1", "g-drained-1", running=False)
     finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), ends, ended, draining=("gateway-2",))
-    assert finished.finish(1, 3600) == (False, [])
+    assert finished.drain(3600) == []
     assert engine.did == ["docker rm gateway-1000000000000"]
 
 
@@ -115,7 +119,7 @@ def test_a_gateway_that_does_not_run_what_is_on_disk_is_told_to_read_it_but_not_
     monkeypatch.setattr(handover.os, "kill", lambda pid, number: told.append(number))
     monkeypatch.setattr(handover.wall, "runs_what_is_there", lambda pid, folders: bool(told))
     finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
-    assert finished.finish(1, 3600) == (True, [])
+    assert finished.serve(1) is True
     assert told == [signal.SIGHUP]
     assert engine.did == []
 
@@ -126,7 +130,7 @@ def test_one_that_does_not_listen_is_the_error_and_the_one_before_goes_on(
     monkeypatch.setattr(handover.listening, "listens", lambda pid, port: False)
     finished, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
     with pytest.raises(handover.NotTakenOver, match="within 0 s it does not listen, and is running"):
-        finished.finish(0, 3600)
+        finished.serve(0)
     assert engine.did == []
 
 
@@ -146,7 +150,8 @@ class TestUndo:
         assert text == self.OLD
         new, old = "gateway-3000000000000", "gateway-2000000000000"
         assert engine.did[:2] == [f"docker rm --force {new}", f"docker rename {old} g-gateway-1"]
-        assert engine.did[2].endswith("up --detach --pull=never")
+        # By Compose it could be made anew, from what its tag means now.
+        assert len(engine.did) == 2
 
     def test_one_that_was_told_to_end_is_made_anew_under_another_number(self, tmp_path: Path) -> None:
         text, engine = self.undone(tmp_path, draining=("gateway-2",), made=one("gateway-4", "g-gateway-1"))
@@ -158,9 +163,29 @@ class TestUndo:
         undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
         previous.save(str(tmp_path), "sha256:1")
         undoing.undo(is_kept=True)
-        assert [words for words in engine.did if "up --detach" not in words] == []
+        assert engine.did == []
 
     def test_where_nothing_was_kept_nothing_is_touched(self, tmp_path: Path) -> None:
         undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"))
         undoing.undo(is_kept=False)
         assert engine.did == []
+
+    def test_where_nothing_was_kept_the_one_that_still_serves_goes_on(self, tmp_path: Path) -> None:
+        new, old = one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2")
+        undoing, engine = change(tmp_path, pod(), new, old)
+        undoing.undo(is_kept=False)
+        assert engine.did == [
+            "docker rm --force gateway-3000000000000",
+            "docker rename gateway-2000000000000 g-gateway-1",
+        ]
+
+    def test_one_that_was_stopped_for_a_gap_is_made_anew_from_its_very_image(self, tmp_path: Path) -> None:
+        (tmp_path / "compose.yaml").write_text(self.OLD)
+        previous.save(str(tmp_path), "sha256:1")
+        old = one("gateway-2", "g-drained-2", running=False)
+        made = one("gateway-2", "g-gateway-1")
+        undoing, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), old, made=made)
+        engine.ended = [old]
+        undoing.undo(is_kept=True)
+        assert 'image: "sha256:1"' in (tmp_path / "compose.yaml").read_text()
+        assert engine.did[-1].endswith("up --detach --pull=never")
