@@ -84,7 +84,7 @@ def test_a_new_one_is_tried_in_the_networks_of_the_pod_also_where_the_gateway_is
     def found(*there: dict[str, Any]) -> dict[str, Any]:
         return containers.has_networks(Docker(Host(*there)), "g", str(tmp_path))
 
-    networks = {"NetworkSettings": {"Networks": {"g_default": {}}}}
+    networks: dict[str, Any] = {"NetworkSettings": {"Networks": {"g_default": {}}}}
     pod, old = one("pod", "g-pod-1") | networks, one("gateway", "g-gateway-1") | networks
     inside = one("gateway-3", "x") | {"NetworkSettings": {"Networks": {}}}
     assert found(inside, pod) == pod
