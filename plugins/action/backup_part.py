@@ -139,7 +139,9 @@ def _since(files: dict[str, int], given: t.Iterable[Dict], since: str) -> dict[s
 
 def _first(blocks: t.Iterator[bytes], size: int) -> t.Iterator[bytes]:
     """So many bytes of blocks of which none belongs to two files."""
-    while size:
-        block = next(blocks)
-        size -= len(block)
+    left = size
+    for block in blocks if left else ():
+        left -= len(block)
         yield block
+        if left <= 0:
+            return

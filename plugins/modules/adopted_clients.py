@@ -192,7 +192,7 @@ class Reading:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            htpasswd=dict(type="str", default=""),
+            htpasswd=dict(type="str", default="", no_log=False),
             api_keys=dict(type="str", default="", no_log=False),
             path=dict(type="path", required=True),
             accepts_passwords=dict(type="bool", required=True),

@@ -98,7 +98,8 @@ INSIDE = "/etc/gatehouse"
 # Where a gateway tells how many requests are at servers, in its container: since when it holds, requests, and waiting.
 STATE = "/".join(("", "tmp", "gatehouse_hold"))
 # Seconds between two looks, and those in which a gateway knows of a hold.
-STEP, NOTICE = 0.3, 5
+STEP = 0.3
+NOTICE = 5
 # The longest that a gateway takes for sound.
 LONGEST = 86400
 

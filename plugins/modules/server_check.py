@@ -42,6 +42,7 @@ options:
 attributes:
   check_mode:
     description: In check mode no server is asked to generate.
+    details: Models are listed.
     support: partial
   diff_mode:
     description: There is nothing to show.

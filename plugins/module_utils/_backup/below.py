@@ -130,16 +130,16 @@ class Below:
         except HostFileError:
             return None
 
-    @contextlib.contextmanager
-    def _opened(self, path: str) -> t.Iterator[t.BinaryIO]:
+    def _opened(self, path: str) -> t.BinaryIO:
         with self._parent(path) as parent:
             if parent is None:
                 raise FileNotFoundError(2, os.strerror(2), os.path.join(self.folder, path))
             descriptor = os.open(os.path.basename(path), _FILE, dir_fd=parent)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise HostFileError("%s is no regular file" % os.path.join(self.folder, path))
-            yield file
+        file = os.fdopen(descriptor, "rb")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file.close()
+            raise HostFileError("%s is no regular file" % os.path.join(self.folder, path))
+        return file
 
     @contextlib.contextmanager
     def _parent(self, path: str, make: Tree | None = None) -> t.Iterator[int | None]:
