@@ -121,6 +121,17 @@ def put_back(folder: str, text: str = "", kept: Path | None = None) -> None:
         _copy(kept / name, above / name, content)
     for name in set(files_below(above)) - set(names):
         (above / name).unlink()
+    _give_to(above, (kept / "conf").stat().st_gid)
+
+
+def _give_to(folder: Path, user: int) -> None:
+    """Have all that is not root's belong to the user of the gateway, and let it read the rest."""
+    if not (folder / "clients").is_dir() or (folder / "clients").stat().st_gid == user:
+        return
+    for top in (folder / name for name in (*FOLDERS, "clients", "tls", "state")):
+        for path in (top, *top.rglob("*")) if top.is_dir() else ():
+            owner = -1 if path.lstat().st_uid == 0 else user
+            os.chown(path, owner, user, follow_symlinks=False)
 
 
 def _copy(source: Path | str, target: Path | str, content: bytes | None = None) -> None:

@@ -57,6 +57,30 @@ def test_clients_are_not_kept_so_that_nobody_who_was_revoked_comes_back(folder: 
     assert (folder / "clients" / "api_keys").read_text() == ""
 
 
+def test_clients_and_keys_belong_to_the_user_of_the_gateway_that_comes_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str, int, int]] = []
+    previous.save(str(folder), IMAGE)
+    user = (folder / "previous" / "conf").stat().st_gid
+    monkeypatch.setattr(previous.os, "chown", lambda path, *ids, **_options: given.append((Path(path).name, *ids)))
+    previous.put_back(str(folder))
+    assert not [one for one in given if one[0] == "clients"]
+    monkeypatch.setattr(previous.Path, "stat", lambda path, **_: Stat(path.parent.name == "previous", user))
+    previous._give_to(folder, user)
+    assert {one[0] for one in given} >= {"clients", "api_keys", "nginx.conf"}
+    assert {one[2] for one in given} == {user}
+
+
+class Stat:
+    """Of a folder of another user, unless it is kept."""
+
+    st_mode = 0o40750
+
+    def __init__(self, is_kept: bool, user: int) -> None:
+        self.st_gid = user if is_kept else user + 1
+
+
 def test_going_back_twice_leads_forward_again(folder: Path) -> None:
     previous.save(str(folder), IMAGE)
     write(folder, {"conf/nginx.conf": "new"})
