@@ -121,7 +121,8 @@ def put_back(folder: str, text: str = "", kept: Path | None = None) -> None:
         _copy(kept / name, above / name, content)
     for name in set(files_below(above)) - set(names):
         (above / name).unlink()
-    _give_to(above, (kept / "conf").stat().st_gid)
+    if (kept / "conf").is_dir():
+        _give_to(above, (kept / "conf").stat().st_gid)
 
 
 def _give_to(folder: Path, user: int) -> None:

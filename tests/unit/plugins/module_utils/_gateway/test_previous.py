@@ -60,25 +60,14 @@ def test_clients_are_not_kept_so_that_nobody_who_was_revoked_comes_back(folder: 
 def test_clients_and_keys_belong_to_the_user_of_the_gateway_that_comes_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[str, int, int]] = []
-    previous.save(str(folder), IMAGE)
-    user = (folder / "previous" / "conf").stat().st_gid
-    monkeypatch.setattr(previous.os, "chown", lambda path, *ids, **_options: given.append((Path(path).name, *ids)))
-    previous.put_back(str(folder))
-    assert not [one for one in given if one[0] == "clients"]
-    monkeypatch.setattr(previous.Path, "stat", lambda path, **_: Stat(path.parent.name == "previous", user))
+    given: list[tuple[str, int]] = []
+    monkeypatch.setattr(previous.os, "chown", lambda path, _user, group, **_: given.append((Path(path).name, group)))
+    user = (folder / "clients").stat().st_gid
     previous._give_to(folder, user)
-    assert {one[0] for one in given} >= {"clients", "api_keys", "nginx.conf"}
-    assert {one[2] for one in given} == {user}
-
-
-class Stat:
-    """Of a folder of another user, unless it is kept."""
-
-    st_mode = 0o40750
-
-    def __init__(self, is_kept: bool, user: int) -> None:
-        self.st_gid = user if is_kept else user + 1
+    assert given == []
+    previous._give_to(folder, user + 1)
+    assert {name for name, _group in given} >= {"clients", "api_keys", "conf", "nginx.conf"}
+    assert {group for _name, group in given} == {user + 1}
 
 
 def test_going_back_twice_leads_forward_again(folder: Path) -> None:
