@@ -63,11 +63,15 @@ def deploy(folder: Path, name: str = "deploy", **variables: Any) -> tuple[int, s
     return done.returncode, told(done)
 
 
+def limit() -> str:
+    """The limit of memory that the gateway has, in MiB."""
+    found = re.search(r'mem_limit: "([0-9]+)m"', HOST.file(f"{THERE}/compose.yaml").content_string)
+    return found[1] if found else ""
+
+
 def another_limit() -> str:
-    """A limit of memory that the gateway does not have, so that another has to take over."""
-    text = HOST.file(f"{THERE}/compose.yaml").content_string
-    found = re.search(r'mem_limit: "([0-9]+)m"', text)
-    return f"{int(found[1]) + 1 if found else 700}m"
+    """One that it does not have, so that another gateway has to take over."""
+    return f"{int(limit() or 700) + 1}m"
 
 
 def container(name: str = CONTAINER) -> str:
@@ -195,14 +199,15 @@ def test_a_bad_one_does_not_take_over_no_request_fails_and_the_play_says_why(nam
 
 
 def test_a_rollback_goes_back_and_once_more_forward_again_and_no_request_fails(tmp_path: Path) -> None:
-    limits = [HOST.check_output(f"grep -o '[0-9]*m\"$' {THERE}/compose.yaml").strip('"'), another_limit()]
-    code, said = deploy(tmp_path, ollama_gateway_memory_limit=limits[1])
+    before = limit()
+    code, said = deploy(tmp_path, ollama_gateway_memory_limit=another_limit())
     assert code == 0, said
+    after = limit()
     with load() as loads:
-        for limit in limits:
+        for expected in (before, after):
             code, said = deploy(tmp_path, name="rollback")
             assert code == 0, said
-            assert f'mem_limit: "{limit}"' in HOST.file(f"{THERE}/compose.yaml").content_string
+            assert limit() == expected
     assert failed(loads) == []
     serves()
     assert "no hole" in SCENARIO.attack()
