@@ -13,23 +13,26 @@ version_added: 0.1.0
 description:
   - Internal to the roles of this collection, its options may change with any release.
   - With O(state=held), new requests wait before they go on to a server, as long as C(ollama_gateway_wait_timeout) lets
-    them. Returns when those that went on before have ended, or after O(drain_timeout).
-  - With O(state=released), they go on. A hold that nobody ends is over after O(longest).
+    them. A hold that nobody ends is over after O(longest).
+  - With O(state=drained), returns when those that went on before the hold have ended, or O(drain_timeout) after it
+    began. So several gateways that are held first and asked one by one then have the same time.
+  - With O(state=released), they go on.
   - Several may hold at the same time; requests wait until all of them have let go.
   - Nothing is held where no gateway runs, where it is plain nginx, or where it was told to let no request wait. A
     gateway that cannot be asked is warned about. Neither is a failure, for the server is to be replaced in any case.
+  - Of a gateway that was replaced and still ends, no request is counted.
 options:
   state:
     description: Whether requests wait.
     type: str
-    choices: [held, released]
+    choices: [held, drained, released]
     required: true
   holder:
     description: Who holds.
     type: str
     required: true
   drain_timeout:
-    description: Seconds for which requests may go on that a server has.
+    description: Seconds from the begin of the hold for which requests may go on that a server has.
     type: int
     default: 30
   longest:
@@ -59,6 +62,11 @@ EXAMPLES = r"""
 - name: Have requests wait
   gatehouse.ollama.gateway_hold:
     state: held
+    holder: llm
+
+- name: Let those that run end
+  gatehouse.ollama.gateway_hold:
+    state: drained
     holder: llm
 
 - name: Let them go on
@@ -91,6 +99,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import hold
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.containers import name
 
 Dict = t.Dict[str, t.Any]
 
@@ -114,7 +123,10 @@ class Gateway(t.NamedTuple):
 def gateways(docker: Docker, project: str) -> list[Gateway]:
     """Those in which requests can wait. Raises GatehouseError, OSError."""
     found = []
-    for one in docker.containers(project) if docker.is_installed else []:
+    there = docker.containers(project) if docker.is_installed else []
+    # One that was replaced and ends takes no new request, and has no timer any more by which it could tell anything.
+    serving = [one for one in there if name(one) == project + "-gateway-1"]
+    for one in serving or there:
         mounts = {str(mount.get("Destination")): str(mount.get("Source")) for mount in one.get("Mounts") or []}
         clients, conf = mounts.get(INSIDE + "/clients"), mounts.get(INSIDE + "/conf")
         if clients and conf and lets_wait(os.path.join(conf, "settings.json")):
@@ -132,7 +144,7 @@ def lets_wait(settings: str) -> bool:
     return isinstance(seconds, int) and seconds > 0
 
 
-def at_servers(docker: Docker, gateway: Gateway, since: int) -> int | None:
+def at_servers(docker: Docker, gateway: Gateway, since: float) -> int | None:
     """How many requests of a gateway servers have; None while not all of it holds."""
     # Little of it: whatever stands there was written in the container.
     words = docker.run("exec", gateway.id, "head", "-c", "100", STATE).stdout.split()
@@ -141,9 +153,9 @@ def at_servers(docker: Docker, gateway: Gateway, since: int) -> int | None:
     return int(words[1])
 
 
-def drain(docker: Docker, found: list[Gateway], since: int, seconds: float) -> int:
+def drain(docker: Docker, found: list[Gateway], since: float, seconds: float) -> int:
     """Wait until servers have no request, and return how many they have; -1 if that is not known."""
-    begun = time.monotonic()
+    begun = time.monotonic() - max(0, time.time() - since)
     while True:
         counts = [at_servers(docker, one, since) for one in found]
         if counts == [0] * len(found):
@@ -163,7 +175,16 @@ def have_wait(docker: Docker, params: Dict) -> Dict:
     until = since + min(max(params["longest"], 1), LONGEST)
     for folder in sorted({one.clients for one in found}):
         hold.hold(folder, params["holder"], since, until)
-    return dict(changed=True, held=True, running=drain(docker, found, since, max(params["drain_timeout"], 0)))
+    return dict(changed=True, held=True, running=0)
+
+
+def have_end(docker: Docker, params: Dict) -> Dict:
+    begins = {one: hold.since(one.clients, params["holder"]) for one in gateways(docker, params["project"])}
+    held = {one: since for one, since in begins.items() if since is not None}
+    if docker.check_mode or not held:
+        return dict(changed=False, held=bool(held), running=0)
+    running = drain(docker, list(held), max(held.values()), max(params["drain_timeout"], 0))
+    return dict(changed=False, held=True, running=running)
 
 
 def let_go(docker: Docker, params: Dict) -> Dict:
@@ -180,10 +201,18 @@ def let_go(docker: Docker, params: Dict) -> Dict:
     return dict(changed=any(released), held=any(released), running=0)
 
 
+STATES = {"held": have_wait, "drained": have_end, "released": let_go}
+CONSEQUENCES = {
+    "held": "no request waits",
+    "drained": "requests that run are cut off",
+    "released": "requests wait until the hold is over",
+}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            state=dict(type="str", choices=["held", "released"], required=True),
+            state=dict(type="str", choices=["held", "drained", "released"], required=True),
             holder=dict(type="str", required=True),
             drain_timeout=dict(type="int", default=30),
             longest=dict(type="int", default=900),
@@ -193,9 +222,9 @@ def main() -> None:
     )
     begun = time.monotonic()
     try:
-        answer = {"held": have_wait, "released": let_go}[module.params["state"]](Docker(module), module.params)
+        answer = STATES[module.params["state"]](Docker(module), module.params)
     except (GatehouseError, OSError) as error:
-        what = {"held": "no request waits", "released": "requests wait until the hold is over"}[module.params["state"]]
+        what = CONSEQUENCES[module.params["state"]]
         module.warn("The gateway of this host cannot be asked, so that %s: %s" % (what, error))
         answer = dict(changed=False, held=False, running=0)
     if answer["running"] > 0:

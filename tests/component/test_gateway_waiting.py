@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passlib.hash import bcrypt
 
 from tests.component.contract.replay import Reply
 from tests.component.contract.standins import until
-from tests.component.gateways import KEYS, Gateway, connect, gateway, status
+from tests.component.gateways import KEYS, Gateway, basic, connect, gateway, status
 from tests.component.upstreams import Echo, echo
 
 ALICE = "Authorization: Bearer " + KEYS["alice.laptop"]
@@ -165,21 +166,47 @@ def test_what_was_passed_on_before_goes_on_and_is_counted(patient: Gateway, upst
         assert until(lambda: state(patient)[1:] == [0, 0], 5), state(patient)
 
 
-def test_a_client_that_hangs_up_gives_its_place_back(patient: Gateway, upstream: Echo) -> None:
-    hold(patient)
-    before = len(upstream.requests)
-    with connect(patient.address) as one, connect(patient.address) as other:
-        one.sendall(patient.wire("/api/chat", ALICE, method="POST", body=CHAT))
-        # Its body comes later.
-        wire = patient.wire("/api/chat", ALICE, method="POST", body=CHAT)
+def hang_up(server: Gateway) -> None:
+    """Two clients send all of a request, one of them bit by bit, and are gone."""
+    wire = server.wire("/api/chat", ALICE, method="POST", body=CHAT)
+    with connect(server.address) as one, connect(server.address) as other:
+        one.sendall(wire)
         other.sendall(wire[:-10])
         time.sleep(0.3)
         other.sendall(wire[-10:])
-        assert until(waiting(patient, 2), 5), state(patient)
-    assert until(waiting(patient, 0), 5), state(patient)
+        time.sleep(0.3)
+
+
+def test_a_client_that_hangs_up_keeps_its_place_until_the_hold_is_over(patient: Gateway) -> None:
+    hold(patient)
+    hang_up(patient)
+    assert until(waiting(patient, 2), 5), state(patient)
     release(patient)
     assert ask(patient) == 200
-    assert len(upstream.requests) == before + 1
+    assert until(lambda: state(patient) == [], 5)
+    hold(patient)
+    assert until(lambda: state(patient)[1:] == [0, 0], 5), state(patient)
+
+
+def test_a_client_that_hangs_up_keeps_its_place_no_longer_than_others(impatient: Gateway, upstream: Echo) -> None:
+    hold(impatient)
+    before = len(upstream.requests)
+    hang_up(impatient)
+    time.sleep(SHORT)
+    assert until(lambda: state(impatient)[1:] == [0, 0], 5), state(impatient)
+    assert len(upstream.requests) == before
+
+
+def test_who_hangs_up_while_a_password_is_checked_leaves_the_next_with_it_in(upstream: Echo, tmp_path: Path) -> None:
+    credentials = "Authorization: " + basic("alice", "x")
+    with gateway(tmp_path / "gateway", "both", upstream.address, workers="1") as server:
+        server.write("htpasswd", [f"alice:{bcrypt.using(rounds=13).hash('x')}"])
+        with connect(server.address) as connection:
+            connection.sendall(server.wire("/api/tags", credentials))
+            time.sleep(0.1)
+        begun = time.monotonic()
+        assert status(server.ask("/api/tags", credentials)) == 200
+        assert time.monotonic() - begun < 25
 
 
 BROKEN = [

@@ -13,21 +13,29 @@ import fcntl
 import json
 import os
 import tempfile
+import time
 import typing as t
+
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 Dict = t.Dict[str, t.Any]
 
 NAME = "hold.json"
+# In seconds: how long others may have it, and between two tries.
+PATIENCE, STEP = 5.0, 0.05
 
 
 def hold(folder: str, holder: str, since: int, until: int) -> None:
-    """Have requests wait, in addition to those that others have wait. Raises OSError."""
+    """Have requests wait, in addition to those that others have wait. Raises GatehouseError, OSError."""
     with _changing(folder) as held:
         held[holder] = {"since": since, "until": until}
 
 
 def release(folder: str, holder: str, now: float) -> bool:
-    """Whether this holder had requests wait, which it has no longer. Those that are over go too. Raises OSError."""
+    """Whether this holder had requests wait, which it has no longer. Those that are over go too.
+
+    Raises GatehouseError, OSError.
+    """
     if not os.path.lexists(os.path.join(folder, NAME)):
         return False
     with _changing(folder) as held:
@@ -37,12 +45,17 @@ def release(folder: str, holder: str, now: float) -> bool:
     return was
 
 
+def since(folder: str, holder: str) -> t.Optional[float]:
+    """Since when this holder has requests wait, or had them; None if it does not."""
+    return _read(os.path.join(folder, NAME)).get(holder, {}).get("since")
+
+
 @contextlib.contextmanager
 def _changing(folder: str) -> t.Iterator[Dict]:
     """What the file holds, to be changed while nobody else does. It is gone if that is nothing."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, folder)
         path = os.path.join(folder, NAME)
         held = _read(path)
         yield held
@@ -53,6 +66,18 @@ def _changing(folder: str) -> t.Iterator[Dict]:
                 os.unlink(path)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: str) -> None:
+    """Not for ever: the container of the gateway can open this folder, and so lock it."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise GatehouseError("%s is locked by another process" % folder) from None
+        time.sleep(STEP)
 
 
 def _read(path: str) -> Dict:

@@ -50,8 +50,9 @@ local LONGEST_CHECK, TURN = 30, 0.01
 -- one tries again to get room, after how many its sender may, and how often one looks for bodies of dead workers.
 local BODY_TRIES, BODY_TURN, BODY_RETRY, BODY_LOOK = 20, 0.05, 5, 60
 
--- How many requests of a worker may wait for a server; each has connections and a body. After how many seconds one that
--- waited in vain may come back. Where whoever holds reads what became of it: memory of the container.
+-- How many requests of a worker may wait for a server; each has connections and a body. One whose client hung up waits
+-- to the end: Lua that is stopped in the middle leaves behind what it has begun. After how many seconds one that waited
+-- in vain may come back. Where whoever holds reads what became of it: memory of the container.
 local MOST_WAIT, WAIT_RETRY, HOLD_STATE = 1000, 10, "/tmp/gatehouse_hold"
 
 -- Bytes of the key under which passwords are remembered and names are counted.
@@ -483,11 +484,7 @@ end
 
 -- As long as servers are held. Ends the request if that takes too long.
 local function wait_for_servers()
-    local ctx = ngx.ctx
-    ctx.waits = true
-    local may_go_on = waits_for_servers:wait()
-    ctx.waits = nil
-    if not may_go_on then
+    if not waits_for_servers:wait() then
         ngx.var.gatehouse_retry_after = WAIT_RETRY
         ngx.var.gatehouse_busy = "Ollama is being replaced, try again later"
         return refuse(ngx.HTTP_SERVICE_UNAVAILABLE, "waited")
@@ -563,9 +560,6 @@ function _M.log()
     local cost = tonumber(var.gatehouse_body)
     if cost then
         bodies_in_flight:give_back(var.gatehouse_client, cost)
-    end
-    if ngx.ctx.waits then
-        waits_for_servers:leave()
     end
     metrics.finish(usage.log())
 end

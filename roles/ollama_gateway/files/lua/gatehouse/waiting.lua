@@ -25,11 +25,6 @@ function methods:wait()
     return not has_to
 end
 
--- One that waited has gone, and never came back from there.
-function methods:leave()
-    self.count = self.count - 1
-end
-
 -- `has_to`: tells whether requests have to wait; `longest`: seconds; `most`: how many may wait at the same time; `now`:
 -- returns the time in seconds; `sleep`: waits for seconds.
 function _M.new(options)

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import hold
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 SPAN = {"since": 100, "until": 200}
 
@@ -86,3 +89,27 @@ def test_where_there_is_no_room_nothing_is_left(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="No space left"):
         hold.hold(str(tmp_path), "one", 100, 200)
     assert os.listdir(tmp_path) == []
+
+
+def test_it_knows_since_when_somebody_holds(tmp_path: Path) -> None:
+    assert hold.since(str(tmp_path), "one") is None
+    hold.hold(str(tmp_path), "one", 100, 200)
+    assert (hold.since(str(tmp_path), "one"), hold.since(str(tmp_path), "two")) == (100, None)
+
+
+@pytest.mark.parametrize("kind", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_a_folder_that_stays_locked_is_not_waited_for_for_ever(
+    kind: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold.hold(str(tmp_path), "one", 100, 200)
+    monkeypatch.setattr(hold, "PATIENCE", 0.1)
+    locked = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(locked, kind)
+    begun = time.monotonic()
+    for change in (lambda: hold.hold(str(tmp_path), "two", 1, 2), lambda: hold.release(str(tmp_path), "one", 150)):
+        with pytest.raises(GatehouseError, match="is locked by another process"):
+            change()
+    assert time.monotonic() - begun < 30
+    assert held(tmp_path) == {"one": SPAN}
+    os.close(locked)
+    assert hold.release(str(tmp_path), "one", 150)
