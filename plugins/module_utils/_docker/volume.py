@@ -92,14 +92,14 @@ class Bound:
         if not os.path.isdir(self.name):
             # Check mode, and it would have been made by now.
             return "", wanted
-        link = links.first_link(self.name)
-        if link:
-            raise DockerError(f"{self.name} is not handed over: {link} is a link, and none is followed")
         owner = _owner_of(self.name)
         options = [f"--user={wanted}", f"--volume={self.name}:/volume:rw"]
         looked = self._run(_MAY_WRITE, options)
         if looked.rc == 0 or (self.docker.check_mode and looked.rc == _NO_IMAGE):
             return wanted, wanted
+        link = links.first_link(self.name)
+        if link:
+            raise DockerError(f"{self.name} is not handed over: {link} is a link, and none is followed")
         if not self.docker.check_mode:
             problem = self._give(user_id)
             looked = self._run(_MAY_WRITE, options)
