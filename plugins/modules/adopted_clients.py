@@ -142,7 +142,11 @@ class Reading:
             path = self.options[option]
             if not path:
                 continue
-            source = Source(path, os.path.join(self.options["path"], option), read(files.read(path)))
+            text = files.read(path)
+            try:
+                source = Source(path, os.path.join(self.options["path"], option), read(text))
+            except GatehouseError as error:
+                raise GatehouseError(f"{path}: {error}") from None
             if source.found.lines and not self.options[accepted]:
                 problems.append(f"ollama_gateway_auth: {path} has {what}, so it must be {right}")
             if not self.options["skip_unusable"]:

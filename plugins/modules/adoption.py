@@ -101,6 +101,11 @@ running:
   returned: success
   type: list
   elements: str
+proxies:
+  description: What runs of it in front of Ollama.
+  returned: success
+  type: list
+  elements: str
 stopped:
   description: What was stopped.
   returned: success
@@ -151,8 +156,10 @@ class OfCompose:
             models=[dict(path=path, below=below) for path, below in project.models],
             htpasswd=project.users_file,
             api_keys=project.keys_file,
-            ports=sorted({port for _address, port in project.ports}) if running else [],
+            # What is stopped holds none: by now they may be the new gateway's.
+            ports=sorted({port for one in running for _address, port in compose.ports_of(one)}),
             running=[compose.name_of(one) for one in running],
+            proxies=[compose.name_of(one) for one in running if one in project.proxies],
             found=[
                 f"Compose project in {self.folder}: containers {', '.join(names)}",
                 "models: " + (", ".join("/".join(filter(None, one)) for one in project.models) or "none"),
@@ -209,6 +216,7 @@ class OfSystemd:
             htpasswd="",
             api_keys="",
             ports=[],
+            proxies=[],
             running=[self.service.name] if self.service.is_active else [],
             found=[f"service {self.service.name} of systemd", "models: " + "/".join(filter(None, (path, below)))],
             leftovers=[f"the unit {self.service.name}, the program ollama, and {path}"],
@@ -243,6 +251,8 @@ def main() -> None:
     try:
         folder = options["compose_dir"]
         old: OfCompose | OfSystemd = OfCompose(module, folder) if folder else OfSystemd(module, options["service"])
+        if options["state"] == "found" and isinstance(old, OfCompose):
+            old.project.refuse_doubt(options["htpasswd_file"], options["api_keys_file"])
         if options["state"] == "stopped":
             stopped = old.stop(options["parts"])
         elif options["state"] == "started":

@@ -14,8 +14,9 @@ description:
   - Internal to the roles of this collection, its options may change with any release.
   - With O(state=kept), the files of the project and the numbers of the images of its containers are written into
     C(good.json) in O(project_src), readable by root alone.
-  - With O(state=returned), those files are put back, the names of those images mean them again, O(volume) belongs to
-    the user that it belonged to, and the project is started. Nothing is fetched from a registry.
+  - With O(state=returned), those files are put back, the names of those images mean them again, O(volume), or
+    a folder of the host that the project has in its place, belongs to the user as whom it ran, and the project is
+    started. Nothing is fetched from a registry.
 options:
   state:
     description: What to do.
@@ -42,7 +43,7 @@ options:
     type: bool
     default: false
   volume:
-    description: A volume of the project that belongs to the user as whom its containers run.
+    description: A volume of the project that belongs to the user as whom its containers run, if it has one.
     type: str
   wait_timeout:
     description: Seconds that the project may take until it is healthy.
@@ -96,7 +97,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import known_good
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume import Volume
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume import Bound, Volume
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._files.replace import replace
 
@@ -122,6 +123,15 @@ def keep(module: AnsibleModule, docker: Docker) -> Dict:
     return dict(changed=changed, images=now["images"], is_good=True)
 
 
+def hand_over(docker: Docker, params: Dict, image: str, user: int) -> None:
+    """Give what has the models to the user as whom the project ran: the volume, or a folder in its place."""
+    has_volume, folders = known_good.places(docker, params["project_src"], params["volume"])
+    if has_volume:
+        Volume(docker, params["project"], params["volume"], image).hand_over(user)
+    for folder in folders:
+        Bound(docker, folder, image).hand_over(user)
+
+
 def give_back(module: AnsibleModule, docker: Docker) -> Dict:
     """Raises GatehouseError, OSError."""
     params = module.params
@@ -134,8 +144,7 @@ def give_back(module: AnsibleModule, docker: Docker) -> Dict:
             replace(module, os.path.join(params["project_src"], name), text.encode())
         user = known_good.user_id(kept)
         if params["volume"] and user is not None:
-            image = next(iter(kept["images"].values()))
-            Volume(docker, params["project"], params["volume"], image).hand_over(user)
+            hand_over(docker, params, next(iter(kept["images"].values())), user)
         known_good.start(docker, params["project_src"], params["wait_timeout"])
     return dict(changed=True, images=kept["images"], is_good=True)
 

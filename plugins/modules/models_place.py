@@ -131,7 +131,7 @@ class Host:
 
     def place(self, path: str) -> Place:
         if path:
-            return Place(path, (), f"{models_dir.VARIABLE}: {path}")
+            return Place(path, (), f"{models_dir.VARIABLE}: {path}", is_users=True)
         found = self.docker.inspect("volume", self.volume.name) if self.docker.is_installed else []
         mounted = str(found[0].get("Mountpoint") or "") if found else ""
         if not mounted:
@@ -195,6 +195,9 @@ class Host:
         for source, one in zip(sources, moved):
             for problem in one.problems:
                 self.module.warn(f"Left out, for it is not whole in {source.path}: {problem}")
+            if one.keys_stay:
+                text = "The keys by which a server is known at ollama.com stay where they are, for they may be others'"
+                self.module.warn(f"{text}: {one.keys_stay}")
         wanted = self.wanted_record()
         due, copied = wanted != self.record, [name for one in moved for name in one.models]
         if due and settle and not check:
@@ -220,6 +223,7 @@ class Host:
 
     def empty(self) -> dict[str, t.Any]:
         path = self.options["path"]
+        models_dir.refuse_links(path)
         found = models_dir.belongings(path)
         if found and not self.module.check_mode:
             models_dir.empty(path, self.options["user_id"])

@@ -19,10 +19,15 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container
 
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
-_USERS = re.compile(r"^\s*auth_basic_user_file\s+[\"']?([^\s;\"'$]+)", re.MULTILINE)
+_USERS = re.compile(r"(?:^|[{;])\s*auth_basic_user_file\s+[\"']?([^\s;\"'$]+)", re.MULTILINE)
 _PROXY = re.compile(r"^\s*proxy_pass\s", re.MULTILINE)
-_QUOTED = re.compile(r"[\"'](/[^\"'\n\0]{1,500})[\"']")
-_COMMENT = re.compile(r"^\s*(#|--).*$", re.MULTILINE)
+# What Lua opens: a path, or something that got one before.
+_OPENS = re.compile(r"\bio\.(?:open|lines)\s*\(?\s*(?![\s(\"'])")
+_OPENED = re.compile(r"\bio\.(?:open|lines)\s*\(?\s*[\"'](/[^\"'\n\0]{1,500})[\"']")
+_GIVEN = re.compile(r"(?<!\bdofile)(?<!\bloadfile)\s*[=(,]\s*[\"'](/[^\"'\n\0]{1,500})[\"']")
+# Of nginx and of Lua, where # is a length.
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
+_LUA_COMMENT = re.compile(r"^\s*#.*$|(?:^|(?<=\s))--.*$", re.MULTILINE)
 # Where nginx and OpenResty look for a relative path.
 _PREFIXES = ("/etc/nginx", "/usr/local/openresty/nginx/conf")
 _MOST_CONFIGURATIONS = 50
@@ -36,9 +41,26 @@ class Project:
     proxies: t.List[Dict] = field(default_factory=list)
     models: t.List[t.Tuple[str, str]] = field(default_factory=list)
     ports: t.List[t.Tuple[str, int]] = field(default_factory=list)
-    users_file: str = ""
-    keys_file: str = ""
+    users_files: t.List[str] = field(default_factory=list)
+    keys_files: t.List[str] = field(default_factory=list)
     notes: t.List[str] = field(default_factory=list)
+
+    @property
+    def users_file(self) -> str:
+        return self.users_files[0] if len(self.users_files) == 1 else ""
+
+    @property
+    def keys_file(self) -> str:
+        return self.keys_files[0] if len(self.keys_files) == 1 else ""
+
+    def refuse_doubt(self, users_file: str, keys_file: str) -> None:
+        """Raise GatehouseError where more than one file may be meant, and the user names none."""
+        for variable, named, what, found in (
+            ("adopt_htpasswd_file", users_file, "users", self.users_files),
+            ("adopt_api_keys_file", keys_file, "keys", self.keys_files),
+        ):
+            if len(found) > 1 and not named:
+                raise GatehouseError(f"{variable} has to say which file has the {what}: {' or '.join(found)}")
 
 
 def find(docker: Docker, folder: str) -> Project:
@@ -72,7 +94,7 @@ def find(docker: Docker, folder: str) -> Project:
             project.notes.append(f"The container {name_of(one)} {text}.")
         elif (mount[0], "/".join(mount[1])) not in project.models:
             project.models.append((mount[0], "/".join(mount[1])))
-    project.ports = sorted({port for one in [*project.proxies, *project.servers] for port in _ports(one)})
+    project.ports = sorted({port for one in [*project.proxies, *project.servers] for port in ports_of(one)})
     for one in project.proxies:
         _find_credentials(one, project)
     return project
@@ -129,7 +151,7 @@ def _image(container: Dict) -> str:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def _ports(container: Dict) -> t.List[t.Tuple[str, int]]:
+def ports_of(container: Dict) -> t.List[t.Tuple[str, int]]:
     """What it publishes, also where it is stopped."""
     bindings = (container.get("HostConfig") or {}).get("PortBindings") or {}
     found = set()
@@ -144,20 +166,17 @@ def _ports(container: Dict) -> t.List[t.Tuple[str, int]]:
 def _find_credentials(proxy: Dict, project: Project) -> None:
     mounts = _mounts(proxy)
     configurations = dict(_configurations(mounts))
-    text = _COMMENT.sub("", "\n".join(configurations.values()))
-    for path in _USERS.findall(text):
+    text = "\n".join(configurations.values())
+    for path in dict.fromkeys(_USERS.findall(_COMMENT.sub("", text))):
         found = next(filter(None, (_outside(mounts, os.path.join(prefix, path)) for prefix in _PREFIXES)), "")
-        if found and not project.users_file:
-            project.users_file = found
+        if found and found not in project.users_files:
+            project.users_files.append(found)
         elif not found:
             project.notes.append(f"The users in {path} of {name_of(proxy)} are in no file of the host.")
-    named = {_outside(mounts, path) for path in _QUOTED.findall(text)} - {"", project.users_file, *configurations}
-    candidates = sorted(one for one in named if os.path.isfile(one))
-    if len(candidates) == 1 and not project.keys_file:
-        project.keys_file = candidates[0]
-    elif candidates and candidates != [project.keys_file]:
-        text = "which one has the keys is for adopt_api_keys_file to say"
-        project.notes.append(f"The configuration of {name_of(proxy)} reads {' and '.join(candidates)}; {text}.")
+    text = _LUA_COMMENT.sub("", text)
+    opened = _OPENED.findall(text) + (_GIVEN.findall(text) if _OPENS.search(text) else [])
+    named = {_outside(mounts, path) for path in opened} - {"", *project.users_files, *configurations}
+    project.keys_files += sorted(one for one in named - {*project.keys_files} if os.path.isfile(one))
 
 
 def _configurations(mounts: t.Mapping[str, str]) -> t.Iterator[t.Tuple[str, str]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import file as key_file
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys import form
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.passwords import hashing
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 # Somebody's of another gateway: also with capital letters, and an @ as in an address.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}\Z")
@@ -33,6 +34,7 @@ _KNOWN = (
 _KEY_CLIENT = "key-%s"
 _KEY_ID = "adopted"
 _LONGEST_KEY = 4096
+_PEM = b"-----BEGIN"
 
 
 @dataclass
@@ -84,7 +86,9 @@ def _hash_problem(hashed: str) -> str | None:
 
 
 def keys(content: bytes, now: str) -> Found:
-    """What a file has that holds a key in plain text on each line."""
+    """What a file has that holds a key in plain text on each line. Raises GatehouseError where it is another file."""
+    if _PEM in content:
+        raise GatehouseError("it has a certificate or a private key, and no keys of clients")
     found = Found()
     for number, line in _lines(content):
         if not form.is_token(line) or len(line) > _LONGEST_KEY:

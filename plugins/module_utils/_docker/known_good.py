@@ -111,6 +111,19 @@ def user_id(kept: Dict) -> int | None:
     return int(found.group(1)) if found else None
 
 
+def places(docker: Docker, folder: str, volume: str) -> tuple[bool, list[str]]:
+    """Whether what the folder describes has the volume, and what folders it may write to. Raises DockerError."""
+    text = docker.read("compose", "--project-directory", folder, "config", "--format=json")
+    try:
+        services = json.loads(text).get("services") or {}
+        mounts = [mount for one in services.values() for mount in one.get("volumes") or []]
+        has_volume = any(one["type"] == "volume" and one.get("source") == volume for one in mounts)
+        bound = {str(one["source"]) for one in mounts if one["type"] == "bind" and not one.get("read_only")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DockerError("`docker compose config` prints something else than a project in JSON") from None
+    return has_volume, sorted(bound)
+
+
 def give_names_back(docker: Docker, images: t.Mapping[str, str]) -> None:
     """Have the names of images mean what they did. Raises GatehouseError."""
     for name, number in images.items():

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Answer, Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files import links
 
 # How `docker run` ends where it cannot make the container.
 _NO_IMAGE = 125
@@ -16,12 +18,8 @@ _NO_IMAGE = 125
 _LOOK = "stat -c %u:%g /volume"
 # The volume itself last: it tells whether all was done.
 _CHANGE = 'find /volume -mindepth 1 ! -type l -exec chown "$0" {} + && chown "$0" /volume'
-# Of a folder of the user's, what Ollama has there, and the folder itself. What else is in it stays as it is.
-_OWN = "blobs manifests id_ed25519 id_ed25519.pub history"
-_CHANGE_OWN = (
-    f'cd /volume && for one in {_OWN}; do [ ! -e "$one" ] || [ -L "$one" ] || '
-    'find "$one" ! -type l -exec chown "$0" {} + || exit 1; done && chown "$0" .'
-)
+# Of a folder of the user's, what Ollama has there. What else is in it stays as it is.
+_OWN = ("blobs", "manifests", "id_ed25519", "id_ed25519.pub", "history")
 # As the user, whoever owns what: it is enough to be able to write to all folders, and to read the key.
 _MAY_WRITE = (
     "cd /volume && [ -w . ] && [ -x . ] && { [ ! -e id_ed25519 ] || [ -r id_ed25519 ]; } && "
@@ -78,7 +76,10 @@ class Volume:
 
 
 class Bound:
-    """A folder of the user's that a server writes to, and an image on the host that has sh, find and chown."""
+    """A folder of the user's that a server writes to, and an image on the host that has sh and find.
+
+    Others may write above it or in it: no link is followed, neither on the way there nor below.
+    """
 
     def __init__(self, docker: Docker, path: str, image: str) -> None:
         self.docker = docker
@@ -96,19 +97,48 @@ class Bound:
         looked = self._run(_MAY_WRITE, options)
         if looked.rc == 0 or (self.docker.check_mode and looked.rc == _NO_IMAGE):
             return wanted, wanted
+        link = links.first_link(self.name)
+        if link:
+            raise DockerError(f"{self.name} is not handed over: {link} is a link, and none is followed")
         if not self.docker.check_mode:
-            as_root = ["--user=0:0", f"--volume={self.name}:/volume:rw", *_CAPABILITIES]
-            changed = self._run(_CHANGE_OWN, as_root, wanted)
-            if changed.rc != 0 or self._run(_MAY_WRITE, options).rc != 0:
+            problem = self._give(user_id)
+            looked = self._run(_MAY_WRITE, options)
+            if problem or looked.rc != 0:
                 raise DockerError(
                     f"{self.name} cannot be handed over to user {user_id}, who may not write to all of it: "
-                    f"{changed.error}. Where root may not give files away, as on NFS with root_squash, run "
+                    f"{problem or looked.error}. Where root may not give files away, as on NFS with root_squash, run "
                     f"`chown -R {wanted}` on blobs, manifests and the folder on the server of the share"
                 )
         return owner, wanted
 
-    def _run(self, script: str, options: t.Sequence[str], *arguments: str) -> Answer:
-        return self.docker.throw_away(self.image, "sh", "-c", script, *arguments, options=options)
+    def _give(self, user_id: int) -> str:
+        """What keeps root from giving away what is a server's, and then the folder itself; empty if nothing does."""
+        try:
+            with links.opened(self.name) as folder:
+                for name in _OWN:
+                    _give_all(folder, name, user_id)
+                os.chown(folder, user_id, user_id)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def _run(self, script: str, options: t.Sequence[str]) -> Answer:
+        return self.docker.throw_away(self.image, "sh", "-c", script, options=options)
+
+
+def _give_all(parent: int, name: str, user_id: int) -> None:
+    """A file, or a folder with all in it. A link, and a file that has a second name elsewhere, stay as they are."""
+    try:
+        there = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(there.st_mode):
+        with links.opened(name, parent) as folder:
+            for one in os.listdir(folder):
+                _give_all(folder, one, user_id)
+            os.chown(folder, user_id, user_id)
+    elif stat.S_ISREG(there.st_mode) and there.st_nlink == 1:
+        os.chown(name, user_id, user_id, dir_fd=parent, follow_symlinks=False)
 
 
 def _owner_of(path: str) -> str:

@@ -22,6 +22,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files import links
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import names as model_names
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.names import Key, Name
 
@@ -85,17 +86,24 @@ class Folder:
 
     @classmethod
     @contextlib.contextmanager
-    def at(cls, path: str) -> t.Iterator[Folder]:
-        """The folder at a path that the user names; links on the way there are the user's. Raises GatehouseError."""
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise GatehouseError(f"{path}: {error.strerror}") from None
-        try:
+    def at(cls, path: str, follow_links: bool = True) -> t.Iterator[Folder]:
+        """The folder at a path that the user names; links on the way there are the user's, unless others may write
+        above it. Raises GatehouseError."""
+        with contextlib.ExitStack() as opened:
+            try:
+                if follow_links:
+                    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                    opened.callback(os.close, descriptor)
+                else:
+                    descriptor = opened.enter_context(links.opened(path))
+            except OSError as error:
+                raise GatehouseError(f"{path}: {error.strerror}") from None
             there = os.fstat(descriptor)
             yield cls(path, descriptor, (there.st_uid, there.st_gid))
-        finally:
-            os.close(descriptor)
+
+    @property
+    def owner(self) -> int:
+        return self._owner[0]
 
     @contextlib.contextmanager
     def within(self, *names: str, make: bool = False) -> t.Iterator[t.Optional[Folder]]:
@@ -137,8 +145,8 @@ class Folder:
         """The bytes that its disk has left for its owner."""
         return shutil.disk_usage(self._descriptor).free
 
-    def read(self, name: str) -> t.Iterator[bytes]:
-        """The content of a file, in blocks."""
+    def read(self, name: str, owner: t.Optional[int] = None) -> t.Iterator[bytes]:
+        """The content of a file, in blocks; with `owner`, only if it is that user's."""
         path = os.path.join(self.path, name)
         with self._translate_errors(path):
             # A pipe in the place of a file would wait for ever.
@@ -146,6 +154,8 @@ class Folder:
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise GatehouseError(f"{path}: it is no file")
+                if owner is not None and os.fstat(descriptor).st_uid != owner:
+                    raise GatehouseError(f"{path}: it belongs to another user")
                 yield from iter(lambda: file.read(_BLOCK), b"")
 
     def write(self, name: str, content: t.Iterable[bytes], mode: int = 0o644) -> None:

@@ -16,6 +16,7 @@ import stat
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._files import links
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import names as model_names
 
 EXAMPLE = "/srv/ollama-models"
@@ -27,13 +28,21 @@ KEYS = {"id_ed25519": 0o600, "id_ed25519.pub": 0o644}
 _FORM = re.compile(r"(/[^/:$\x00-\x1f\x7f]+)+\Z")
 # Nobody's to give away as they are, though something below them may be.
 _SHARED = re.compile(
-    r"/(home|lost\+found|media|mnt|opt|root|run(/media)?|srv|tmp|usr(/local|/share)?|var(/lib|/log|/tmp)?)\Z"
+    r"/(home(/[^/]+)?|lost\+found|media|mnt|opt|run(/media)?|srv|tmp|usr(/local|/share)?|var(/lib|/tmp)?)\Z"
 )
 # With all that is below them.
-_SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib\w*|proc|sbin|sys|usr/(bin|lib\w*|sbin)|var/lib/docker)(/|\Z)")
+_SYSTEM = re.compile(
+    r"/(bin|boot|dev|etc|lib\w*|proc|root|run(?!/media/)|sbin|sys|usr/(local/)?(bin|etc|lib\w*|sbin)"
+    r"|var/(backups|lock|log|mail|run|spool)|var/lib/(apt|containerd|containers|docker|dpkg|rpm|systemd)"
+    r"|(.+/)?\.(gnupg|ssh))(/|\Z)"
+)
+# Where the roles have what they write, if nobody says otherwise.
+_OURS = "/opt/gatehouse"
+_OUR_PROJECT = re.compile(rb"^name: [\"']?gatehouse-", re.MULTILINE)
 _BLOB = re.compile(r"\.?sha256-[0-9a-f]{64}(\Z|[-.])")
 # What Ollama's command leaves behind.
 _HISTORY = "history"
+_MOST_BYTES = 1 << 20
 
 
 def path_problem(path: str, project_dir: str) -> str | None:
@@ -44,24 +53,51 @@ def path_problem(path: str, project_dir: str) -> str | None:
         return f"a folder of its own, such as {EXAMPLE}: {path} belongs to the system"
     if f"{project_dir}/".startswith(f"{path}/") or path.startswith(f"{project_dir}/"):
         return f"apart from ollama_server_dir, which is {project_dir}, such as {EXAMPLE}"
+    if path == _OURS or path.startswith(f"{_OURS}/"):
+        return f"apart from what the roles have in {_OURS}, such as {EXAMPLE}"
     return None
+
+
+def refuse_links(path: str) -> None:
+    """Raise GatehouseError where a link is on the way: who made it could have root give any folder away."""
+    link = links.first_link(path)
+    if link:
+        raise GatehouseError(
+            f"{VARIABLE}: {path}: {link} is a link, and none is followed. If the folder that it leads to is the one, "
+            f"name that: {os.path.realpath(path)}"
+        )
+
+
+def _project_around(path: str) -> str:
+    """The folder of a project of the roles that a path is, or is in; empty if there is none."""
+    while path != "/":
+        with contextlib.suppress(OSError):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with open(os.open(os.path.join(path, "compose.yaml"), flags), "rb") as file:
+                if _OUR_PROJECT.search(file.read(_MOST_BYTES)):
+                    return path
+        path = os.path.dirname(path)
+    return ""
 
 
 def refuse(path: str, project_dir: str, user_id: int) -> None:
     """Raise GatehouseError unless the folder is there, or can be made, and the user may write there."""
-    real = os.path.realpath(path)
-    problem = path_problem(real, os.path.realpath(project_dir)) if real != path else None
+    problem = path_problem(path, os.path.realpath(project_dir))
     if problem:
-        raise GatehouseError(f"{VARIABLE}: {path} is a link to {real}, and must lead to {problem}")
+        raise GatehouseError(f"{VARIABLE} must be {problem}")
+    refuse_links(path)
+    around = _project_around(path)
+    if around:
+        raise GatehouseError(f"{VARIABLE} must be apart from {around}, where a role has what it wrote: {path}")
     try:
-        is_folder = stat.S_ISDIR(os.stat(real).st_mode)
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except FileNotFoundError:
         is_folder = None
     except OSError as error:
         raise GatehouseError(f"{VARIABLE}: {path}: {error.strerror}") from None
     if is_folder is False:
         raise GatehouseError(f"{VARIABLE}: {path} is no folder; name one, or one that can be made")
-    place = real if is_folder else os.path.dirname(real)
+    place = path if is_folder else os.path.dirname(path)
     if not os.path.isdir(place):
         raise GatehouseError(f"{VARIABLE}: {path} cannot be made, for {place} is not there; is its disk mounted?")
     # Root may give it to the user, unless root is nobody there.
@@ -116,11 +152,12 @@ def make(path: str, user_id: int) -> bool:
     """Make the folder if it is not there, and tell whether it was not. Raises GatehouseError."""
     if os.path.isdir(path):
         return False
+    above, name = os.path.split(path)
     try:
-        with who_may_write(os.path.dirname(os.path.realpath(path)), user_id):
-            os.mkdir(path, 0o755)
+        with who_may_write(above, user_id), links.opened(above) as folder:
+            os.mkdir(name, 0o755, dir_fd=folder)
             if os.geteuid() == 0:
-                os.chown(path, user_id, user_id)
+                os.chown(name, user_id, user_id, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         raise GatehouseError(f"{VARIABLE}: {path} cannot be made: {error.strerror}") from None
     return True
@@ -159,19 +196,22 @@ def _listed(path: str) -> list[os.DirEntry[str]]:
 def empty(path: str, user_id: int) -> None:
     """Remove what a server keeps in the folder, and folders of it that are empty then. Raises GatehouseError."""
     try:
-        with who_may_write(path, user_id):
+        # By the open folder, whoever puts a link into its place meanwhile.
+        with who_may_write(path, user_id), links.opened(path) as folder:
             for one in belongings(path):
-                os.unlink(one)
+                below, name = os.path.split(os.path.relpath(one, path))
+                with links.opened(below, folder) as parent:
+                    os.unlink(name, dir_fd=parent)
             for name in ("blobs", "manifests"):
-                _remove_empty(os.path.join(path, name))
+                _remove_empty(name, folder)
     except OSError as error:
         raise GatehouseError(f"{VARIABLE}: {error.filename} cannot be removed: {error.strerror}") from None
 
 
-def _remove_empty(path: str) -> None:
-    for one in _listed(path):
-        if one.is_dir(follow_symlinks=False):
-            _remove_empty(one.path)
-    if os.path.isdir(path) and not os.path.islink(path):
-        with contextlib.suppress(OSError):
-            os.rmdir(path)
+def _remove_empty(name: str, parent: int) -> None:
+    # What is no folder, or has something in it, stays.
+    with contextlib.suppress(OSError):
+        with links.opened(name, parent) as folder:
+            for one in os.listdir(folder):
+                _remove_empty(one, folder)
+        os.rmdir(name, dir_fd=parent)

@@ -32,11 +32,15 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Place:
-    """A folder of the host with the pair of keys, what leads from there to the models, and what to call it."""
+    """A folder of the host with the pair of keys, what leads from there to the models, and what to call it.
+
+    Others may write above one that is the user's: what is written to it is written by no link.
+    """
 
     path: str
     parts: t.Tuple[str, ...]
     shown: str
+    is_users: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Moved:
     models: t.List[str]
     size: int
     problems: t.List[str]
+    # Why the pair of keys stays where it is; empty if it came along, or there is none.
+    keys_stay: str = ""
 
 
 def move(source: Place, target: Place, user_id: int, check: bool) -> Moved:
@@ -82,7 +88,7 @@ def move(source: Place, target: Place, user_id: int, check: bool) -> Moved:
     What of the source is damaged is left out. With `check` the target may be one that is yet to be made.
     """
     with contextlib.ExitStack() as opened:
-        there, here = _open(source, opened), _open(target, opened)
+        there, here = _open(source, opened), _open(target, opened, follow_links=not target.is_users)
         store = _store(there, source, opened)
         if there is None or store is None:
             return Moved([], 0, [])
@@ -90,17 +96,19 @@ def move(source: Place, target: Place, user_id: int, check: bool) -> Moved:
         plans = [one for one in plan(models, _store(here, target, opened)) if one.needed]
         size = sum(blob.size for one in plans for blob in one.blobs)
         refuse_if_too_large(size, target)
-        names = [one.model.name.short for one in plans]
+        names, keys_stay = [one.model.name.short for one in plans], ""
         if not check and here is not None:
             # As root, for they are for their owner alone.
-            keys = _keys(there)
+            keys, keys_stay = _keys(source)
             with models_dir.who_may_write(target.path, user_id):
                 names = _copy([one.model for one in plans], store, here, target.parts, problems)
                 # A server goes on under the name that it has at ollama.com, unless it has another one there already.
                 if not any(here.size(name) is not None for name in models_dir.KEYS):
                     for name, content in keys.items():
                         here.write(name, [content], models_dir.KEYS[name])
-    return Moved(names, size, problems)
+                else:
+                    keys_stay = ""
+    return Moved(names, size, problems, keys_stay)
 
 
 def _copy(
@@ -119,15 +127,27 @@ def _copy(
     return copied
 
 
-def _keys(there: Folder) -> t.Dict[str, bytes]:
-    """The pair of keys of a server, if it has both."""
-    if not all(0 < (there.size(name) or 0) < _MOST_BYTES for name in models_dir.KEYS):
-        return {}
-    return {name: b"".join(there.read(name)) for name in models_dir.KEYS}
+def _keys(source: Place) -> t.Tuple[t.Dict[str, bytes], str]:
+    """The pair of keys of a server, if it has both, or why they stay.
+
+    People have keys of the same names, and root has: none is taken that a link leads to, or that is another's than the
+    folder.
+    """
+    if not all(os.path.lexists(os.path.join(source.path, name)) for name in models_dir.KEYS):
+        return {}, ""
+    try:
+        with Folder.at(source.path, follow_links=False) as there:
+            if not all(0 < (there.size(name) or 0) < _MOST_BYTES for name in models_dir.KEYS):
+                raise GatehouseError(f"{source.path}: they are no files, or empty")
+            return {name: b"".join(there.read(name, owner=there.owner)) for name in models_dir.KEYS}, ""
+    except GatehouseError as error:
+        return {}, str(error)
 
 
-def _open(place: Place, opened: contextlib.ExitStack) -> t.Optional[Folder]:
-    return opened.enter_context(Folder.at(place.path)) if os.path.isdir(place.path) else None
+def _open(place: Place, opened: contextlib.ExitStack, follow_links: bool = True) -> t.Optional[Folder]:
+    if not os.path.isdir(place.path):
+        return None
+    return opened.enter_context(Folder.at(place.path, follow_links))
 
 
 def _store(folder: t.Optional[Folder], place: Place, opened: contextlib.ExitStack) -> t.Optional[Store]:

@@ -114,3 +114,11 @@ def test_a_damaged_file_of_ours_and_a_link_of_theirs_are_refused(old: Old) -> No
     old.users.unlink()
     old.users.symlink_to("/etc/shadow")
     assert old.read()["msg"] == f"{old.users}: it is a link, and none is followed; name the file itself"
+
+
+def test_a_private_key_is_refused_whoever_may_be_left_out(old: Old) -> None:
+    old.keys.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n")
+    told = old.read(skip_unusable=True)
+    assert told["msg"].startswith(f"{old.keys}: it has a certificate or a private key")
+    assert "b3BlbnNzaC1rZXktdjE" not in json.dumps(told)
+    assert old.text == ""

@@ -38,6 +38,7 @@ class Host:
 
     def __init__(self) -> None:
         self.running = True
+        self.proxy_runs = True
         self.policy = "unless-stopped"
         self.changes: list[str] = []
         self.unit = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nUser=root\nEnvironment="
@@ -51,7 +52,13 @@ class Host:
         if words[:2] == ["container", "inspect"]:
             ports = {"host": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8880"}]}}}
             found = [
-                container("nginx_proxy", "nginx:latest", self.running, self.policy, **{"host": {**ports["host"]}}),
+                container(
+                    "nginx_proxy",
+                    "nginx:latest",
+                    self.running and self.proxy_runs,
+                    self.policy,
+                    **{"host": {**ports["host"]}},
+                ),
                 container("ollama", "ollama/ollama", self.running, self.policy, Mounts=[VOLUME]),
             ]
             return 0, json.dumps(found), ""
@@ -77,7 +84,11 @@ def test_what_there_is_is_found_and_nothing_changed(host: Host) -> None:
     assert (told["ports"], told["running"]) == ([8880], ["nginx_proxy", "ollama"])
     assert told["leftovers"] == ["docker rm nginx_proxy ollama", "docker volume rm x_data"]
     assert 1024 <= told["free_port"] <= 65535
-    # What is stopped holds no port.
+    assert told["proxies"] == ["nginx_proxy"]
+    # What is stopped holds no port, though the rest of the project runs: it is the new gateway's by now.
+    host.proxy_runs = False
+    told = host.run()
+    assert (told["ports"], told["running"], told["proxies"]) == ([], ["ollama"], [])
     host.running = False
     assert host.run()["ports"] == []
 
@@ -86,6 +97,15 @@ def test_files_that_the_user_names_count(host: Host) -> None:
     told = host.run(htpasswd_file="/srv/users", api_keys_file="/srv/keys")
     assert (told["htpasswd"], told["api_keys"]) == ("/srv/users", "/srv/keys")
     assert told["found"][-2:] == ["users: /srv/users", "keys: /srv/keys"]
+
+
+def test_where_two_files_may_be_meant_nothing_is_adopted_until_one_is_named(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.compose, "find", lambda docker, folder: module.compose.Project(users_files=["/a", "/b"]))
+    assert host.run()["msg"] == "adopt_htpasswd_file has to say which file has the users: /a or /b"
+    assert host.run(htpasswd_file="/b")["htpasswd"] == "/b"
+    assert not host.run(state="stopped").get("failed")
 
 
 def test_what_is_stopped_stays_stopped_and_is_not_removed(host: Host) -> None:

@@ -29,6 +29,7 @@ class Engine:
         self.images = {NAME: OLD, OLD: OLD}
         self.done: list[str] = []
         self.fails = ""
+        self.mounts: list[dict[str, Any]] = [{"type": "volume", "source": "ollama", "target": "/home/ollama/.ollama"}]
         (folder / "compose.yaml").write_text("old\n")
 
     def container(self) -> dict[str, Any]:
@@ -50,6 +51,8 @@ class Engine:
         if words[:2] == ["image", "inspect"]:
             found = self.images.get(words[2])
             return (0, json.dumps([{"Id": found}]), "") if found else (1, "[]", "Error: No such image: x")
+        if "--format=json" in words:
+            return 0, json.dumps({"services": {"ollama": {"volumes": self.mounts}}}), ""
         if "config" in words:
             return 0, "ollama h1", ""
         if words[:2] == ["volume", "inspect"]:
@@ -124,6 +127,22 @@ def test_files_and_images_come_back_and_the_project_is_started(engine: Engine) -
     assert engine.images[NAME] == OLD
     assert engine.done[0] == f"tag {OLD} {NAME}"
     assert "--wait --wait-timeout 120" in engine.done[-1]
+
+
+@pytest.mark.parametrize("kind", ["volume", "bind"])
+def test_what_has_the_models_is_given_back_be_it_the_volume_or_a_folder(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    given: list[str] = []
+    for one in (module.Volume, module.Bound):
+        monkeypatch.setattr(one, "hand_over", lambda self, user_id: given.append(f"{self.name} {user_id}"))
+    if kind == "bind":
+        egress = {"type": "bind", "source": "/opt/gatehouse/ollama/egress", "target": "/etc/x", "read_only": True}
+        engine.mounts = [{"type": "bind", "source": "/srv/models", "target": "/home/ollama/.ollama"}, egress]
+    engine.run("kept")
+    (engine.folder / "compose.yaml").write_text("new\n")
+    assert not engine.run("returned", volume="ollama").get("failed")
+    assert given == ["gatehouse-ollama_ollama 60881" if kind == "volume" else "/srv/models 60881"]
 
 
 def test_there_is_no_way_back_without_the_old_image(engine: Engine) -> None:

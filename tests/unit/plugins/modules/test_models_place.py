@@ -164,6 +164,37 @@ def test_models_of_others_are_taken_over_once(host: Host) -> None:
     assert host.run()["changed"] is False
 
 
+@pytest.mark.parametrize("trap", ["the folder is a link", "a key is a link", "a key is another's"])
+def test_keys_come_along_only_where_they_are_the_servers_own(
+    host: Host, monkeypatch: pytest.MonkeyPatch, trap: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda self, text: said.append(text))
+    old, secret = host.root / "old", host.root / "secret"
+    put(old / "models", "tiny", b"weights")
+    for name in ("id_ed25519", "id_ed25519.pub"):
+        (old / name).write_text(name)
+    if trap == "the folder is a link":
+        old.rename(secret)
+        old.symlink_to(secret)
+    elif trap == "a key is a link":
+        (old / "id_ed25519").rename(secret)
+        (old / "id_ed25519").symlink_to(secret)
+    else:
+        monkeypatch.setattr(archive.Folder, "owner", ME + 1)
+    assert host.deploy(adopt=[{"path": str(old), "below": "models"}]) == ["tiny:latest"]
+    assert not (host.volume / "id_ed25519").exists()
+    assert "The keys by which a server is known at ollama.com stay where they are" in said[0]
+
+
+def test_a_folder_that_a_link_leads_to_is_refused(host: Host) -> None:
+    (host.root / "linked").symlink_to(host.disk.parent)
+    for state in ("copied", "settled", "emptied"):
+        told = host.run(str(host.root / "linked/models"), state=state)
+        assert "linked is a link, and none is followed" in told["msg"]
+    assert not host.disk.exists()
+
+
 def test_models_of_others_may_stay_where_they_are(host: Host) -> None:
     put(host.disk, "tiny", b"weights")
     before = files(host.disk)

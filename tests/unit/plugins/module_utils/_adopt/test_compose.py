@@ -93,11 +93,7 @@ def test_a_folder_that_is_mounted_and_a_relative_path_are_followed(project: Path
 
 
 def test_what_is_not_on_the_host_or_not_clear_is_said(project: Path) -> None:
-    (project / "two.conf").write_text(
-        'access_by_lua_block { io.open("/keys/a"); io.open("/keys/b") }\nauth_basic_user_file /in/image;'
-    )
-    (project / "a").write_text("")
-    (project / "b").write_text("")
+    (project / "two.conf").write_text("auth_basic_user_file /in/image;")
     mounts = {"/etc/nginx/nginx.conf": f"{project}/two.conf", "/keys": str(project)}
     (project / "bearer_token.conf").unlink()
     (project / "basic_auth.conf").unlink()
@@ -105,8 +101,60 @@ def test_what_is_not_on_the_host_or_not_clear_is_said(project: Path) -> None:
     found = find(project, lost, container("web", "nginx", mounts, "80"))
     assert (found.users_file, found.keys_file, found.models) == ("", "", [])
     said = " ".join(found.notes)
-    for words in ("adopt_api_keys_file", "/in/image of web are in no file", "ollama keeps its models in no volume"):
+    for words in ("/in/image of web are in no file", "ollama keeps its models in no volume"):
         assert words in said
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("location / { auth_basic x; auth_basic_user_file /keys/a; }", ["a"]),
+        ("auth_basic_user_file /keys/b;\n  auth_basic_user_file '/keys/a';\nauth_basic_user_file /keys/b;", ["b", "a"]),
+        ("listen 80; # auth_basic_user_file /keys/b;\n#; auth_basic_user_file /keys/b;", []),
+    ],
+)
+def test_each_file_with_users_is_found_wherever_it_stands_on_a_line(project: Path, text: str, found: list[str]) -> None:
+    (project / "site.conf").write_text(text)
+    mounts = {"/etc/nginx/site.conf": f"{project}/site.conf", "/keys": str(project / "keys")}
+    told = find(project, OLLAMA, container("web", "nginx", mounts, "80"))
+    assert told.users_files == [f"{project}/keys/{name}" for name in found]
+    if len(found) < 2:
+        told.refuse_doubt("", "")
+        return
+    assert told.users_file == ""
+    told.refuse_doubt("/srv/users", "")
+    with pytest.raises(GatehouseError, match=r"adopt_htpasswd_file has to say which file has the users: .*/b or .*/a"):
+        told.refuse_doubt("", "/srv/keys")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('io.open("/keys/a")', ["a"]),
+        ("for line in io.lines '/keys/a' do", ["a"]),
+        ('local f = io.open(path)\n local path = "/keys/a"', ["a"]),
+        ('local f = io.open(path)\n keys_of(ngx, "/keys/a")', ["a"]),
+        ('ssl_certificate_key "/keys/b";\n io.open("/keys/a")', ["a"]),
+        ('ssl_certificate_key "/keys/b";\n local f = io.open(path)', []),
+        ('ssl_certificate_key "/keys/b";', []),
+        ('dofile("/keys/b"); io.open(path)', []),
+        ('-- io.open("/keys/b")\nx() -- io.open("/keys/b")', []),
+        ('if #t > 0 then f = io.open("/keys/a") end', ["a"]),
+        ('access_by_lua_block { io.open("/keys/a"); io.open("/keys/b") }', ["a", "b"]),
+    ],
+)
+def test_a_file_has_keys_only_if_lua_opens_it(project: Path, text: str, found: list[str]) -> None:
+    (project / "site.conf").write_text(text)
+    (project / "keys").mkdir()
+    for name in ("a", "b"):
+        (project / "keys" / name).write_text("")
+    mounts = {"/etc/nginx/site.conf": f"{project}/site.conf", "/keys": str(project / "keys")}
+    told = find(project, OLLAMA, container("web", "nginx", mounts, "80"))
+    assert told.keys_files == [f"{project}/keys/{name}" for name in found]
+    if len(found) > 1:
+        told.refuse_doubt("", "/srv/keys")
+        with pytest.raises(GatehouseError, match=r"adopt_api_keys_file has to say which file .*: .*/a or .*/b"):
+            told.refuse_doubt("/srv/users", "")
 
 
 def test_models_are_where_the_environment_says_and_what_is_neither_is_left_alone(project: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._adopt import credentials
 from ansible_collections.gatehouse.ollama.plugins.module_utils._adopt.credentials import Found
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.file import KeyFile
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 NOW = "2026-11-30T00:00:00Z"
 APR1 = "$apr1$72SoQmCZ$yaN4W6eDk6iiP.a5SANLt0"
@@ -84,6 +85,11 @@ def test_a_key_that_cannot_be_one_is_told_by_its_line_and_not_quoted(key: str) -
     assert len(found.lines) == 1
     assert found.unusable[0].startswith("line 1: its key has ")
     assert key not in found.unusable[0]
+
+
+def test_a_certificate_or_a_private_key_is_no_file_with_keys() -> None:
+    with pytest.raises(GatehouseError, match="it has a certificate or a private key, and no keys of clients"):
+        credentials.keys(b"# mine\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n", NOW)
 
 
 def test_what_was_read_in_once_is_not_read_in_again_even_where_it_was_removed() -> None:

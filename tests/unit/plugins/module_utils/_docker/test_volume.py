@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +74,6 @@ class Bind:
     """Stands for the AnsibleModule on a host with a folder that a user may write to, or may be given."""
 
     may_write: bool
-    may_be_given: bool = True
     check_mode: bool = False
     has_image: bool = True
     changes: list[str] = field(default_factory=list)
@@ -84,12 +84,17 @@ class Bind:
     def run_command(self, args: list[str]) -> tuple[int, str, str]:
         if not self.has_image:
             return 125, "", "No such image"
-        if "--user=0:0" not in args:
-            assert f"--user={NEW}" in args
-            return int(not self.may_write), "", ""
-        self.changes.append(args[-1])
-        self.may_write = self.may_be_given
-        return int(not self.may_be_given), "", "" if self.may_be_given else "Operation not permitted"
+        assert f"--user={NEW}" in args
+        return int(not self.may_write), "", ""
+
+    def chown(self, name: str | int, user: int, group: int, **_: object) -> None:
+        self.changes.append(os.path.basename(os.readlink(f"/proc/self/fd/{name}")) if isinstance(name, int) else name)
+        assert f"{user}:{group}" == NEW
+        self.may_write = True
+
+
+def forbid(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 def give(host: Bind, path: str) -> tuple[str, str]:
@@ -102,21 +107,50 @@ def test_a_folder_of_the_users_is_left_alone_where_the_server_may_write_whoever_
     assert host.changes == []
 
 
-def test_one_where_it_may_not_is_handed_over_and_check_mode_says_so(tmp_path: Path) -> None:
+def test_one_where_it_may_not_is_handed_over_and_check_mode_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host = Bind(may_write=False, check_mode=True)
     before, after = give(host, str(tmp_path))
     assert (before != NEW, after, host.changes) == (True, NEW, [])
     host = Bind(may_write=False)
+    monkeypatch.setattr(volume.os, "chown", host.chown)
     assert give(host, str(tmp_path)) == (before, NEW)
-    assert host.changes == [NEW]
+    assert host.changes == [tmp_path.name]
     assert give(host, str(tmp_path)) == (NEW, NEW)
 
 
-def test_where_root_may_give_nothing_away_it_is_said_what_to_do(tmp_path: Path) -> None:
+def test_what_is_a_servers_is_given_and_no_link_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, other = tmp_path / "models", tmp_path / "other"
+    (folder / "blobs").mkdir(parents=True)
+    other.mkdir()
+    for one in (folder / "blobs/sha256-1", folder / "notes", other / "secret"):
+        one.write_text("x")
+    (folder / "blobs/sha256-2").symlink_to(other / "secret")
+    (folder / "manifests").symlink_to(other)
+    (folder / "id_ed25519").symlink_to(other / "secret")
+    os.link(other / "secret", folder / "history")
+    host = Bind(may_write=False)
+    monkeypatch.setattr(volume.os, "chown", host.chown)
+    give(host, str(folder))
+    assert host.changes == ["sha256-1", "blobs", "models"]
+
+
+def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(DockerError, match=r"link/models is not handed over: .*/link is a link, and none is followed"):
+        give(Bind(may_write=False), str(tmp_path / "link/models"))
+
+
+def test_where_root_may_give_nothing_away_it_is_said_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume.os, "chown", forbid)
     with pytest.raises(
         DockerError, match=r"user 60881, who may not write .* not permitted.*root_squash, run `chown -R"
     ):
-        give(Bind(may_write=False, may_be_given=False), str(tmp_path))
+        give(Bind(may_write=False), str(tmp_path))
 
 
 def test_check_mode_knows_a_folder_or_an_image_that_is_to_come(tmp_path: Path) -> None:

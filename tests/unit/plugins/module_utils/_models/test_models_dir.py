@@ -32,10 +32,25 @@ def test_what_is_no_plain_absolute_path_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc", "/etc/x", "/usr", "/usr/lib/x", "/var", "/home", "/srv", "/proc/1", "/var/lib/docker/volumes/x"]
+    "path",
+    [
+        *["/etc", "/etc/x", "/usr", "/usr/lib/x", "/var", "/home", "/srv", "/proc/1", "/var/lib/docker/volumes/x"],
+        *["/home/ann", "/root", "/root/models", "/var/spool/cron", "/run/x", "/usr/local/bin/x", "/home/ann/.ssh"],
+    ],
 )
 def test_a_folder_of_the_system_is_refused(path: str) -> None:
     assert f"{path} belongs to the system" in str(models_dir.path_problem(path, OURS))
+
+
+def test_what_another_role_wrote_is_refused(tmp_path: Path) -> None:
+    assert "apart from what the roles have in /opt/gatehouse" in str(
+        models_dir.path_problem("/opt/gatehouse/gateway/clients", OURS)
+    )
+    (tmp_path / "clients").mkdir()
+    (tmp_path / "compose.yaml").write_text("# managed\nname: gatehouse-gateway\n")
+    for name in ("", "clients", "new"):
+        with pytest.raises(GatehouseError, match=f"must be apart from {tmp_path}, where a role has what it wrote"):
+            models_dir.refuse(str(tmp_path / name), OURS, ME)
 
 
 @pytest.mark.parametrize("path", [OURS, f"{OURS}/models", "/opt/gatehouse"])
@@ -51,13 +66,40 @@ def test_what_is_no_folder_or_cannot_be_made_is_refused(tmp_path: Path) -> None:
         "file": "is no folder",
         "file/below": "Not a directory",
         "no/such": "cannot be made, for .*/no is not there; is its disk mounted",
-        "system": "is a link to /etc, and must lead to .* belongs to the system",
+        "system": "system is a link, and none is followed.* name that: /etc",
+        "linked": "linked is a link, and none is followed",
+        "linked/new": "linked is a link, and none is followed",
     }
     for name, reason in reasons.items():
         with pytest.raises(GatehouseError, match=f"ollama_server_models_dir: .*{reason}"):
             models_dir.refuse(str(tmp_path / name), OURS, ME)
-    for name in ("new", "linked", "linked/new"):
-        models_dir.refuse(str(tmp_path / name), OURS, ME)
+    models_dir.refuse(str(tmp_path / "new"), OURS, ME)
+    with pytest.raises(GatehouseError, match=r"must be a folder of its own.* belongs to the system"):
+        models_dir.refuse("/etc/models", OURS, ME)
+
+
+def test_a_folder_is_made_and_emptied_by_no_link(tmp_path: Path) -> None:
+    put(tmp_path / "other", "blobs/sha256-" + "a" * 64)
+    (tmp_path / "linked").symlink_to(tmp_path / "other")
+    with pytest.raises(GatehouseError, match="linked/new cannot be made"):
+        models_dir.make(str(tmp_path / "linked/new"), ME)
+    with pytest.raises(GatehouseError, match="linked cannot be removed"):
+        models_dir.empty(str(tmp_path / "linked"), ME)
+    assert len(list((tmp_path / "other/blobs").iterdir())) == 1
+
+
+def test_links_that_come_after_a_look_are_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write there exchanges the folder of blobs between the look and the removal."""
+    blob = "sha256-" + "a" * 64
+    put(tmp_path / "models", f"blobs/{blob}")
+    put(tmp_path / "other", blob)
+    seen = models_dir.belongings(str(tmp_path / "models"))
+    (tmp_path / "models/blobs").rename(tmp_path / "models/away")
+    (tmp_path / "models/blobs").symlink_to(tmp_path / "other")
+    monkeypatch.setattr(models_dir, "belongings", lambda path: seen)
+    with pytest.raises(GatehouseError, match="cannot be removed"):
+        models_dir.empty(str(tmp_path / "models"), ME)
+    assert (tmp_path / "other" / blob).exists()
 
 
 def test_where_neither_root_nor_the_user_may_write_it_is_said_what_to_do(
