@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import typing as t
 
@@ -65,11 +66,22 @@ def put(directory: str, kind: str, files: t.Mapping[str, bytes]) -> None:
         make(directory)
         check(directory, _WHAT.get(kind, _CA))
         here = Below(directory)
-        with SecretFolder(directory).lock() if kind == SECRETS else contextlib.nullcontext():
+        with SecretFolder(directory).lock() if kind == SECRETS else _locked(directory):
             for name, content in files.items():
                 # A certificate is given to clients.
                 mode = 0o644 if kind != SECRETS and name.endswith(".pem") else 0o600
                 here.write(name, [content], Tree(name, mode=mode))
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> t.Iterator[None]:
+    """Gateways that share the folder take turns; nothing of the lock stays there."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
