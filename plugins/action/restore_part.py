@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import typing as t
 from dataclasses import asdict
@@ -58,13 +60,16 @@ class ActionModule(CredentialsAction):
         _refuse_strange(part, arguments)
         overwrite = arguments["overwrite"]
         folders = _folders(part, arguments)
-        self._store, part = _without_revoked(part, folders)
         self._where = {name: arguments[name] for name in ("folder", "trees", "overwrite")}
+        self._where["archive"] = _identity(part, folders)
+        self._store, part = _without_revoked(part, folders)
         self._where["files"] = [asdict(one) for one in part.files]
         looked = self._ask()
         different = [os.path.join(one.path, file.path) for one in folders for file in one.different]
         different += [os.path.join(arguments["folder"], path) for path in looked.get("different", [])]
-        if different and not overwrite:
+        resumed = bool(looked.get("resumed"))
+        # What a deployment changed of what a run before put back, stays.
+        if different and not overwrite and not resumed:
             raise GatehouseError(_DIFFERENT % ", ".join(different))
         taken = {one.path: one.lacking + (one.different if overwrite else []) for one in folders}
         restored = [os.path.join(path, file.path) for path, files in taken.items() for file in files]
@@ -72,9 +77,10 @@ class ActionModule(CredentialsAction):
         if restored and not self._task.check_mode:
             for one in folders:
                 _put(one, taken[one.path])
-            if looked.get("changed"):
-                self._ask(data=self._transferred(part))
-        result: Dict = {"changed": bool(restored), "restored": restored, "different": different, "notes": part.notes}
+            data = {"data": self._transferred(part)} if looked.get("changed") else {}
+            self._ask(noted=True, **data)
+        result: Dict = {"changed": bool(restored), "restored": restored, "different": different, "resumed": resumed}
+        result["notes"] = part.notes
         if self._task.diff and restored:
             result["diff"] = {"before": "", "after": "".join(f"{path}\n" for path in restored)}
         return result
@@ -140,6 +146,13 @@ def _without_revoked(part: Part, folders: t.Sequence[Folder]) -> tuple[Store, Pa
             noted |= revoked.digests(controller.contents(one.path, SECRETS)) | revoked.digests(_read(one.part))
     left = revoked.without(keys, noted)
     return (here, part) if left == keys else here.changed(part, revoked.KEYS, left)
+
+
+def _identity(part: Part, folders: t.Sequence[Folder]) -> str:
+    """The same for the same files, however the archive was packed and encrypted."""
+    parts = [part, *(one.part for one in folders)]
+    files = [[one.kind, one.host, [[file.path, file.sha256] for file in one.files]] for one in parts]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
 def _folders(part: Part, arguments: Dict) -> list[Folder]:

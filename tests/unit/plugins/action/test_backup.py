@@ -15,6 +15,7 @@ import pytest
 from ansible import constants as C
 from ansible_collections.gatehouse.ollama.plugins.action import restore_part
 from ansible_collections.gatehouse.ollama.plugins.action.backup_part import batches
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import Store
 
 from tests.unit.conftest import Direct, Playbook
 
@@ -33,6 +34,10 @@ FILES = {
     "acme/config/renewal/gatehouse.conf": b"archive_dir",
     **{f"acme/config/archive/gatehouse/{part}7.pem": b"x" for part in PARTS},
 }
+
+
+# Of the lock, and of a restore that has not ended.
+LEFT = (".lock", ".restoring")
 
 
 class Place:
@@ -59,7 +64,7 @@ class Place:
 
     def files(self) -> dict[str, bytes]:
         folders = (self.gateway, self.secrets, self.ca)
-        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name not in LEFT]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     @property
@@ -246,7 +251,35 @@ def test_a_key_that_was_revoked_since_is_not_let_in_again(direct: Direct, place:
         assert file.read_text() == lines["kept"]
         assert (place.gateway / "state/usage/2026-11-30.jsonl").read_bytes() == COUNTED
     note.unlink()
+    (place.gateway / ".restoring").unlink()
     assert str(file) in direct.run(place.restore(), **KNOWN).only[1]["msg"]
+
+
+def test_a_restore_that_did_not_end_is_resumed_by_the_same_archive_alone(direct: Direct, place: Place) -> None:
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    other = place.archive.rename(place.folder / "other")
+    (place.gateway / "tls/server.pem").write_text("another key")
+    # Each run has its own.
+    Store(str(Path(C.DEFAULT_LOCAL_TMP) / "gatehouse-parts")).clear()
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    move_away(place)
+    assert direct.run(place.restore(), **KNOWN).only[1]["changed"] is True
+    assert (place.gateway / ".restoring").stat().st_mode & 0o777 == 0o600
+    # What a deployment may change, and what was not put back.
+    for path in (place.gateway / "acme/config/renewal/gatehouse.conf", place.secrets / "alice.laptop"):
+        path.write_text("changed")
+        path.chmod(0o600)
+    (place.ca / "ca.key").unlink()
+    before = place.files()
+    for changed in (True, False):
+        result = direct.run(place.restore(), **KNOWN).only[1]
+        assert (result["failed"], result["changed"], result["resumed"]) == (False, changed, True), result
+    assert place.files() == {**before, "ca/ca.key": SECRET.encode()}
+    place.archive.unlink()
+    other.rename(place.archive)
+    assert "Different from what the archive has" in direct.run(place.restore(), **KNOWN).only[1]["msg"]
+    (place.gateway / ".restoring").unlink()
+    assert "Different from what the archive has" in direct.run(place.restore(), **KNOWN).only[1]["msg"]
 
 
 def test_a_renewal_that_would_run_something_else_is_refused(direct: Direct, place: Place) -> None:
