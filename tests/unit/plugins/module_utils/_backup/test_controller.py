@@ -75,3 +75,11 @@ def test_gateways_that_share_a_ca_take_turns(tmp_path: Path) -> None:
         for one in done:
             one.result()
     assert [one.name for one in folder.iterdir()] == ["ca.key"]
+
+
+def test_a_key_that_is_revoked_here_is_not_forgotten(tmp_path: Path) -> None:
+    folder, name = str(tmp_path / "secrets"), "alice.laptop~revoked"
+    first, second = b"sha256:" + b"a" * 64 + b"\n", b"sha256:" + b"b" * 64 + b"\n"
+    for content, wanted in ((second, second), (first, first + second), (b"", first + second)):
+        controller.put(folder, "secrets", {name: content})
+        assert controller.contents(folder, "secrets") == {name: wanted}
