@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import controller, host
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import certbot, controller, host, revoked
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, SECRETS, File, Part
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import contents
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import Store, contents
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, unlogged
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
@@ -23,6 +25,10 @@ _DIFFERENT = (
 _MOVED = (
     "ollama_gateway_dir: certbot's files in the archive name the folder %s, and cannot move to %s. Restore with that "
     "folder. Nothing was changed."
+)
+_STRANGE = (
+    "The archive's %s has %s, by which a renewal may run a program as root, and which this collection does not write: "
+    "was the archive changed? Nothing was changed."
 )
 
 
@@ -53,13 +59,17 @@ class ActionModule(CredentialsAction):
         part = _part(arguments)
         _refuse_strange(part, arguments)
         overwrite = arguments["overwrite"]
-        self._where = {name: arguments[name] for name in ("folder", "trees", "overwrite")}
-        self._where["files"] = [asdict(one) for one in part.files]
         folders = _folders(part, arguments)
+        self._where = {name: arguments[name] for name in ("folder", "trees", "overwrite")}
+        self._where["archive"] = _identity(part, folders)
+        self._store, part = _without_revoked(part, folders)
+        self._where["files"] = [asdict(one) for one in part.files]
         looked = self._ask()
         different = [os.path.join(one.path, file.path) for one in folders for file in one.different]
         different += [os.path.join(arguments["folder"], path) for path in looked.get("different", [])]
-        if different and not overwrite:
+        resumed = bool(looked.get("resumed"))
+        # What a deployment changed of what a run before put back, stays.
+        if different and not overwrite and not resumed:
             raise GatehouseError(_DIFFERENT % ", ".join(different))
         taken = {one.path: one.lacking + (one.different if overwrite else []) for one in folders}
         restored = [os.path.join(path, file.path) for path, files in taken.items() for file in files]
@@ -67,9 +77,10 @@ class ActionModule(CredentialsAction):
         if restored and not self._task.check_mode:
             for one in folders:
                 _put(one, taken[one.path])
-            if looked.get("changed"):
-                self._ask(data=self._transferred(part))
-        result: Dict = {"changed": bool(restored), "restored": restored, "different": different, "notes": part.notes}
+            data = {"data": self._transferred(part)} if looked.get("changed") else {}
+            self._ask(noted=True, **data)
+        result: Dict = {"changed": bool(restored), "restored": restored, "different": different, "resumed": resumed}
+        result["notes"] = part.notes
         if self._task.diff and restored:
             result["diff"] = {"before": "", "after": "".join(f"{path}\n" for path in restored)}
         return result
@@ -79,7 +90,7 @@ class ActionModule(CredentialsAction):
         if self._connection._shell.tmpdir is None:
             self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, "part.gz")
-        self._transfer_file(store().content(part), there)
+        self._transfer_file(self._store.content(part), there)
         self._fixup_perms2((self._connection._shell.tmpdir, there))
         return str(there)
 
@@ -112,8 +123,36 @@ def _refuse_strange(part: Part, arguments: Dict) -> None:
     trees = read_trees(arguments["trees"])
     moved = part.folder.rstrip("/") != arguments["folder"].rstrip("/")
     for one in part.files:
-        if host.find(trees, one).certbot and moved:
+        tree = host.find(trees, one)
+        if not tree.certbot:
+            continue
+        if moved:
             raise GatehouseError(_MOVED % (part.folder, arguments["folder"]))
+        if certbot.is_renewal(one.path[len(tree.path) + 1 :]):
+            strange = certbot.strange_option(store().read(part, one.path) or b"")
+            if strange:
+                raise GatehouseError(_STRANGE % (one.path, strange))
+
+
+def _without_revoked(part: Part, folders: t.Sequence[Folder]) -> tuple[Store, Part]:
+    """The part as this controller lets it back in: by no key that it, or the archive, remembers as revoked."""
+    here = store()
+    keys = here.read(part, revoked.KEYS)
+    if keys is None:
+        return here, part
+    noted: set[str] = set()
+    for one in folders:
+        if one.kind == SECRETS:
+            noted |= revoked.digests(controller.contents(one.path, SECRETS)) | revoked.digests(_read(one.part))
+    left = revoked.without(keys, noted)
+    return (here, part) if left == keys else here.changed(part, revoked.KEYS, left)
+
+
+def _identity(part: Part, folders: t.Sequence[Folder]) -> str:
+    """The same for the same files, however the archive was packed and encrypted."""
+    parts = [part, *(one.part for one in folders)]
+    files = [[one.kind, one.host, [[file.path, file.sha256] for file in one.files]] for one in parts]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
 def _folders(part: Part, arguments: Dict) -> list[Folder]:
@@ -127,6 +166,10 @@ def _folders(part: Part, arguments: Dict) -> list[Folder]:
 
 
 def _put(folder: Folder, files: t.Sequence[File]) -> None:
-    read = {one.path: b"".join(blocks) for one, blocks in contents(store().content(folder.part), folder.part.files)}
+    read = _read(folder.part)
     if files:
         controller.put(folder.path, folder.kind, {one.path: read[one.path] for one in files})
+
+
+def _read(part: Part) -> dict[str, bytes]:
+    return {one.path: b"".join(blocks) for one, blocks in contents(store().content(part), part.files)}

@@ -80,8 +80,19 @@ options:
         type: str
         required: true
   data:
-    description: For the action of this name, the file on the host with the contents of O(files). Without it, it looks.
+    description:
+      - For the action of this name, the file on the host with the contents of O(files). Without it, none of them is
+        written.
     type: path
+  archive:
+    description: For the action of this name, which archive it is.
+    type: str
+  noted:
+    description:
+      - For the action of this name, whether the host is to remember O(archive), in the file C(.restoring) of O(folder).
+        Whoever ends the restore removes it. Until then, what is different went on since, and is no difference.
+    type: bool
+    default: false
   kind:
     description: What the host is.
     type: str
@@ -133,6 +144,10 @@ different:
   returned: success
   type: list
   elements: str
+resumed:
+  description: Whether a restore of this archive was begun there before and has not ended.
+  returned: success
+  type: bool
 notes:
   description: What else the archive has of the host.
   returned: success
@@ -141,7 +156,7 @@ notes:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.below import Below
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.host import apply, compare
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.host import apply, compare, is_noted, note
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import File
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
@@ -160,6 +175,8 @@ def main() -> None:
             overwrite=dict(type="bool", default=False),
             files=dict(type="list", elements="dict", options=file),
             data=dict(type="path"),
+            archive=dict(type="str"),
+            noted=dict(type="bool", default=False),
             # These are for the action.
             kind=dict(type="str", choices=["gateway", "server"]),
             host=dict(type="str"),
@@ -168,20 +185,25 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    data = module.params["data"]
+    data, archive = module.params["data"], module.params["archive"] or ""
     files = [File(**one) for one in module.params["files"] or []]
     trees = read_trees(module.params["trees"])
     below = Below(module.params["folder"])
     try:
         found = compare(below, files, trees)
+        resumed = bool(archive) and is_noted(below, archive)
         taken = found.lacking + (found.different if module.params["overwrite"] else [])
         if data and not module.check_mode:
             apply(below, files, trees, set(taken), data)
+        # Last: until then nothing but these files is written, and a file that is there is right.
+        if module.params["noted"] and not module.check_mode:
+            note(below, archive)
     except GatehouseError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or below.folder} cannot be read or written: {error.strerror}")
-    module.exit_json(changed=bool(taken or found.links), restored=taken + list(found.links), different=found.different)
+    restored = taken + list(found.links)
+    module.exit_json(changed=bool(restored), restored=restored, different=found.different, resumed=resumed)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import stat
 import typing as t
 
@@ -29,7 +30,7 @@ class Below:
     def files(self, trees: t.Sequence[Tree]) -> tuple[dict[str, int], list[str]]:
         """The files of the trees with their sizes, and what else lies there and is in no backup.
 
-        Links are passed by in silence: those of certbot are made anew.
+        Links are passed by in silence, and what else certbot has: it makes that anew.
         """
         found: dict[str, int] = {}
         left_out: list[str] = []
@@ -39,7 +40,7 @@ class Below:
                 continue
             if tree_of(trees, path):
                 found[path] = size
-            elif not any(part.startswith(".") for part in path.split("/")):
+            elif not any(part.startswith(".") for part in path.split("/")) and not _is_certbots(trees, path):
                 left_out.append(path)
         return found, left_out
 
@@ -81,10 +82,9 @@ class Below:
     def write(self, path: str, content: t.Iterable[bytes], tree: Tree) -> None:
         """Make this the content of a file, by renaming: if `content` raises, what was there stays."""
         name = os.path.basename(path)
-        new = f".{name}.new"
+        # Nobody else's: two gateways may share a folder of the controller.
+        new = f".{name}.{secrets.token_hex(8)}.new"
         with self._parent(path, tree) as parent:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(new, dir_fd=parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(new, flags, 0o600, dir_fd=parent)
             try:
@@ -159,6 +159,10 @@ class Below:
                 yield None
                 return
             yield descriptor
+
+
+def _is_certbots(trees: t.Sequence[Tree], path: str) -> bool:
+    return any(one.certbot and path.startswith(one.path + "/") for one in trees)
 
 
 def _make(name: str, parent: int, tree: Tree) -> None:

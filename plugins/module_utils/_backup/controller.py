@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.below import Below
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import SECRETS, File
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import Tree, is_path
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import REVOKED
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import (
     SecretFolder,
     check,
@@ -60,16 +62,31 @@ def split(directory: str, files: t.Sequence[File]) -> tuple[list[File], list[Fil
 
 
 def put(directory: str, kind: str, files: t.Mapping[str, bytes]) -> None:
-    """Write these files, each in place of what is there. Raises SecretStoreError."""
+    """Write these files, each in place of what is there; what is revoked here stays so. Raises SecretStoreError."""
     with _told(directory):
         make(directory)
         check(directory, _WHAT.get(kind, _CA))
         here = Below(directory)
-        with SecretFolder(directory).lock() if kind == SECRETS else contextlib.nullcontext():
+        with SecretFolder(directory).lock() if kind == SECRETS else _locked(directory):
             for name, content in files.items():
                 # A certificate is given to clients.
                 mode = 0o644 if kind != SECRETS and name.endswith(".pem") else 0o600
-                here.write(name, [content], Tree(name, mode=mode))
+                size = (here.size(name) or 0) if kind == SECRETS and name.endswith(REVOKED) else 0
+                there = here.read(name, 0, size) if size else b""
+                lines = {*content.splitlines(), *there.splitlines()}
+                new = b"".join(line + b"\n" for line in sorted(lines)) if there else content
+                here.write(name, [new], Tree(name, mode=mode))
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> t.Iterator[None]:
+    """Gateways that share the folder take turns; nothing of the lock stays there."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

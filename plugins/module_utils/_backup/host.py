@@ -15,6 +15,9 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names imp
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import contents
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
+# In the folder of a service from when the files are back until the restore has ended: which archive they are of.
+NOTE = ".restoring"
+
 
 @dataclass
 class Comparison:
@@ -51,6 +54,16 @@ def apply(below: Below, files: t.Sequence[File], trees: t.Sequence[Tree], taken:
                 pass
     for path, target in _links(files, trees).items():
         below.link(path, target, _certbot(trees))
+
+
+def is_noted(below: Below, archive: str) -> bool:
+    """Whether a restore of this archive was begun here and has not ended. Raises GatehouseError and OSError."""
+    size = len(archive)
+    return below.size(NOTE) == size and below.read(NOTE, 0, size) == archive.encode("ascii")
+
+
+def note(below: Below, archive: str) -> None:
+    below.write(NOTE, [archive.encode("ascii")], Tree(NOTE))
 
 
 def find(trees: t.Sequence[Tree], file: File) -> Tree:

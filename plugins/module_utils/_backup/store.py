@@ -15,13 +15,15 @@ import os
 import shutil
 import tempfile
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import manifest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import Damaged, File, Part
 
 _BLOCK = 1 << 20
 _DESCRIPTION, _CONTENT = "part.json", "content.gz"
+# Of a file that is read as a whole: a hundred thousand keys.
+_MOST = 16 << 20
 
 
 class Writer:
@@ -86,6 +88,28 @@ class Store:
         """The folder of the controller that belongs to a gateway."""
         folder = part.uses.get(kind)
         return next((one for one in self.parts() if (one.kind, one.folder) == (kind, folder)), None)
+
+    def read(self, part: Part, path: str) -> bytes | None:
+        """One file of a part, None if the part does not have it. Raises Damaged and OSError."""
+        wanted = next((one for one in part.files if one.path == path), None)
+        if wanted is None:
+            return None
+        if wanted.size > _MOST:
+            raise Damaged(f"{path} of the archive is too long")
+        for one, blocks in contents(self.content(part), part.files):
+            content = b"".join(blocks if one is wanted else (b"" for _block in blocks))
+            if one is wanted:
+                return content
+        return None
+
+    def changed(self, part: Part, path: str, content: bytes) -> tuple[Store, Part]:
+        """The same part with another content of that file, in a store of its own within this one."""
+        other, copy = Store(tempfile.mkdtemp(prefix=".", dir=self._folder)), replace(part)
+        with other.part(copy) as writer:
+            for one, blocks in contents(self.content(part), part.files):
+                new = (b"" for _block in blocks)
+                writer.add(one.path, [*new, content] if one.path == path else blocks)
+        return other, copy
 
     def clear(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

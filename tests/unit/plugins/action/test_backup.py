@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from ansible import constants as C
 from ansible_collections.gatehouse.ollama.plugins.action import restore_part
 from ansible_collections.gatehouse.ollama.plugins.action.backup_part import batches
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import Store
 
 from tests.unit.conftest import Direct, Playbook
 
@@ -35,6 +36,10 @@ FILES = {
 }
 
 
+# Of the lock, and of a restore that has not ended.
+LEFT = (".lock", ".restoring")
+
+
 class Place:
     """A gateway and the folders of the controller, in one folder."""
 
@@ -42,6 +47,7 @@ class Place:
         self.folder = folder
         self.gateway, self.secrets, self.ca = folder / "gateway", folder / "secrets", folder / "ca"
         self.archive = folder / "archive"
+        self.trees = TREES
 
     def fill(self) -> None:
         for path, content in FILES.items():
@@ -58,13 +64,13 @@ class Place:
 
     def files(self) -> dict[str, bytes]:
         folders = (self.gateway, self.secrets, self.ca)
-        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name not in LEFT]
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     @property
     def options(self) -> dict[str, Any]:
         folders = {"folder": str(self.gateway), "secrets_dir": str(self.secrets), "ca_dir": str(self.ca)}
-        return {"kind": "gateway", "host": "{{ inventory_hostname }}", "trees": TREES, **folders}
+        return {"kind": "gateway", "host": "{{ inventory_hostname }}", "trees": self.trees, **folders}
 
     def backup(self, **options: Any) -> list[dict[str, Any]]:
         return [
@@ -84,7 +90,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(C, "DEFAULT_LOCAL_TMP", str(tmp_path / "run"))
     # The host of a Direct is this machine.
-    monkeypatch.setattr(restore_part.ActionModule, "_transferred", lambda _, part: store().content(part))
+    monkeypatch.setattr(restore_part.ActionModule, "_transferred", lambda self, part: self._store.content(part))
     found = Place(tmp_path / "place")
     found.folder.mkdir()
     found.fill()
@@ -225,6 +231,67 @@ def test_a_host_that_is_not_in_it_and_a_folder_that_cannot_move_are_told(direct:
     # An archive that has more than the service takes.
     result = direct.run(place.restore(trees=[{"path": "tls"}]), **KNOWN).only[1]
     assert "which is no file of this service" in result["msg"]
+
+
+def test_a_key_that_was_revoked_since_is_not_let_in_again(direct: Direct, place: Place) -> None:
+    trees = [*TREES, {"path": "clients"}]
+    place.trees = trees
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("revoked", "kept")}
+    lines = {name: f"by.{name} sha256:{digest}\n" for name, digest in digests.items()}
+    file = place.gateway / "clients/api_keys"
+    file.parent.mkdir()
+    file.write_text("".join(lines.values()))
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    note = place.secrets / "by.revoked~revoked"
+    note.write_text(f"sha256:{digests['revoked']}\n")
+    place.gateway.rename(place.folder / "old-gateway")
+    for changed in (True, False):
+        result = direct.run(place.restore(), **KNOWN).only[1]
+        assert (result["failed"], result["changed"]) == (False, changed), result
+        assert file.read_text() == lines["kept"]
+        assert (place.gateway / "state/usage/2026-11-30.jsonl").read_bytes() == COUNTED
+    note.unlink()
+    (place.gateway / ".restoring").unlink()
+    assert str(file) in direct.run(place.restore(), **KNOWN).only[1]["msg"]
+
+
+def test_a_restore_that_did_not_end_is_resumed_by_the_same_archive_alone(direct: Direct, place: Place) -> None:
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    other = place.archive.rename(place.folder / "other")
+    (place.gateway / "tls/server.pem").write_text("another key")
+    # Each run has its own.
+    Store(str(Path(C.DEFAULT_LOCAL_TMP) / "gatehouse-parts")).clear()
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    move_away(place)
+    assert direct.run(place.restore(), **KNOWN).only[1]["changed"] is True
+    assert (place.gateway / ".restoring").stat().st_mode & 0o777 == 0o600
+    # What a deployment may change, and what was not put back.
+    for path in (place.gateway / "acme/config/renewal/gatehouse.conf", place.secrets / "alice.laptop"):
+        path.write_text("changed")
+        path.chmod(0o600)
+    (place.ca / "ca.key").unlink()
+    before = place.files()
+    for changed in (True, False):
+        result = direct.run(place.restore(), **KNOWN).only[1]
+        assert (result["failed"], result["changed"], result["resumed"]) == (False, changed, True), result
+    assert place.files() == {**before, "ca/ca.key": SECRET.encode()}
+    place.archive.unlink()
+    other.rename(place.archive)
+    assert "Different from what the archive has" in direct.run(place.restore(), **KNOWN).only[1]["msg"]
+    (place.gateway / ".restoring").unlink()
+    assert "Different from what the archive has" in direct.run(place.restore(), **KNOWN).only[1]["msg"]
+
+
+def test_a_renewal_that_would_run_something_else_is_refused(direct: Direct, place: Place) -> None:
+    conf = place.gateway / "acme/config/renewal/gatehouse.conf"
+    conf.write_text("[renewalparams]\nrenew_hook = /tmp/x\n")
+    direct.run(place.backup(plaintext=True), **KNOWN)
+    move_away(place)
+    said = direct.run(place.restore(), **KNOWN).only[1]["msg"]
+    assert said.startswith("The archive's acme/config/renewal/gatehouse.conf has the option renew_hook, by which a ")
+    assert said.endswith("Nothing was changed.")
+    assert not place.gateway.exists()
+    assert not place.secrets.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"- hosts: all\n", b"PK\x03\x04"])

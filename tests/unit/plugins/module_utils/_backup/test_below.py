@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,24 @@ def test_folders_and_files_are_for_whom_the_tree_says(tmp_path: Path) -> None:
     assert below.link("acme/config/live/x.pem", "../archive/x.pem", Tree("acme/config")) is True
     assert below.link("acme/config/live/x.pem", "/etc/passwd", Tree("acme/config")) is False
     assert os.readlink(tmp_path / "new/acme/config/live/x.pem") == "../archive/x.pem"
+
+
+def test_what_certbot_has_beside_the_files_of_its_tree_is_passed_by(folder: Path) -> None:
+    for name in ("renewal/gatehouse.conf", "live/README", "renewal-hooks/deploy/run.sh"):
+        (folder / "acme/config" / name).parent.mkdir(parents=True)
+        (folder / "acme/config" / name).write_text("x")
+    tree = Tree("acme/config", files=r"renewal/gatehouse[.]conf", certbot=True)
+    assert Below(str(folder)).files([tree]) == ({"acme/config/renewal/gatehouse.conf": 1}, [])
+
+
+def test_two_may_write_the_same_file_at_once(folder: Path) -> None:
+    below = Below(str(folder))
+
+    def interrupted() -> Iterator[bytes]:
+        yield b"fir"
+        below.write("tls/server.pem", [b"second"], Tree("tls"))
+        yield b"st"
+
+    below.write("tls/server.pem", interrupted(), Tree("tls"))
+    assert (folder / "tls/server.pem").read_text() == "first"
+    assert [one.name for one in (folder / "tls").iterdir()] == ["server.pem"]

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,3 +60,26 @@ def test_a_link_in_the_place_of_a_key_is_not_followed(tmp_path: Path) -> None:
     (folder / "alice.laptop").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Exception, match="no regular file"):
         controller.contents(str(folder), "secrets")
+
+
+def test_gateways_that_share_a_ca_take_turns(tmp_path: Path) -> None:
+    folder = tmp_path / "ca"
+    folder.mkdir(0o700)
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(controller.put, str(folder), "ca", {"ca.key": b"k"}) for _ in range(8)]
+        time.sleep(0.3)
+        assert list(folder.iterdir()) == []
+        os.close(descriptor)
+        for one in done:
+            one.result()
+    assert [one.name for one in folder.iterdir()] == ["ca.key"]
+
+
+def test_a_key_that_is_revoked_here_is_not_forgotten(tmp_path: Path) -> None:
+    folder, name = str(tmp_path / "secrets"), "alice.laptop~revoked"
+    first, second = b"sha256:" + b"a" * 64 + b"\n", b"sha256:" + b"b" * 64 + b"\n"
+    for content, wanted in ((second, second), (first, first + second), (b"", first + second)):
+        controller.put(folder, "secrets", {name: content})
+        assert controller.contents(folder, "secrets") == {name: wanted}

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import Tree, is_path, tree_of
 
 TREES = [Tree("tls"), Tree("state/usage", files=r"[0-9-]+[.]jsonl"), Tree("made.json")]
@@ -55,3 +58,25 @@ def test_a_path_belongs_to_the_tree_that_allows_it(path: str, tree: str | None) 
 def test_names_of_real_files_are_paths() -> None:
     names = ["clients/scopes/*", "alice.laptop~old", "acme/config/accounts/10.213.0.4:14000/dir/0a1b/regr.json"]
     assert [name for name in names if not is_path(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "is_in"),
+    [
+        ("accounts/acme-v02.api.letsencrypt.org/directory/0a1b/private_key.json", True),
+        ("accounts/10.213.0.4:14000/dir/0a1b/regr.json", True),
+        ("archive/gatehouse/privkey12.pem", True),
+        ("renewal/gatehouse.conf", True),
+        ("renewal/other.conf", False),
+        ("archive/other/privkey1.pem", False),
+        ("archive/gatehouse/hook.sh", False),
+        ("renewal-hooks/deploy/run.sh", False),
+        ("accounts/run.sh", False),
+        ("cli.ini", False),
+    ],
+)
+def test_of_certbot_only_what_it_cannot_make_anew_is_in_a_backup(path: str, is_in: bool) -> None:
+    roles = Path(__file__).resolve().parents[5] / "roles"
+    variables = yaml.safe_load((roles / "ollama_gateway/vars/main/backup.yml").read_text())
+    (given,) = (one for one in variables["__ollama_gateway_backup_trees"] if one["path"] == "acme/config")
+    assert Tree(given["path"], files=given["files"]).has(f"acme/config/{path}") is is_in
