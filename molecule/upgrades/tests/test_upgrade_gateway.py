@@ -81,7 +81,7 @@ def container(name: str = CONTAINER) -> str:
 @contextmanager
 def load() -> Iterator[list[Load]]:
     """New connections from two threads, and requests on one that is kept."""
-    loads = [Load(GATEWAY, KEY, pause=0.03, keep_alive=kept) for kept in (False, False, True)]
+    loads = [Load(GATEWAY, KEY, pause=0.1, keep_alive=kept) for kept in (False, False, True)]
     with ExitStack() as running:
         for one in loads:
             running.enter_context(one)
@@ -153,7 +153,7 @@ def test_no_request_fails_and_no_stream_is_cut_while_a_gateway_takes_over(tmp_pa
         code, said = deploy(tmp_path, ollama_gateway_memory_limit=another_limit())
     assert code == 0, said
     assert failed(loads) == []
-    assert sum(len(one.answers) for one in loads) > 200
+    assert sum(len(one.answers) for one in loads) > 100
     assert container(POD) == pod
     assert container() != before
     assert stream.is_whole()

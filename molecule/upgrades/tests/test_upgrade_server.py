@@ -64,7 +64,7 @@ class Requests:
             thread.join()
 
     def _run(self, number: int) -> None:
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.2):
             begun = time.monotonic()
             try:
                 status = self._ask(number)
@@ -123,7 +123,7 @@ def test_no_new_request_fails_while_the_server_is_replaced_and_running_ones_end(
     assert code == 0, said
     assert container().split()[0] != before.split()[0]
     assert set(load.statuses) == {200}, load.statuses
-    assert load.statuses.total() > 100
+    assert load.statuses.total() > 50
     assert 2 < load.longest < 60
     assert json.loads(answers[0].splitlines()[-1])["done"]
     assert loaded() == ["tiny:latest"]
