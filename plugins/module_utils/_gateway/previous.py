@@ -121,8 +121,10 @@ def put_back(folder: str, text: str = "", kept: Path | None = None) -> None:
         _copy(kept / name, above / name, content)
     for name in set(files_below(above)) - set(names):
         (above / name).unlink()
-    if (kept / "conf").is_dir():
-        _give_to(above, (kept / "conf").stat().st_gid)
+    # Of a file: folders that were copied may be anybody's.
+    readers = [path.stat().st_gid for path in (kept / "conf").glob("*") if path.is_file()]
+    if readers:
+        _give_to(above, readers[0])
 
 
 def _give_to(folder: Path, user: int) -> None:
