@@ -13,11 +13,11 @@ import zlib
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, MOST_CONTENT, SECRETS, Part
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees, tree_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import read_trees, tree_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._usage import days
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, plain, unlogged
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, plain
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import PART_ARGUMENTS, PartAction, store
 
 # Bytes that a host sends at once: it comes as JSON, several times as much in memory.
 _BATCH = 8 << 20
@@ -42,17 +42,12 @@ def batches(files: t.Mapping[str, int], most: int = _BATCH) -> t.Iterator[list[P
         yield batch
 
 
-class ActionModule(CredentialsAction):
-    TRANSFERS_FILES = False
+class ActionModule(PartAction):
+    MODULE = "gatehouse.ollama.backup_part"
     ARGUMENTS: t.ClassVar[Dict] = {
-        "kind": {"type": "str", "choices": ["gateway", "server"], "required": True},
-        "host": {"type": "str", "required": True},
-        "folder": {"type": "path", "required": True},
-        "trees": {"type": "list", "elements": "dict", "options": TREE_OPTIONS, "required": True},
+        **PART_ARGUMENTS,
         "notes": {"type": "dict", "default": {}},
         "usage_since": {"type": "str", "default": ""},
-        "secrets_dir": {"type": "path"},
-        "ca_dir": {"type": "path"},
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
@@ -107,17 +102,6 @@ class ActionModule(CredentialsAction):
                 raise HostFileError("the host does not say what is in its files")
             ends = [0, *itertools.accumulate(length for _path, _offset, length in batch)]
             yield from (content[start:end] for start, end in itertools.pairwise(ends))
-
-    def _ask(self, **options: t.Any) -> Dict:
-        with unlogged(self._connection):
-            answer: Dict = self._execute_module(
-                module_name="gatehouse.ollama.backup_part",
-                module_args={**self._where, **options},
-                task_vars=self._task_vars,
-            )
-        if answer.get("failed"):
-            raise HostFileError(str(answer.get("msg")))
-        return answer
 
 
 def _since(files: dict[str, int], given: t.Iterable[Dict], since: str) -> dict[str, int]:

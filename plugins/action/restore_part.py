@@ -12,11 +12,11 @@ from dataclasses import asdict
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup import certbot, controller, host, revoked
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import CA, SECRETS, File, Part
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import read_trees
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import Store, contents
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict, unlogged
-from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import store
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._backup import PART_ARGUMENTS, PartAction, store
 
 _DIFFERENT = (
     "Different from what the archive has: %s. Nothing was changed. Move them away, or replace them by those of the "
@@ -42,16 +42,11 @@ class Folder(t.NamedTuple):
     different: list[File]
 
 
-class ActionModule(CredentialsAction):
-    TRANSFERS_FILES = False
+class ActionModule(PartAction):
+    MODULE = "gatehouse.ollama.restore_part"
     ARGUMENTS: t.ClassVar[Dict] = {
-        "kind": {"type": "str", "choices": ["gateway", "server"], "required": True},
-        "host": {"type": "str", "required": True},
-        "folder": {"type": "path", "required": True},
-        "trees": {"type": "list", "elements": "dict", "options": TREE_OPTIONS, "required": True},
+        **PART_ARGUMENTS,
         "overwrite": {"type": "bool", "default": False},
-        "secrets_dir": {"type": "path"},
-        "ca_dir": {"type": "path"},
     }
 
     def apply(self, arguments: Dict, task_vars: Dict) -> Dict:
@@ -93,17 +88,6 @@ class ActionModule(CredentialsAction):
         self._transfer_file(self._store.content(part), there)
         self._fixup_perms2((self._connection._shell.tmpdir, there))
         return str(there)
-
-    def _ask(self, **options: t.Any) -> Dict:
-        with unlogged(self._connection):
-            answer: Dict = self._execute_module(
-                module_name="gatehouse.ollama.restore_part",
-                module_args={**self._where, **options},
-                task_vars=self._task_vars,
-            )
-        if answer.get("failed"):
-            raise HostFileError(str(answer.get("msg")))
-        return answer
 
 
 def _part(arguments: Dict) -> Part:

@@ -15,48 +15,6 @@ description:
     lasts as long as the run. M(gatehouse.ollama.backup_archive) makes the archive of it.
   - Leaves nothing on the host. No content is in its result or in a log.
 options:
-  folder:
-    description: The folder of the service on the host.
-    type: path
-    required: true
-  trees:
-    description: The files and folders below O(folder) that are in a backup.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      path:
-        description: A file or a folder, below O(folder).
-        type: str
-        required: true
-      files:
-        description: A regular expression for the names of files below it. Without one, all.
-        type: str
-        default: ''
-      grows:
-        description: Whether a file of it may have become longer since the backup, and is right then.
-        type: bool
-        default: false
-      certbot:
-        description: Whether it is the folder of certbot, whose links are made anew.
-        type: bool
-        default: false
-      owner:
-        description: Number of the user who owns its files.
-        type: int
-        default: 0
-      group:
-        description: Number of the group of its files and folders.
-        type: int
-        default: 0
-      mode:
-        description: Mode of its files.
-        type: str
-        default: "0600"
-      folder_mode:
-        description: Mode of its folders.
-        type: str
-        default: "0750"
   pieces:
     description: For the action of this name, what to read.
     type: list
@@ -74,13 +32,6 @@ options:
         description: How many bytes it has.
         type: int
         required: true
-  kind:
-    description: What the host is.
-    type: str
-    choices: [gateway, server]
-  host:
-    description: The name of the host in the archive.
-    type: str
   notes:
     description: What else is noted of the host.
     type: dict
@@ -88,12 +39,8 @@ options:
     description: Of trees that grow, the first day in the backup, such as V(2026-11-30) or V(90d). Empty for all.
     type: str
     default: ''
-  secrets_dir:
-    description: The folder of the generated keys on the controller.
-    type: path
-  ca_dir:
-    description: The folder of the CA on the controller.
-    type: path
+extends_documentation_fragment:
+  - gatehouse.ollama.backup_part
 attributes:
   check_mode:
     description: Looks which files there are, and reads none.
@@ -140,7 +87,7 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.below import Below
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees, tree_of
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import PART_OPTIONS, read_trees, tree_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 
@@ -152,16 +99,11 @@ def main() -> None:
     )
     module = AnsibleModule(
         argument_spec=dict(
-            folder=dict(type="path", required=True),
-            trees=dict(type="list", elements="dict", required=True, options=TREE_OPTIONS),
+            **PART_OPTIONS,
             pieces=dict(type="list", elements="dict", options=piece),
             # These are for the action.
-            kind=dict(type="str", choices=["gateway", "server"]),
-            host=dict(type="str"),
             notes=dict(type="dict"),
             usage_since=dict(type="str", default=""),
-            secrets_dir=dict(type="path", no_log=False),
-            ca_dir=dict(type="path"),
         ),
         supports_check_mode=True,
     )

@@ -100,7 +100,7 @@ untried:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.smoke import try_out
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import Credential
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import CREDENTIAL_OPTIONS, Credential
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import HOST, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.link import links
 
@@ -111,21 +111,12 @@ CONNECT = 'exec 3<>"/dev/tcp/${1%:*}/${1##*:}"'
 
 
 def main() -> None:
-    credential = dict(
-        name=dict(type="str", required=True),
-        kind=dict(type="str", choices=["basic", "bearer"], required=True),
-        value=dict(type="str", required=True, no_log=True),
-        scopes=dict(type="list", elements="str", default=[]),
-        valid=dict(type="bool", default=True),
-        models=dict(type="list", elements="str", default=[]),
-        in_path=dict(type="bool", default=False),
-    )
     module = AnsibleModule(
         argument_spec=dict(
             url=dict(type="str", required=True),
             server_name=dict(type="str"),
             certificate=dict(type="path"),
-            credentials=dict(type="list", elements="dict", required=True, options=credential, no_log=False),
+            credentials=dict(type="list", elements="dict", required=True, options=CREDENTIAL_OPTIONS, no_log=False),
             container=dict(type="str", required=True),
             upstreams=dict(type="list", elements="str", required=True),
         ),

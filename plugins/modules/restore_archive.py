@@ -13,16 +13,8 @@ description:
   - Refuses an archive that is damaged, was written by something else or by a newer release, or that no vault password
     of the run opens. Puts what is in it into a private folder of the controller that lasts as long as the run.
   - Meant to run once for all hosts. Runs on the controller alone.
-attributes:
-  check_mode:
-    description: Does the same in check mode.
-    support: full
-  diff_mode:
-    description: There is nothing to show, as nothing is changed.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - gatehouse.ollama.changes_nothing
 options:
   state:
     description: With V(opened) the archive is checked and opened, with V(closed) what was opened is removed.

@@ -16,48 +16,6 @@ description:
     different is an error that names it, and nothing is changed then.
   - No content is in its result or in a log.
 options:
-  folder:
-    description: The folder of the service on the host.
-    type: path
-    required: true
-  trees:
-    description: The files and folders below O(folder) that are in a backup.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      path:
-        description: A file or a folder, below O(folder).
-        type: str
-        required: true
-      files:
-        description: A regular expression for the names of files below it. Without one, all.
-        type: str
-        default: ''
-      grows:
-        description: Whether a file of it may have become longer since the backup, and is right then.
-        type: bool
-        default: false
-      certbot:
-        description: Whether it is the folder of certbot, whose links are made anew.
-        type: bool
-        default: false
-      owner:
-        description: Number of the user who owns its files.
-        type: int
-        default: 0
-      group:
-        description: Number of the group of its files and folders.
-        type: int
-        default: 0
-      mode:
-        description: Mode of its files.
-        type: str
-        default: "0600"
-      folder_mode:
-        description: Mode of its folders.
-        type: str
-        default: "0750"
   overwrite:
     description: Whether what is there and different is replaced.
     type: bool
@@ -93,19 +51,8 @@ options:
         Whoever ends the restore removes it. Until then, what is different went on since, and is no difference.
     type: bool
     default: false
-  kind:
-    description: What the host is.
-    type: str
-    choices: [gateway, server]
-  host:
-    description: The name of the host in the archive.
-    type: str
-  secrets_dir:
-    description: The folder of the generated keys on the controller.
-    type: path
-  ca_dir:
-    description: The folder of the CA on the controller.
-    type: path
+extends_documentation_fragment:
+  - gatehouse.ollama.backup_part
 attributes:
   check_mode:
     description: Says what would be written and what is different, and writes nothing.
@@ -158,7 +105,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.below import Below
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.host import apply, compare, is_noted, note
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import File
-from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import TREE_OPTIONS, read_trees
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import PART_OPTIONS, read_trees
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 
@@ -170,18 +117,12 @@ def main() -> None:
     )
     module = AnsibleModule(
         argument_spec=dict(
-            folder=dict(type="path", required=True),
-            trees=dict(type="list", elements="dict", required=True, options=TREE_OPTIONS),
+            **PART_OPTIONS,
             overwrite=dict(type="bool", default=False),
             files=dict(type="list", elements="dict", options=file),
             data=dict(type="path"),
             archive=dict(type="str"),
             noted=dict(type="bool", default=False),
-            # These are for the action.
-            kind=dict(type="str", choices=["gateway", "server"]),
-            host=dict(type="str"),
-            secrets_dir=dict(type="path", no_log=False),
-            ca_dir=dict(type="path"),
         ),
         supports_check_mode=True,
     )

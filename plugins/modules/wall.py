@@ -418,6 +418,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli impor
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import project_doors
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import wall as _wall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import CREDENTIAL_OPTIONS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table import hole, notes, summary
@@ -434,15 +435,6 @@ ROUTE_OPTIONS = dict(
     usage=dict(type="str"),
     own=dict(type="bool", default=False),
     **{"class": dict(type="str", default="read")},
-)
-CREDENTIAL_OPTIONS = dict(
-    name=dict(type="str", required=True),
-    kind=dict(type="str", choices=["basic", "bearer"], required=True),
-    value=dict(type="str", required=True, no_log=True),
-    scopes=dict(type="list", elements="str", default=[]),
-    valid=dict(type="bool", default=True),
-    models=dict(type="list", elements="str", default=[]),
-    in_path=dict(type="bool", default=False),
 )
 DOOR_OPTIONS = dict(
     host=dict(type="str", required=True),

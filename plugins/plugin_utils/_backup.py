@@ -14,8 +14,10 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import AnsibleVaultFormatError, VaultLib, is_encrypted, match_encrypt_secret
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.manifest import Damaged
+from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.names import PART_OPTIONS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._backup.store import Store
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError, HostFileError
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, unlogged
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._near_miss import closest
 
 if t.TYPE_CHECKING:
@@ -37,10 +39,32 @@ MOST_SEALED = 128 << 20
 MOST_VAULT_TEXT = 5 * MOST_SEALED
 
 
+# Both must be named: in the archive no host has another's place.
+PART_ARGUMENTS: Dict = {**PART_OPTIONS, **{name: {**PART_OPTIONS[name], "required": True} for name in ("kind", "host")}}
+
 _PARTS = "gatehouse-parts"
 _RUN = re.compile(r"ansible-local-([1-9][0-9]{0,9}?)[a-z0-9_]{8}\Z")
 # Seconds after which a run that this machine does not know is over, wherever it was.
 _OVER = 3600
+
+
+class PartAction(CredentialsAction):
+    """An action for what a backup has of one host, which asks its module on the host several times."""
+
+    TRANSFERS_FILES = False
+    MODULE: t.ClassVar[str]
+    # What each question has in common, set by `apply`.
+    _where: Dict
+    _task_vars: Dict
+
+    def _ask(self, **options: t.Any) -> Dict:
+        with unlogged(self._connection):
+            answer: Dict = self._execute_module(
+                module_name=self.MODULE, module_args={**self._where, **options}, task_vars=self._task_vars
+            )
+        if answer.get("failed"):
+            raise HostFileError(str(answer.get("msg")))
+        return answer
 
 
 def store() -> Store:

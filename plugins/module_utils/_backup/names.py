@@ -64,6 +64,17 @@ TREE_OPTIONS: t.Dict[str, t.Dict[str, t.Any]] = {
 }
 
 
+# Of the two modules for a host. What is not needed on the host is for the actions of their names.
+PART_OPTIONS: t.Dict[str, t.Dict[str, t.Any]] = {
+    "folder": {"type": "path", "required": True},
+    "trees": {"type": "list", "elements": "dict", "options": TREE_OPTIONS, "required": True},
+    "kind": {"type": "str", "choices": ["gateway", "server"]},
+    "host": {"type": "str"},
+    "secrets_dir": {"type": "path", "no_log": False},
+    "ca_dir": {"type": "path"},
+}
+
+
 def read_trees(given: t.Iterable[t.Mapping[str, t.Any]]) -> list[Tree]:
     """The trees that such options describe."""
     return [_tree(dict(one)) for one in given]

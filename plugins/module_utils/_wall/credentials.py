@@ -11,6 +11,17 @@ from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Header
 
+# As options of a module have one.
+CREDENTIAL_OPTIONS: dict[str, dict[str, t.Any]] = dict(
+    name=dict(type="str", required=True),
+    kind=dict(type="str", choices=["basic", "bearer"], required=True),
+    value=dict(type="str", required=True, no_log=True),
+    scopes=dict(type="list", elements="str", default=[]),
+    valid=dict(type="bool", default=True),
+    models=dict(type="list", elements="str", default=[]),
+    in_path=dict(type="bool", default=False),
+)
+
 
 @dataclass(frozen=True)
 class Credential:
