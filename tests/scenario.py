@@ -49,6 +49,13 @@ class Scenario:
         scheme = "http" if variables.get("ollama_gateway_tls", "off") == "off" else "https"
         return f"{scheme}://{self.address(name)}:{variables.get('ollama_gateway_port', 8880)}"
 
+    def run(self, name: str, tag: str, folder: Path, **variables: Any) -> tuple[int, str]:
+        """The exit code of the part `tag` of a playbook with these variables, without the attack, and what it said."""
+        extra = folder / "variables.json"
+        extra.write_text(json.dumps(variables))
+        done = playbook(self.inventory, name, f"--tags={tag}", "--skip-tags=verify", f"--extra-vars=@{extra}")
+        return done.returncode, told(done)
+
     def attack(self) -> str:
         """What the attack of verify.yml says; it fails where anybody gets in who must not, or something is changed."""
         done = playbook(self.inventory, "verify")

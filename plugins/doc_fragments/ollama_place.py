@@ -31,6 +31,21 @@ notes:
   - The host needs Python and no library. Nothing of Docker is used but C(docker ps) and C(docker inspect).
 """
 
+    SERVERS = r"""
+options:
+  project:
+    description: Compose project of the servers.
+    type: str
+    default: gatehouse-ollama
+  services:
+    description: Services of the Compose project.
+    type: list
+    elements: str
+    default: [ollama]
+notes:
+  - Talks to the servers from inside their own network, with no published port. That takes root.
+"""
+
     CONTAINER = r"""
 options:
   project:

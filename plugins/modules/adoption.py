@@ -129,7 +129,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._adopt import compose, service
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, is_running, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 
@@ -150,16 +150,16 @@ class OfCompose:
 
     def found(self) -> Dict:
         project = self.project
-        running = [one for one in [*project.proxies, *project.servers] if compose.is_running(one)]
-        names = [compose.name_of(one) for one in [*project.proxies, *project.servers]]
+        running = [one for one in [*project.proxies, *project.servers] if is_running(one)]
+        names = [name_of(one) for one in [*project.proxies, *project.servers]]
         return dict(
             models=[dict(path=path, below=below) for path, below in project.models],
             htpasswd=project.users_file,
             api_keys=project.keys_file,
             # What is stopped holds none: by now they may be the new gateway's.
             ports=sorted({port for one in running for _address, port in compose.ports_of(one)}),
-            running=[compose.name_of(one) for one in running],
-            proxies=[compose.name_of(one) for one in running if one in project.proxies],
+            running=[name_of(one) for one in running],
+            proxies=[name_of(one) for one in running if one in project.proxies],
             found=[
                 f"Compose project in {self.folder}: containers {', '.join(names)}",
                 "models: " + (", ".join("/".join(filter(None, one)) for one in project.models) or "none"),
@@ -170,7 +170,7 @@ class OfCompose:
         )
 
     def _leftovers(self) -> list[str]:
-        names = [compose.name_of(one) for one in [*self.project.proxies, *self.project.servers]]
+        names = [name_of(one) for one in [*self.project.proxies, *self.project.servers]]
         volumes = {
             str(one["Name"]): None
             for container in self.project.servers
@@ -185,12 +185,12 @@ class OfCompose:
         chosen = (self.project.proxies if parts != "servers" else []) + (
             self.project.servers if parts != "proxies" else []
         )
-        running = [one for one in chosen if compose.is_running(one)]
+        running = [one for one in chosen if is_running(one)]
         for one in running:
             # It would come back with Docker; this policy keeps what was stopped stopped.
             if ((one.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") == "always":
-                self.docker.change("update", "--restart=unless-stopped", compose.name_of(one))
-        names = [compose.name_of(one) for one in running]
+                self.docker.change("update", "--restart=unless-stopped", name_of(one))
+        names = [name_of(one) for one in running]
         if names:
             self.docker.change("stop", *names)
         return names

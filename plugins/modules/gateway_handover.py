@@ -105,6 +105,11 @@ kept:
   description: Whether the files of the gateway that runs were kept.
   returned: with O(state=kept) and O(state=rolled_back)
   type: bool
+settled:
+  description: Whether the gateway that is described serves, and there is no other for which room has to be made, or
+    that has to end.
+  returned: with O(state=planned)
+  type: bool
 gaps:
   description: Why nobody can come in for a moment, if so.
   returned: with O(state=planned) and O(state=begun)
@@ -129,7 +134,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, is_running
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers, handover, previous
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.handover import Handover
@@ -154,7 +159,7 @@ def planned(there: containers.Containers, change: Handover, params: Dict) -> Dic
     live, text = there.live, params["compose"]
     is_new = text != there.description.text or there.description.number == 0
     is_new = is_new or bool(live and params["image"] and live["Image"] != params["image"])
-    runs = containers.is_running(there.serving)
+    runs = is_running(there.serving)
     gaps = change.gaps(text) if is_new else []
     notice = RELOAD if params["configuration_differs"] else ""
     if is_new and runs:
@@ -162,6 +167,7 @@ def planned(there: containers.Containers, change: Handover, params: Dict) -> Dic
     return {
         "number": there.description.number + is_new,
         "replaces": is_new and runs,
+        "settled": not is_new and runs and there.serving is live and not there.others,
         "gaps": gaps,
         "notice": notice if runs else "",
     }

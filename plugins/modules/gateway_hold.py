@@ -97,9 +97,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import hold
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.containers import name
 
 Dict = t.Dict[str, t.Any]
 
@@ -125,7 +124,7 @@ def gateways(docker: Docker, project: str) -> list[Gateway]:
     found = []
     there = docker.containers(project) if docker.is_installed else []
     # One that was replaced and ends takes no new request, and has no timer any more by which it could tell anything.
-    serving = [one for one in there if name(one) == project + "-gateway-1"]
+    serving = [one for one in there if name_of(one) == project + "-gateway-1"]
     for one in serving or there:
         mounts = {str(mount.get("Destination")): str(mount.get("Source")) for mount in one.get("Mounts") or []}
         clients, conf = mounts.get(INSIDE + "/clients"), mounts.get(INSIDE + "/conf")

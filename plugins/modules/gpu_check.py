@@ -16,21 +16,13 @@ description:
   - Where it is not, fails with what the container saw - the lines of its log about GPUs, C(nvidia-smi -L) inside it,
     and its device nodes.
   - Unloads what it loaded. A model that was loaded before stays.
-  - Talks to the servers from inside their own network, with no published port. That takes root.
 options:
-  project:
-    description: Compose project of the servers.
-    type: str
-    default: gatehouse-ollama
-  services:
-    description: Services of the Compose project.
-    type: list
-    elements: str
-    default: [ollama]
   model:
     description: The model to load. The smallest one that the server has if empty.
     type: str
     default: ""
+extends_documentation_fragment:
+  - gatehouse.ollama.ollama_place.servers
 attributes:
   check_mode:
     description: A check needs a model to be loaded.

@@ -15,17 +15,7 @@ description:
   - Each server lists its models and generates with the smallest one. Where that fails, up to two more are tried, for a
     model may be broken by itself. A server without a model has to list them only.
   - Then those models are loaded for good that are to be, as far as the server has them.
-  - Talks to the servers from inside their own network, with no published port. That takes root.
 options:
-  project:
-    description: Compose project of the servers.
-    type: str
-    default: gatehouse-ollama
-  services:
-    description: Services of the Compose project.
-    type: list
-    elements: str
-    default: [ollama]
   only_look:
     description: Whether only RV(loaded_for_good) is asked for. A server that does not tell is no failure then.
     type: bool
@@ -39,6 +29,8 @@ options:
     description: Names of more models to load, by the server that had them loaded, as RV(loaded_for_good) has them.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - gatehouse.ollama.ollama_place.servers
 attributes:
   check_mode:
     description: In check mode no server is asked to generate.

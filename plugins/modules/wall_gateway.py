@@ -132,13 +132,13 @@ import contextlib
 import os
 import shutil
 import socket
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.waiting import within
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway
 
 # Seconds within which old workers know that they have to go, and a new gateway listens.
@@ -179,7 +179,7 @@ class ThrowAway:
         if wrong:
             raise GatehouseError("; ".join(wrong) + ". The playbook gatehouse.ollama.deploy starts it anew")
         folders = [os.path.join(folder, name) for name in gateway.CONFIGURATION]
-        if not _within(PATIENCE, lambda: gateway.runs_what_is_there(found["State"]["Pid"], folders)):
+        if not within(PATIENCE, lambda: gateway.runs_what_is_there(found["State"]["Pid"], folders)):
             command = f"docker exec {found['Name'].lstrip('/')} bash -c 'kill -HUP 1'"
             raise GatehouseError(
                 f"The running gateway does not run what is on disk: a file in {' or '.join(folders)} was changed after "
@@ -196,10 +196,6 @@ class ThrowAway:
             return gateway.trial_command(options, params["image"], program, self.name, network, seconds)
         return gateway.create_command(live, params["clients"], self.name, network, params["seconds"])
 
-    def said(self) -> str:
-        answer = self.docker.run("logs", "--tail=5", self.name)
-        return " / ".join(f"{answer.stdout}\n{answer.stderr}".strip().splitlines()) or "It said nothing"
-
     def start(self, live: dict[str, t.Any]) -> str:
         """Returns its address."""
         names = list(self.networked["NetworkSettings"]["Networks"])
@@ -214,18 +210,10 @@ class ThrowAway:
         if not found:
             raise GatehouseError("The throw-away gateway ends as soon as it starts")
         address = str(found[0]["NetworkSettings"]["Networks"][first["Name"]]["IPAddress"])
-        if not _within(PATIENCE, lambda: _listens(address)):
-            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}. {self.said()}")
+        if not within(PATIENCE, lambda: _listens(address)):
+            said = self.docker.last_words(self.name) or "It said nothing"
+            raise GatehouseError(f"The throw-away gateway does not listen at {address}:{PORT}. {said}")
         return address
-
-
-def _within(seconds: float, holds: t.Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _listens(address: str) -> bool:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests import lab
@@ -65,26 +67,32 @@ def looks(folder: Path) -> Path:
     return file
 
 
+@contextlib.contextmanager
+def demo_host(name: str) -> Iterator[tuple[str, Path]]:
+    """The address of a host like the demo's, until the block ends, and an inventory of it."""
+    client = lab.up()
+    address, _made = hosts.create(client, name)
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            demo.password(folder)
+            yield address, demo.write_inventory(address, name, folder)
+    finally:
+        hosts.destroy(client, name)
+
+
 def noop() -> list[Figure]:
     ran = Figure("noop_deploy_tasks", "tasks", 60, "tasks that a deploy runs which changes nothing", at_most=True)
     skipped = Figure("noop_deploy_skipped", "tasks", 30, "tasks that it skips", at_most=True)
     deploy = Figure("noop_deploy_vs_stat", "ratio", 2.5, f"its time, by that of {LOOKS} bare stat and facts", True)
     clients = Figure("noop_clients_vs_stat", "ratio", 0.5, "the same of the playbook clients", True)
-    client = lab.up()
-    address, _made = hosts.create(client, HOST)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            demo.password(folder)
-            inventory = demo.write_inventory(address, HOST, folder)
-            run(inventory, "playbooks/deploy.yml")
-            for _ in range(ROUNDS):
-                baseline, _said = run(inventory, looks(folder))
-                took, count = unchanged(inventory, "playbooks/deploy.yml")
-                deploy.add(baseline, took)
-                ran.add(0, count["ok"])
-                skipped.add(0, count["skipped"])
-                clients.add(baseline, unchanged(inventory, "playbooks/clients.yml")[0])
-    finally:
-        hosts.destroy(client, HOST)
+    with demo_host(HOST) as (_address, inventory):
+        run(inventory, "playbooks/deploy.yml")
+        for _ in range(ROUNDS):
+            baseline, _said = run(inventory, looks(inventory.parent))
+            took, count = unchanged(inventory, "playbooks/deploy.yml")
+            deploy.add(baseline, took)
+            ran.add(0, count["ok"])
+            skipped.add(0, count["skipped"])
+            clients.add(baseline, unchanged(inventory, "playbooks/clients.yml")[0])
     return [ran, skipped, deploy, clients]

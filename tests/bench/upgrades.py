@@ -10,7 +10,6 @@ import contextlib
 import json
 import re
 import ssl
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,12 +18,10 @@ from typing import Any
 
 import aiohttp
 
-from tests import lab
-from tests.bench.deploys import RunError, run
+from tests.bench import deploys
 from tests.bench.summary import Figure
 from tests.client import ROOT
 from tests.demo import __main__ as demo
-from tests.lab import hosts
 
 HOST = "gatehouse-bench-upgrade"
 # Before and after the run that replaces something.
@@ -111,7 +108,7 @@ async def stream(session: aiohttp.ClientSession, url: str, seen: Seen) -> None:
 
 
 async def load(url: str, ca: Path, key: str, command: list[str | Path], change: Change) -> Seen:
-    """Requests while a command runs, each on a connection of its own. Raises RunError if the command fails."""
+    """Requests while a command runs, each on a connection of its own. Raises deploys.RunError if the command fails."""
     seen = Seen()
     connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=ssl.create_default_context(cafile=str(ca)))
     headers = {"Authorization": f"Bearer {key}"}
@@ -134,30 +131,22 @@ async def load(url: str, ca: Path, key: str, command: list[str | Path], change: 
         await asyncio.gather(*tasks)
     said = output.decode()
     if process.returncode != 0 or change.sign not in said:
-        raise RunError(said[-2000:])
+        raise deploys.RunError(said[-2000:])
     return seen
 
 
 def replaced(change: Change) -> Seen:
     """What was seen while something was replaced on a host of its own."""
-    client = lab.up()
-    address, _made = hosts.create(client, HOST)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            demo.password(folder)
-            inventory = demo.write_inventory(address, HOST, folder)
-            # Without the limits of the demo's client.
-            text = inventory.read_text(encoding="utf-8")
-            inventory.write_text(re.sub(r"(requests_per_minute|tokens_per_day): .*", r"\1: 1000000000", text))
-            run(inventory, "playbooks/deploy.yml", "--skip-tags=verify", f"--extra-vars={MODELS}")
-            command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
-            command += [f"--tags={change.tag}", "--skip-tags=verify", f"--extra-vars={json.dumps(change.variables)}"]
-            key = (folder / demo.HIDDEN / "secrets" / f"{demo.USER}.{demo.KEY_IDS[0]}").read_text().strip()
-            ca = folder / demo.HIDDEN / "ca" / "ca.pem"
-            seen = asyncio.run(load(f"https://{address}:{demo.PORT}", ca, key, command, change))
-    finally:
-        hosts.destroy(client, HOST)
+    with deploys.demo_host(HOST) as (address, inventory):
+        # Without the limits of the demo's client.
+        text = inventory.read_text(encoding="utf-8")
+        inventory.write_text(re.sub(r"(requests_per_minute|tokens_per_day): .*", r"\1: 1000000000", text))
+        deploys.run(inventory, "playbooks/deploy.yml", "--skip-tags=verify", f"--extra-vars={MODELS}")
+        command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
+        command += [f"--tags={change.tag}", "--skip-tags=verify", f"--extra-vars={json.dumps(change.variables)}"]
+        hidden = inventory.parent / demo.HIDDEN
+        key = (hidden / "secrets" / f"{demo.USER}.{demo.KEY_IDS[0]}").read_text().strip()
+        seen = asyncio.run(load(f"https://{address}:{demo.PORT}", hidden / "ca" / "ca.pem", key, command, change))
     print(f"bench: {seen.statuses.total()} requests while {change.tag} was replaced: {dict(seen.statuses)}")
     return seen
 

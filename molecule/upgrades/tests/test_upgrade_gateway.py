@@ -57,10 +57,7 @@ BAD = {
 
 
 def deploy(folder: Path, name: str = "deploy", **variables: Any) -> tuple[int, str]:
-    extra = folder / "variables.json"
-    extra.write_text(json.dumps(variables))
-    done = playbook(SCENARIO.inventory, name, "--tags=ollama_gateway", "--skip-tags=verify", f"--extra-vars=@{extra}")
-    return done.returncode, told(done)
+    return SCENARIO.run(name, "ollama_gateway", folder, **variables)
 
 
 def limit() -> str:

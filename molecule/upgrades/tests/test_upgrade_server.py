@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.client import Gateway, playbook, told
+from tests.client import Gateway
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -83,12 +83,7 @@ class Requests:
 
 
 def deploy(folder: Path, **variables: Any) -> tuple[int, str]:
-    extra = folder / "variables.json"
-    extra.write_text(json.dumps(variables))
-    done = playbook(
-        SCENARIO.inventory, "deploy", "--tags=ollama_server", "--skip-tags=verify", f"--extra-vars=@{extra}"
-    )
-    return done.returncode, told(done)
+    return SCENARIO.run("deploy", "ollama_server", folder, **variables)
 
 
 def container() -> str:

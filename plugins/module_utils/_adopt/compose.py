@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._adopt import files
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.place import Container
 
@@ -98,14 +98,6 @@ def find(docker: Docker, folder: str) -> Project:
     for one in project.proxies:
         _find_credentials(one, project)
     return project
-
-
-def name_of(container: Dict) -> str:
-    return str(container.get("Name")).lstrip("/")
-
-
-def is_running(container: Dict) -> bool:
-    return bool((container.get("State") or {}).get("Running"))
 
 
 def _containers(docker: Docker, folder: str) -> t.List[Dict]:

@@ -98,9 +98,23 @@ class Docker:
         label = "label=com.docker.compose.project=%s" % project
         return self.read("ps", "--quiet", "--no-trunc", "--filter", label, *options).split()
 
+    def last_words(self, container: str) -> str:
+        """What a container said last, in one line; empty if it said nothing."""
+        answer = self.run("logs", "--tail=5", container)
+        return " / ".join(f"{answer.stdout}\n{answer.stderr}".strip().splitlines()[-5:])
+
     def throw_away(self, image: str, program: str, *arguments: str, options: t.Sequence[str] = ()) -> Answer:
         """What a program of an image says in a container that may do nothing but what `options` add."""
         return self.run("run", *_THROW_AWAY, "--entrypoint=%s" % program, *options, image, *arguments)
+
+
+def name_of(container: Dict) -> str:
+    """Of one that `docker inspect` describes, as people know it."""
+    return str(container.get("Name")).lstrip("/")
+
+
+def is_running(container: Dict | None) -> bool:
+    return bool(((container or {}).get("State") or {}).get("Running"))
 
 
 def _failure(args: t.Sequence[str], answer: Answer) -> DockerError:

@@ -9,7 +9,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, name_of
 
 
 def remove(docker: Docker, project: str, folder: str) -> list[str]:
@@ -68,4 +68,4 @@ def _described(docker: Docker, folder: str) -> Dict:
 
 
 def _names_of(containers: t.Iterable[Dict]) -> list[str]:
-    return [str(one["Name"]).lstrip("/") for one in containers]
+    return [name_of(one) for one in containers]

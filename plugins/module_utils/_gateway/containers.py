@@ -13,7 +13,13 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import (
+    Dict,
+    Docker,
+    DockerError,
+    is_running,
+    name_of,
+)
 
 POD = "pod"
 # Each gateway is a service of its own, so that Compose leaves the one before alone. One without a number has no pod.
@@ -80,7 +86,7 @@ class Containers:
     @property
     def serving(self) -> Dict | None:
         """The gateway of the name by which people know it."""
-        return next((one for one in self.all if name(one) == self.name), None)
+        return next((one for one in self.all if name_of(one) == self.name), None)
 
     @property
     def others(self) -> list[Dict]:
@@ -109,14 +115,6 @@ class Containers:
 
 def service(container: Dict) -> str:
     return str(container["Config"]["Labels"].get("com.docker.compose.service"))
-
-
-def name(container: Dict) -> str:
-    return str(container["Name"]).lstrip("/")
-
-
-def is_running(container: Dict | None) -> bool:
-    return bool(container and container["State"]["Running"])
 
 
 def has_networks(docker: Docker, project: str, folder: str) -> Dict:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, is_running, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers, listening, previous
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.containers import Containers
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.waiting import within
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import gateway as wall
 
 if t.TYPE_CHECKING:
@@ -31,7 +31,6 @@ KEEPER = "gatehouse-gateway.service"
 MIGRATES = "/proc/sys/net/ipv4/tcp_migrate_req"
 # Seconds that requests have to end where the published address itself changes, and nobody new can come meanwhile.
 GAP = 30
-_STEP = 0.1
 
 
 class NotTakenOver(GatehouseError):
@@ -45,22 +44,19 @@ class Handover:
     def is_current(self) -> bool:
         """Whether the gateway that is described runs, with what is on disk."""
         live = self.there.live
-        return containers.is_running(live) and self._has_read(live)
-
-    def _has_read(self, live: Dict | None) -> bool:
         folders = [os.path.join(self.there.folder, name) for name in wall.CONFIGURATION]
-        return live is not None and wall.runs_what_is_there(live["State"]["Pid"], folders)
+        return live is not None and is_running(live) and wall.runs_what_is_there(live["State"]["Pid"], folders)
 
     def _running(self) -> list[Dict]:
         """Gateways other than the one that is described which take connections."""
-        return [one for one in self.there.others if containers.is_running(one) and not self._ends(one)]
+        return [one for one in self.there.others if is_running(one) and not self._ends(one)]
 
     def gaps(self, text: str) -> list[str]:
         """Why nobody can come in for a moment when this description takes the place of what runs."""
         live, pod = self.there.live, self.there.pod
         described = containers.described_in(text)
         running = self._running()
-        if live and containers.is_running(live) and described.service != self.there.description.service:
+        if live and is_running(live) and described.service != self.there.description.service:
             running.append(live)
         if not running:
             return []
@@ -82,7 +78,7 @@ class Handover:
         if gaps:
             # Otherwise it would start again what is about to go.
             self._systemctl("stop", KEEPER)
-            old = [one["Id"] for one in self.there.others if containers.is_running(one)]
+            old = [one["Id"] for one in self.there.others if is_running(one)]
             self.there.docker.change("stop", f"--time={GAP}", *old)
         if serving and containers.service(serving) != self.there.description.service:
             self.there.docker.change("rename", serving["Id"], self._drained_name(serving))
@@ -98,7 +94,7 @@ class Handover:
 
         Returns whether it was told to read its files again.
         """
-        if self.module.check_mode and not containers.is_running(self.there.live):
+        if self.module.check_mode and not is_running(self.there.live):
             return False
         self._wait(patience)
         reloaded = not self.is_current()
@@ -107,7 +103,7 @@ class Handover:
             # Not by `docker kill`: whatever the signal, Docker then takes the container for one that somebody stopped,
             # and does not start it when the host does.
             os.kill(live["State"]["Pid"], signal.SIGHUP)
-            if not self._within(patience, self.is_current):
+            if not within(patience, self.is_current):
                 raise NotTakenOver("it does not read its configuration again, and goes on with the one before")
         return reloaded
 
@@ -119,33 +115,21 @@ class Handover:
         def is_there() -> bool:
             self.there.look()
             live = self.there.live
-            return containers.is_running(live) and listening.listens(live["State"]["Pid"], PORT)
+            return is_running(live) and listening.listens(live["State"]["Pid"], PORT)
 
-        if not self._within(patience, is_there):
+        if not within(patience, is_there):
             live = self.there.live
             state = live["State"] if live else {"Status": "not there"}
             raise NotTakenOver(f"within {patience} s it does not listen, and is {state['Status']}. {self.said()}")
 
-    def _within(self, seconds: float, holds: t.Callable[[], bool]) -> bool:
-        end = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > end:
-                return False
-            time.sleep(_STEP)
-        return True
-
     def said(self) -> str:
         """What the gateway that is described said last."""
         live = self.there.live
-        if live is None:
-            return ""
-        answer = self.there.docker.run("logs", "--tail=5", live["Id"])
-        lines = f"{answer.stdout}\n{answer.stderr}".strip().splitlines()
-        return "It said: " + " / ".join(lines[-5:]) if lines else "It said nothing."
+        return f"It said: {self.there.docker.last_words(live['Id']) or 'nothing.'}" if live else ""
 
     def _drain(self, one: Dict, seconds: int) -> list[str]:
         """Let it end what it has; what has ended is removed."""
-        if not containers.is_running(one):
+        if not is_running(one):
             self.there.docker.change("rm", one["Id"])
             return []
         if self._ends(one):
@@ -155,7 +139,7 @@ class Handover:
         command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "/bin/sh", "-c", script, "drain"]
         if not self.module.check_mode:
             self.module.run_command([*command, str(seconds), one["Id"]], check_rc=True, expand_user_and_vars=False)
-        return [containers.name(one)]
+        return [name_of(one)]
 
     def _ends(self, one: Dict) -> bool:
         return self._systemctl("is-active", "--quiet", self._unit(one) + ".service")
@@ -194,12 +178,12 @@ class Handover:
         is_ending = bool(old) and self._ends(old)
         # One that was told to end is made anew, under another number.
         number = self.there.description.number + 1 if is_ending else before.number
-        goes_on = bool(old) and not is_ending and containers.is_running(old) and (pod is not None or not before.number)
+        goes_on = bool(old) and not is_ending and is_running(old) and (pod is not None or not before.number)
         text = kept.text if goes_on or not number else containers.as_number(kept.text, number, kept.image)
         previous.put_back(self.there.folder, text)
         if pod and not before.number:
             self.there.docker.change("rm", "--force", pod["Id"])
-        if old and not is_ending and containers.name(old) != self.there.name:
+        if old and not is_ending and name_of(old) != self.there.name:
             self.there.docker.change("rename", old["Id"], self.there.name)
         self.there = Containers(self.there.docker, self.there.project, self.there.folder)
         if not goes_on:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker import namespace
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput, ServerUnreachable
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.client import Client, Dial, Endpoint, read_url
 
@@ -137,7 +137,7 @@ def read_container(one: Dict) -> Container:
     mounts = {str(mount.get("Destination")): str(mount.get("Source")) for mount in one.get("Mounts") or []}
     return Container(
         id=str(one.get("Id")),
-        name=str(one.get("Name")).lstrip("/"),
+        name=name_of(one),
         pid=int(one["State"]["Pid"]),
         address=address,
         port=port,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, DockerError, name_of
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers
 
 TEXT = 'name: g\n\nservices:\n  pod:\n    image: "p"\n\n  gateway-3:\n    image: "a:1"\n    user: "1:1"\n'
@@ -65,7 +65,7 @@ def test_one_of_a_time_before_pods_has_its_networks_itself(tmp_path: Path) -> No
 def test_without_a_description_nothing_is_the_gateway(tmp_path: Path) -> None:
     found = look(tmp_path, one("gateway-1", "g-gateway-1"), text="")
     assert found.live is None
-    assert [containers.name(other) for other in found.others] == ["g-gateway-1"]
+    assert [name_of(other) for other in found.others] == ["g-gateway-1"]
 
 
 def test_what_somebody_runs_by_hand_is_none_of_them(tmp_path: Path) -> None:
