@@ -11,7 +11,7 @@ PYTHON_FILES := plugins tests molecule
 # What needs no hosts and measures no time, the longest first.
 FAST := sanity unit lint lua install-test
 
-.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench bench-peers demo demo-down clean
+.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench bench-peers faults demo demo-down clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##  ?(.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -64,10 +64,14 @@ install-test: deps .venv/installed  ## the built collection, installed into an e
 
 molecule: deps .venv/installed  ## every scenario, each on fresh hosts, three at a time
 	$(BIN)/python -m tests.lab up
-	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(addprefix molecule-,$(SLOWEST) $(filter-out $(SLOWEST),$(SCENARIOS)))
+	rm -rf build/molecule
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target \
+		$(addprefix molecule-,$(SLOWEST) $(filter-out $(SLOWEST),$(SCENARIOS))) || { tests/failed.sh; exit 1; }
 
 molecule-%: .venv/installed
-	$(MOLECULE) test --scenario-name $* --report --command-borders
+	@mkdir -p build/molecule
+	set -o pipefail; $(MOLECULE) test --scenario-name $* --report --command-borders 2>&1 | tee build/molecule/$*.log \
+		|| { mv build/molecule/$*.log build/molecule/$*.failed; exit 1; }
 
 bench: deps .venv/installed  ## what the gateway costs, against an open proxy: build/bench.json
 	$(BIN)/python -m tests.lab up
@@ -84,6 +88,10 @@ build/peers/installed: tests/bench/peers.txt
 bench-peers: deps .venv/installed build/peers/installed  ## requests/s of the gateway and of LiteLLM's proxy, side by side
 	$(BIN)/python -m tests.lab up
 	$(BIN)/python -m tests.bench.peers build/peers
+
+faults: deps .venv/installed  ## runs that are killed in each task, full disks, a broken daemon.json: an hour
+	$(BIN)/python -m tests.lab up
+	for one in broken full killed; do $(BIN)/python -m tests.faults $$one || exit 1; done
 
 docs: .venv/installed  ## write the pages that are made from data
 	$(BIN)/python -m tests.routes_page

@@ -175,6 +175,8 @@ def planned(there: containers.Containers, change: Handover, params: Dict) -> Dic
 
 def kept(there: containers.Containers, change: Handover, _params: Dict) -> Dict:
     live = there.live
+    if not there.docker.check_mode:
+        previous.forget_interrupted(there.folder)
     if live is None or not change.is_current():
         return {"kept": False}
     if not there.docker.check_mode:
@@ -203,14 +205,14 @@ def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -
     before = previous.read(there.folder)
     if containers.described_in(before.text).number == 0:
         raise previous.NoPrevious("The gateway before has no pod, and its port is taken by the one of now")
-    if previous.authentication(there.folder, previous.NAME) != previous.authentication(there.folder):
+    if previous.authentication(there.folder, previous.where(there.folder)) != previous.authentication(there.folder):
         raise previous.NoPrevious(
             "The gateway before authenticates otherwise, and clients have no files for that any more"
         )
     if not there.docker.inspect("image", before.image):
         raise previous.NoPrevious(f"The image of the gateway before, {before.image}, is not on this host any more")
     live = there.live
-    if not change.is_current() or live is None:
+    if live is None or not (change.is_current() or previous.was_interrupted(there.folder)):
         raise previous.NoPrevious("The gateway does not run what is on disk. A deploy mends that")
     text = containers.as_number(before.text, there.description.number + 1, before.image)
     if not there.docker.check_mode:

@@ -20,7 +20,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bodies, credentials, deploys, limits, load, metrics, modules, servers, streams, upgrades, usage
+from tests.bench import (
+    bodies,
+    credentials,
+    deploys,
+    limits,
+    load,
+    metrics,
+    modules,
+    pods,
+    servers,
+    streams,
+    upgrades,
+    usage,
+)
 from tests.bench.summary import Figure, in_turn, table
 from tests.client import ROOT
 from tests.component.gateways import Gateway
@@ -197,8 +210,8 @@ def main() -> None:
         figures.append(modules.htpasswd_vs_loop())
         print("bench: noop_deploy", flush=True)
         figures += deploys.noop()
-        print("bench: server_upgrade", flush=True)
-        figures += [*upgrades.server(), *upgrades.gateway()]
+        print("bench: upgrades", flush=True)
+        figures += [*upgrades.server(), *upgrades.gateway(), *pods.pod()]
         told = {figure.name: figure.report() for figure in figures}
         told |= {"machine": machine(), "versions": versions(here)}
     RESULT.parent.mkdir(exist_ok=True)

@@ -68,7 +68,7 @@ def looks(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def demo_host(name: str) -> Iterator[tuple[str, Path]]:
+def demo_host(name: str, limits: dict[str, int] | None = demo.LIMITS) -> Iterator[tuple[str, Path]]:
     """The address of a host like the demo's, until the block ends, and an inventory of it."""
     client = lab.up()
     address, _made = hosts.create(client, name)
@@ -76,7 +76,7 @@ def demo_host(name: str) -> Iterator[tuple[str, Path]]:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             demo.password(folder)
-            yield address, demo.write_inventory(address, name, folder)
+            yield address, demo.write_inventory(address, name, folder, limits)
     finally:
         hosts.destroy(client, name)
 

@@ -30,6 +30,7 @@ HIDDEN = ".gatehouse"
 USER, PORT = "alice", 8880
 # The second one may stand in the path.
 KEY_IDS = ("laptop", "ollama-command")
+LIMITS = {"requests_per_minute": 60, "tokens_per_day": 1_000_000}
 
 
 def password(folder: Path = FOLDER) -> str:
@@ -42,7 +43,9 @@ def password(folder: Path = FOLDER) -> str:
     return file.read_text()
 
 
-def write_inventory(address: str, host: str = HOST, folder: Path = FOLDER) -> Path:
+def write_inventory(
+    address: str, host: str = HOST, folder: Path = FOLDER, limits: dict[str, int] | None = LIMITS
+) -> Path:
     """An inventory of a host like the demo's; the lab's variables say where such a host finds packages and images."""
     variables: dict[str, Any] = {
         **yaml.safe_load((ROOT / "molecule/shared/lab.yml").read_text()),
@@ -58,7 +61,7 @@ def write_inventory(address: str, host: str = HOST, folder: Path = FOLDER) -> Pa
                 "name": USER,
                 "password": "{{ lookup('ansible.builtin.file', inventory_dir + '/.gatehouse/password') }}",
                 "keys": [{"id": KEY_IDS[0]}, {"id": KEY_IDS[1], "in_path": True}],
-                "limits": {"requests_per_minute": 60, "tokens_per_day": 1_000_000},
+                "limits": limits or {},
             }
         ],
         "ollama_server_models": ["tiny"],

@@ -19,6 +19,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 FOLDERS = ("conf", "lua", "page")
 DESCRIPTION = "compose.yaml"
 NAME = "previous"
+# What a way back leads to, until it is in place.
+_ASIDE = NAME + ".back"
 _LIST = "previous.json"
 
 
@@ -61,9 +63,23 @@ def save(folder: str, image: str) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def where(folder: str) -> str:
+    """The folder below it that a way back leads to: another one where a run was killed on it."""
+    return _ASIDE if Path(folder, _ASIDE).exists() else NAME
+
+
+def was_interrupted(folder: str) -> bool:
+    return where(folder) != NAME
+
+
+def forget_interrupted(folder: str) -> None:
+    """Another gateway is deployed than the one that a killed run led to."""
+    shutil.rmtree(Path(folder, _ASIDE), ignore_errors=True)
+
+
 def read(folder: str) -> Previous:
-    """What was kept. Raises NoPrevious."""
-    kept = Path(folder, NAME)
+    """What was kept, or what a way back led to that was interrupted. Raises NoPrevious."""
+    kept = Path(folder, where(folder))
     old = Path(folder, NAME + ".old")
     if old.exists() and not kept.exists():
         # A run was killed between two renames.
@@ -100,13 +116,25 @@ def authentication(folder: str, below: str = "") -> tuple[t.Any, t.Any]:
 
 
 def swap(folder: str, image: str, text: str) -> None:
-    """Go back, with `text` for a description, and keep what is there now, which runs `image`."""
-    aside = Path(folder, NAME + ".back")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(Path(folder, NAME), aside, copy_function=_copy)
-    save(folder, image)
+    """Go back, with `text` for a description, and keep what is there now, which runs `image`.
+
+    Where a run was killed in here, the next one goes on.
+    """
+    kept, aside = Path(folder, NAME), Path(folder, _ASIDE)
+    if not aside.exists():
+        new = aside.with_name(f"{_ASIDE}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(kept, new, copy_function=_copy)
+        new.rename(aside)
+    # Otherwise the one of now is kept already, and some of its files may be replaced.
+    if _listed(kept) == _listed(aside):
+        save(folder, image)
     put_back(folder, text, aside)
     shutil.rmtree(aside)
+
+
+def _listed(kept: Path) -> bytes:
+    return (kept / _LIST).read_bytes() if (kept / _LIST).is_file() else b""
 
 
 def put_back(folder: str, text: str = "", kept: Path | None = None) -> None:

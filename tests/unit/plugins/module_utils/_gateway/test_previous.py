@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import previous
@@ -76,6 +78,39 @@ def test_going_back_twice_leads_forward_again(folder: Path) -> None:
     previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
     assert there(folder) == OLD
     assert previous.read(str(folder)).image == "sha256:2"
+    previous.swap(str(folder), IMAGE, OLD["compose.yaml"])
+    assert there(folder)["conf/nginx.conf"] == "new"
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", range(1, 15))
+def test_a_way_back_that_is_killed_at_any_step_is_gone_to_its_end_by_the_next_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    previous.save(str(folder), IMAGE)
+    write(folder, {"conf/nginx.conf": "new", "lua/gatehouse/b.lua": "b"})
+    left = step
+    copy = previous._copy
+
+    def until_killed(*arguments: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        copy(*arguments)
+
+    monkeypatch.setattr(previous, "_copy", until_killed)
+    with contextlib.suppress(Killed):
+        previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
+    assert left <= 0, "one of the steps is not one"
+    monkeypatch.setattr(previous, "_copy", copy)
+    assert previous.read(str(folder)).image == IMAGE
+    previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
+    assert there(folder) == OLD
+    assert not previous.was_interrupted(str(folder))
     previous.swap(str(folder), IMAGE, OLD["compose.yaml"])
     assert there(folder)["conf/nginx.conf"] == "new"
 
