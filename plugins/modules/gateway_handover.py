@@ -27,6 +27,7 @@ options:
     required: true
   state:
     description:
+      - V(moved) gives the folder of a gateway that runs from O(former) its new place, with a link at the former one.
       - V(looked) tells what runs, and changes nothing.
       - V(planned) tells whether O(compose) needs a new gateway, and changes nothing.
       - V(kept) keeps the files of the gateway that runs, to go back to, if it runs what is on disk.
@@ -36,8 +37,11 @@ options:
       - V(undone) goes back to what was kept.
       - V(rolled_back) makes what was kept the files of the gateway, and keeps those that it has now.
     type: str
-    choices: [looked, planned, kept, begun, served, drained, undone, rolled_back]
+    choices: [moved, looked, planned, kept, begun, served, drained, undone, rolled_back]
     required: true
+  former:
+    description: The folder from which the gateway runs, for O(state=moved).
+    type: path
   compose:
     description: The C(compose.yaml) of the gateway that runs as the role would write it now. For O(state=planned).
     type: str
@@ -136,7 +140,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Docker, is_running
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers, handover, previous
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway import containers, handover, moving, previous
 from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.handover import Handover
 
 Dict = t.Dict[str, t.Any]
@@ -144,6 +148,14 @@ Dict = t.Dict[str, t.Any]
 NOTHING = "Users notice nothing: requests that run go on, new ones go to the new gateway."
 RELOAD = "The gateway reads its configuration again. Users notice nothing."
 GAP = "New connections are refused for a moment (%s); requests that run have %d s to end."
+
+
+def moved(there: containers.Containers, _change: Handover, params: Dict) -> Dict:
+    former, folder = (os.path.normpath(path) for path in (params["former"], there.folder))
+    due = moving.is_due(former, folder)
+    if due and not there.docker.check_mode:
+        moving.move(former, folder, there.name)
+    return {"changed": due}
 
 
 def looked(there: containers.Containers, _change: Handover, _params: Dict) -> Dict:
@@ -221,6 +233,7 @@ def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -
 
 
 STATES: dict[str, t.Callable[[containers.Containers, Handover, Dict], Dict]] = {
+    "moved": moved,
     "looked": looked,
     "planned": planned,
     "kept": kept,
@@ -238,6 +251,7 @@ def main() -> None:
             project=dict(type="str", required=True),
             folder=dict(type="path", required=True),
             state=dict(type="str", choices=list(STATES), required=True),
+            former=dict(type="path"),
             compose=dict(type="str"),
             image=dict(type="str", default=""),
             configuration_differs=dict(type="bool", default=False),
@@ -245,7 +259,7 @@ def main() -> None:
             patience=dict(type="int", default=30),
             drain_timeout=dict(type="int", default=3600),
         ),
-        required_if=[("state", "planned", ["compose"])],
+        required_if=[("state", "planned", ["compose"]), ("state", "moved", ["former"])],
         supports_check_mode=True,
     )
     params = module.params

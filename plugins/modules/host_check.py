@@ -94,6 +94,10 @@ healthy:
   type: list
   elements: str
   returned: success
+folders:
+  description: The folder of each container of O(project) that runs, where its C(compose.yaml) is, by its name.
+  type: dict
+  returned: success
 ports:
   description: As O(ports), to tell later what was looked at.
   type: list
@@ -138,6 +142,7 @@ class Container(t.NamedTuple):
     image: str
     service: str
     is_healthy: bool
+    folder: str = ""
 
     def publishes(self, address: str, port: int) -> bool:
         return any(
@@ -147,12 +152,12 @@ class Container(t.NamedTuple):
 
 
 def parse_containers(text: str) -> list[Container]:
-    """Read lines of name, Compose project, published ports, image, Compose service and status, parted by tabs."""
+    """Read lines of name, Compose project, published ports, image, service, status and folder, parted by tabs."""
     containers = []
     for line in text.splitlines():
-        name, project, ports, image, service, status = [*line.split("\t"), *[""] * 5][:6]
+        name, project, ports, image, service, status, folder = [*line.split("\t"), *[""] * 6][:7]
         published = [(host, int(first), int(last or first)) for host, first, last in PUBLISHED.findall(ports)]
-        containers.append(Container(name, project, published, image, service, status.endswith("(healthy)")))
+        containers.append(Container(name, project, published, image, service, status.endswith("(healthy)"), folder))
     return containers
 
 
@@ -212,9 +217,9 @@ class HostCheck:
         self.module.warn(f"{error} A real run stops here, unless that is repaired by then.")
 
     def containers(self) -> list[Container]:
-        names = ("project", "image", "service")
-        project, image, service = ['{{.Label "com.docker.compose.%s"}}' % name for name in names]
-        columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}"])
+        names = ("project", "image", "service", "project.working_dir")
+        project, image, service, folder = ['{{.Label "com.docker.compose.%s"}}' % name for name in names]
+        columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}", folder])
         return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
 
     def port(self, address: str, port: int, variable: str, containers: list[Container]) -> None:
@@ -274,6 +279,7 @@ def main() -> None:
         engine_version=engine_version,
         images=[c.image for c in own if c.image],
         healthy=sorted({c.service for c in own} - {c.service for c in own if not c.is_healthy}),
+        folders={c.name: c.folder for c in own},
         ports=module.params["ports"],
         paths=[path for path in module.params["paths"] if os.path.exists(path)],
     )

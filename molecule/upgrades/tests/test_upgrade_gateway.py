@@ -210,6 +210,21 @@ def test_a_rollback_goes_back_and_once_more_forward_again_and_no_request_fails(t
     assert "no hole" in SCENARIO.attack()
 
 
+def test_the_folder_moves_with_what_was_added_by_hand_and_no_request_fails(tmp_path: Path) -> None:
+    added = HOST.check_output("printf %s carols-key-of-more-than-128-bits | sha256sum").split()[0]
+    HOST.check_output(f"echo 'carol.phone sha256:{added}' >>{THERE}/clients/api_keys && ls {THERE}/state/usage")
+    days = HOST.check_output(f"ls {THERE}/state/usage")
+    with load() as loads:
+        for folder in ("/srv/llm/gateway", THERE):
+            code, said = deploy(tmp_path, ollama_gateway_dir=folder, ollama_gateway_clients_purge=False)
+            assert code == 0, said
+    assert failed(loads) == []
+    assert HOST.file(THERE).is_symlink
+    assert HOST.check_output("ls /srv/llm/gateway/state/usage") == days
+    assert GATEWAY.status(key="carols-key-of-more-than-128-bits") == 200
+    serves()
+
+
 def test_check_mode_says_what_users_would_notice(tmp_path: Path) -> None:
     for variables, notice in [
         ({"ollama_gateway_memory_limit": "750m"}, "Users notice nothing"),

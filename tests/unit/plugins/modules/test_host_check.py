@@ -88,6 +88,11 @@ def test_the_image_of_a_container_is_known_by_its_label() -> None:
     assert [(one.project, one.image, one.service) for one in found] == [("ours", "sha256:abc", "gateway"), ("", "", "")]
 
 
+def test_the_folder_of_a_container_is_known_by_its_label() -> None:
+    [found] = module.parse_containers("gate-1\tours\t\tsha256:abc\tgateway\tUp 1 s\t/opt/gate")
+    assert found.folder == "/opt/gate"
+
+
 @pytest.mark.parametrize(
     ("status", "is_healthy"),
     [
