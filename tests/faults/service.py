@@ -24,7 +24,7 @@ from tests.demo import __main__ as demo
 
 HOST = "gatehouse-faults"
 # What a host has when nothing is under way.
-CONTAINERS = {"gatehouse-gateway-gateway-1", "gatehouse-gateway-pod-1", "gatehouse-server-ollama-1"}
+CONTAINERS = {"gatehouse-gateway-gateway-1", "gatehouse-gateway-pod-1", "gatehouse-ollama-ollama-1"}
 
 
 @dataclass

@@ -94,6 +94,22 @@ def test_where_both_cannot_listen_the_old_one_is_stopped_first_and_the_reason_to
     assert [words.split()[1] for words in engine.did] == ["stop", "rename"]
 
 
+@pytest.mark.parametrize(
+    ("hashed", "user", "whys"),
+    [("abc", "1:1", []), ("x", "2:2", ["what is published", "processes of two users"]), ("abc", "2:2", ["processes"])],
+)
+def test_a_gap_is_foreseen_while_the_one_that_is_described_still_runs(
+    hashed: str, user: str, whys: list[str], tmp_path: Path
+) -> None:
+    there = pod(**{"com.docker.compose.config-hash": hashed}), one("gateway-3", "g-gateway-1")
+    planned, _engine = change(tmp_path, *there, user=user)
+    # Its number is still that of the one that runs.
+    found = planned.gaps(TEXT + "    mem_limit: 700m\n")
+    assert len(found) == len(whys)
+    assert all(found.startswith(why) for found, why in zip(found, whys, strict=True))
+    assert planned.gaps(TEXT) == []
+
+
 def test_the_one_before_is_told_to_end_by_a_unit_that_outlives_the_run(tmp_path: Path) -> None:
     served, engine = change(tmp_path, pod(), one("gateway-3", "g-gateway-1"), one("gateway-2", "g-drained-2"))
     assert served.serve(1) is False
