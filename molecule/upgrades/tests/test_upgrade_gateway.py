@@ -40,8 +40,9 @@ PROGRAM = "/usr/local/openresty/bin/openresty"
 # One that lets everybody in, and one that works until it meets the real clients.
 BAD = {
     "open": (
-        "printf 'daemon off; pid /tmp/nginx.pid; events {} http { client_body_temp_path /tmp/1; proxy_temp_path /tmp/2; "
-        "fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; scgi_temp_path /tmp/5; server { listen 8080 ssl; listen 8081; "
+        "printf 'daemon off; pid /tmp/nginx.pid; events {} http { "
+        "client_body_temp_path /tmp/1; proxy_temp_path /tmp/2; fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; "
+        "scgi_temp_path /tmp/5; server { listen 8080 ssl; listen 8081; "
         "ssl_certificate /etc/gatehouse/tls/server.pem; ssl_certificate_key /etc/gatehouse/tls/server.pem; "
         'return 200 "{}"; } }\' >/open.conf && mv PROGRAM PROGRAM.real && '
         'printf \'#!/bin/sh\\n[ -e /etc/gatehouse/tls ] || exec PROGRAM.real "$@"\\n'
