@@ -135,12 +135,24 @@ class Handover:
             return []
         if self._ends(one):
             return []
+        if not self.module.check_mode:
+            self._leave_http3(one)
         unit = self._unit(one)
         script = 'docker stop --time="$1" "$2" && docker rm "$2"'
         command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "/bin/sh", "-c", script, "drain"]
         if not self.module.check_mode:
             self.module.run_command([*command, str(seconds), one["Id"]], check_rc=True, expand_user_and_vars=False)
         return [name_of(one)]
+
+    def _leave_http3(self, one: Dict) -> None:
+        """Until it ends, it would be sent half of those who are new, and nginx answers none of them any more."""
+        try:
+            listening.hear_nobody(one["State"]["Pid"], PORT)
+        except OSError as error:
+            self.module.warn(
+                f"New connections of HTTP/3 may have to try twice until {name_of(one)} has ended its last request: "
+                f"its sockets cannot be taken from it ({error})"
+            )
 
     def _ends(self, one: Dict) -> bool:
         return self._systemctl("is-active", "--quiet", self._unit(one) + ".service")

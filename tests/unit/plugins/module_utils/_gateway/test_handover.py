@@ -58,6 +58,7 @@ def change(folder: Path, *there: dict[str, Any], text: str = TEXT, **options: An
 @pytest.fixture(autouse=True)
 def sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handover.listening, "listens", lambda pid, port: True)
+    monkeypatch.setattr(handover.listening, "hear_nobody", lambda pid, port: 0)
     monkeypatch.setattr(handover.wall, "runs_what_is_there", lambda pid, folders: True)
 
 
