@@ -101,9 +101,11 @@ class Load:
                 begun = time.time()
                 try:
                     # Each time: a session's own CA gives way to one that the environment names.
-                    answer = session.get(self.gateway.url + "/api/version", timeout=10, verify=self.gateway.verify)
+                    answer = session.get(
+                        self.gateway.url + "/api/version", timeout=self.gateway.timeout, verify=self.gateway.verify
+                    )
                     status = answer.status_code
-                except requests.ConnectionError:
+                except requests.RequestException:
                     status = 0
                 self.answers.append((begun, status))
 
