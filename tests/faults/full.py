@@ -9,8 +9,8 @@ from tests.faults.service import Service, deployed
 
 # One disk for Docker and for the service.
 DISK = (
-    "truncate --size=2G /disk && mkfs.ext4 -q /disk && mkdir /mnt/disk && mount -o loop /disk /mnt/disk && "
-    "mkdir -p /mnt/disk/docker /mnt/disk/gatehouse /var/lib/docker /opt/gatehouse && "
+    "mkdir -p /mnt/disk /var/lib/docker /opt/gatehouse && mount -t tmpfs -o size=1500m disk /mnt/disk && "
+    "mkdir /mnt/disk/docker /mnt/disk/gatehouse && "
     "mount --bind /mnt/disk/docker /var/lib/docker && mount --bind /mnt/disk/gatehouse /opt/gatehouse"
 )
 FILL = "dd if=/dev/zero of=/mnt/disk/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/mnt/disk/rest bs=1k 2>/dev/null; true"

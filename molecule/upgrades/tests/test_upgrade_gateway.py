@@ -92,25 +92,31 @@ def failed(loads: list[Load]) -> list[tuple[float, int]]:
     return [answer for one in loads for answer in one.answers if answer[1] != 200]
 
 
-class Stream(threading.Thread):
-    """An answer of about twenty seconds."""
+@contextmanager
+def streams(folder: Path, version: str) -> Iterator[list[bool]]:
+    """Whether answers of about twenty seconds were whole, two at a time until the block ends; HTTP/2 has one connection."""
+    body = json.dumps({"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 2000}})
+    command: list[str | Path] = ["curl", "--silent", f"--http{version}", "--cacert", FOLDER / ".gatehouse/ca/ca.pem"]
+    command += ["--parallel", "--header", f"Authorization: Bearer {KEY}", "--data", body]
+    files = [folder / f"http{version}-{name}" for name in ("first", "second")]
+    for file in files:
+        command += ["--output", file, f"{GATEWAY.url}/api/generate"]
+    whole: list[bool] = []
+    ended = threading.Event()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.answer = b""
-        self.start()
+    def ask() -> None:
+        while not ended.is_set():
+            done = subprocess.run(
+                [*command, "--write-out", "%{http_version} "], capture_output=True, text=True, check=False
+            )
+            last = [file.read_text().rpartition("\n{")[2] for file in files]
+            whole.append(done.stdout.split() == [version, version] and all('"done":true' in line for line in last))
 
-    def run(self) -> None:
-        body = {"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 2000}}
-        headers = {"Authorization": f"Bearer {KEY}"}
-        url = f"{GATEWAY.url}/api/generate"
-        with requests.post(url, json=body, headers=headers, timeout=90, verify=GATEWAY.verify, stream=True) as answer:
-            for piece in answer.iter_content(None):
-                self.answer += piece
-
-    def is_whole(self) -> bool:
-        self.join()
-        return bool(json.loads(self.answer.splitlines()[-1])["done"])
+    asking = threading.Thread(target=ask)
+    asking.start()
+    yield whole
+    ended.set()
+    asking.join()
 
 
 def kept_connection() -> http.client.HTTPSConnection:
@@ -147,15 +153,16 @@ def gone(name: str) -> None:
 
 def test_no_request_fails_and_no_stream_is_cut_while_a_gateway_takes_over(tmp_path: Path) -> None:
     pod, before = container(POD), container()
-    with load() as loads:
-        stream = Stream()
+    with load() as loads, streams(tmp_path, "1.1") as kept, streams(tmp_path, "2") as multiplexed:
         code, said = deploy(tmp_path, ollama_gateway_memory_limit=another_limit())
     assert code == 0, said
     assert failed(loads) == []
     assert sum(len(one.answers) for one in loads) > 100
     assert container(POD) == pod
     assert container() != before
-    assert stream.is_whole()
+    assert kept
+    assert multiplexed
+    assert all(kept + multiplexed)
     gone(before)
 
 
