@@ -94,7 +94,7 @@ def failed(loads: list[Load]) -> list[tuple[float, int]]:
 
 @contextmanager
 def streams(folder: Path, version: str) -> Iterator[list[bool]]:
-    """Whether answers of about twenty seconds were whole, two at a time until the block ends (HTTP/2: one connection)."""
+    """Whether answers of about twenty seconds were whole, two at once until the block ends (HTTP/2: one connection)."""
     body = json.dumps({"model": "tiny-loop", "prompt": "hi", "options": {"num_predict": 2000}})
     command: list[str | Path] = ["curl", "--silent", f"--http{version}", "--cacert", FOLDER / ".gatehouse/ca/ca.pem"]
     command += ["--parallel", "--header", f"Authorization: Bearer {KEY}", "--data", body]
