@@ -124,7 +124,9 @@ def swap(folder: str, image: str, text: str) -> None:
     if not aside.exists():
         new = aside.with_name(f"{_ASIDE}.new")
         shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(kept, new, copy_function=_copy)
+        new.mkdir(mode=0o700)
+        for name in (*files_below(kept), _LIST):
+            _copy(kept / name, new / name)
         new.rename(aside)
     # Otherwise the one of now is kept already, and some of its files may be replaced.
     if _listed(kept) == _listed(aside):
