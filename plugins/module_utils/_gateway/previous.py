@@ -74,7 +74,8 @@ def was_interrupted(folder: str) -> bool:
 
 def forget_interrupted(folder: str) -> None:
     """Another gateway is deployed than the one that a killed run led to."""
-    shutil.rmtree(Path(folder, _ASIDE), ignore_errors=True)
+    for name in (_ASIDE, f"{_ASIDE}.new"):
+        shutil.rmtree(Path(folder, name), ignore_errors=True)
 
 
 def read(folder: str) -> Previous:
@@ -125,8 +126,12 @@ def swap(folder: str, image: str, text: str) -> None:
         new = aside.with_name(f"{_ASIDE}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        for name in (*files_below(kept), _LIST):
-            _copy(kept / name, new / name)
+        try:
+            for name in (*files_below(kept), _LIST):
+                _copy(kept / name, new / name)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         new.rename(aside)
     # Otherwise the one of now is kept already, and some of its files may be replaced.
     if _listed(kept) == _listed(aside):

@@ -142,7 +142,7 @@ def test_what_is_not_whole_is_refused(folder: Path, damage: str) -> None:
         previous.read(str(folder))
 
 
-def test_a_save_that_fails_leaves_the_one_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_or_a_way_back_that_fails_leaves_the_one_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     previous.save(str(folder), IMAGE)
 
     def full(*_args: object) -> None:
@@ -151,5 +151,7 @@ def test_a_save_that_fails_leaves_the_one_before(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(previous, "_copy", full)
     with pytest.raises(OSError, match="No space left"):
         previous.save(str(folder), "sha256:2")
+    with pytest.raises(OSError, match="No space left"):
+        previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
     assert previous.read(str(folder)).image == IMAGE
     assert sorted(one for one in os.listdir(folder) if one.startswith("previous")) == ["previous"]
