@@ -145,16 +145,19 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.handover
 
 Dict = t.Dict[str, t.Any]
 
-NOTHING = "Users notice nothing: requests that run go on, new ones go to the new gateway."
+NOTHING = "Users notice nothing of it: requests that run go on, new ones go to the new gateway."
+HTTP3 = " Answers over HTTP/3 are cut."
 RELOAD = "The gateway reads its configuration again. Users notice nothing."
 GAP = "New connections are refused for a moment (%s); requests that run have %d s to end."
 
 
-def moved(there: containers.Containers, _change: Handover, params: Dict) -> Dict:
+def moved(there: containers.Containers, change: Handover, params: Dict) -> Dict:
     former, folder = (os.path.normpath(path) for path in (params["former"], there.folder))
-    due = moving.is_due(former, folder)
+    due = moving.is_due(former, folder, there.name)
+    if not due and os.path.islink(folder):
+        change.module.warn(f"{folder} is a link, and the folder of the gateway stays where it leads to")
     if due and not there.docker.check_mode:
-        moving.move(former, folder, there.name)
+        moving.move(former, folder)
     return {"changed": due}
 
 
@@ -175,7 +178,7 @@ def planned(there: containers.Containers, change: Handover, params: Dict) -> Dic
     gaps = change.gaps(text) if is_new else []
     notice = RELOAD if params["configuration_differs"] else ""
     if is_new and runs:
-        notice = GAP % (", and ".join(gaps), handover.GAP) if gaps else NOTHING
+        notice = GAP % (", and ".join(gaps), handover.GAP) if gaps else NOTHING + HTTP3 * ("8080/udp" in text)
     return {
         "number": there.description.number + is_new,
         "replaces": is_new and runs,
@@ -204,8 +207,10 @@ def served(_there: containers.Containers, change: Handover, params: Dict) -> Dic
     return {"changed": change.serve(params["patience"])}
 
 
-def drained(_there: containers.Containers, change: Handover, params: Dict) -> Dict:
+def drained(there: containers.Containers, change: Handover, params: Dict) -> Dict:
     names = change.drain(params["drain_timeout"])
+    if not there.docker.check_mode:
+        previous.forget_interrupted(there.folder)
     return {"drained": names, "changed": bool(names)}
 
 
@@ -224,11 +229,12 @@ def rolled_back(there: containers.Containers, change: Handover, _params: Dict) -
     if not there.docker.inspect("image", before.image):
         raise previous.NoPrevious(f"The image of the gateway before, {before.image}, is not on this host any more")
     live = there.live
-    if live is None or not (change.is_current() or previous.was_interrupted(there.folder)):
+    interrupted = previous.was_interrupted(there.folder)
+    if not interrupted and (live is None or not change.is_current()):
         raise previous.NoPrevious("The gateway does not run what is on disk. A deploy mends that")
     text = containers.as_number(before.text, there.description.number + 1, before.image)
     if not there.docker.check_mode:
-        previous.swap(there.folder, live["Image"], text)
+        previous.swap(there.folder, live["Image"] if live else "", text)
     return {"changed": True, "kept": True}
 
 

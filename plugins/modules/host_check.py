@@ -94,9 +94,9 @@ healthy:
   type: list
   elements: str
   returned: success
-folders:
-  description: The folder of each container of O(project) that runs, where its C(compose.yaml) is, by its name.
-  type: dict
+folder:
+  description: Where the C(compose.yaml) of the newest container of O(project) is, running or not; empty without one.
+  type: str
   returned: success
 ports:
   description: As O(ports), to tell later what was looked at.
@@ -141,8 +141,17 @@ class Container(t.NamedTuple):
     published: list[tuple[str, int, int]]
     image: str
     service: str
-    is_healthy: bool
+    status: str
     folder: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it runs, is paused or about to be started again."""
+        return not self.status.startswith(("Created", "Exited", "Removal", "Dead"))
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.status.endswith("(healthy)")
 
     def publishes(self, address: str, port: int) -> bool:
         return any(
@@ -157,7 +166,7 @@ def parse_containers(text: str) -> list[Container]:
     for line in text.splitlines():
         name, project, ports, image, service, status, folder = [*line.split("\t"), *[""] * 6][:7]
         published = [(host, int(first), int(last or first)) for host, first, last in PUBLISHED.findall(ports)]
-        containers.append(Container(name, project, published, image, service, status.endswith("(healthy)"), folder))
+        containers.append(Container(name, project, published, image, service, status, folder))
     return containers
 
 
@@ -220,7 +229,7 @@ class HostCheck:
         names = ("project", "image", "service", "project.working_dir")
         project, image, service, folder = ['{{.Label "com.docker.compose.%s"}}' % name for name in names]
         columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}", folder])
-        return parse_containers(self.docker.read("ps", "--no-trunc", "--format", columns))
+        return parse_containers(self.docker.read("ps", "--all", "--no-trunc", "--format", columns))
 
     def port(self, address: str, port: int, variable: str, containers: list[Container]) -> None:
         """Refuse what the project cannot publish there."""
@@ -267,7 +276,8 @@ def main() -> None:
         engine, engine_version = check.engine()
         if engine == "ready" and not check.has_compose():
             engine = "down"
-        containers = check.containers() if engine == "ready" else []
+        found = check.containers() if engine == "ready" else []
+        containers = [c for c in found if c.is_there]
         for entry in module.params["ports"]:
             check.port(entry["address"], entry["port"], entry["variable"], containers)
     except GatehouseError as e:
@@ -279,7 +289,8 @@ def main() -> None:
         engine_version=engine_version,
         images=[c.image for c in own if c.image],
         healthy=sorted({c.service for c in own} - {c.service for c in own if not c.is_healthy}),
-        folders={c.name: c.folder for c in own},
+        # The newest comes first.
+        folder=next((c.folder for c in found if c.folder and c.project == module.params["project"]), ""),
         ports=module.params["ports"],
         paths=[path for path in module.params["paths"] if os.path.exists(path)],
     )

@@ -135,13 +135,13 @@ class Handover:
             return []
         if self._ends(one):
             return []
-        if not self.module.check_mode:
-            self._leave_http3(one)
         unit = self._unit(one)
         script = 'docker stop --time="$1" "$2" && docker rm "$2"'
         command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "/bin/sh", "-c", script, "drain"]
         if not self.module.check_mode:
             self.module.run_command([*command, str(seconds), one["Id"]], check_rc=True, expand_user_and_vars=False)
+            # After it was told to end: one that goes on has to hear.
+            self._leave_http3(one)
         return [name_of(one)]
 
     def _leave_http3(self, one: Dict) -> None:
@@ -172,6 +172,8 @@ class Handover:
         """
         if self.module.check_mode:
             return self.said()
+        # Where this run went back: to the one that ran until then.
+        previous.forget_interrupted(self.there.folder)
         running = self._running()
         if not is_kept:
             said = self.said()

@@ -36,10 +36,17 @@ def hear_nobody(pid: int, port: int) -> int:
     """
     proc = Path("/proc", str(pid))
     taking = _at(proc / "net", port, ("udp", "udp6"), _UNCONNECTED)
-    mine = [number for number, inode in _sockets(proc / "fd").items() if inode in taking]
-    for number in mine:
-        with _borrowed(pid, number) as one:
-            one.connect(("::1" if one.family == socket.AF_INET6 else "127.0.0.1", 9))
+    mine = {number: inode for number, inode in _sockets(proc / "fd").items() if inode in taking}
+    failed = None
+    for number, inode in mine.items():
+        try:
+            with _borrowed(pid, number) as one:
+                if os.fstat(one.fileno()).st_ino == int(inode):
+                    one.connect(("::1" if one.family == socket.AF_INET6 else "127.0.0.1", 9))
+        except OSError as error:
+            failed = error
+    if failed:
+        raise failed
     return len(mine)
 
 

@@ -19,7 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 FOLDERS = ("conf", "lua", "page")
 DESCRIPTION = "compose.yaml"
 NAME = "previous"
-# What a way back leads to, until it is in place.
+# What a way back leads to, until it has ended.
 _ASIDE = NAME + ".back"
 _LIST = "previous.json"
 
@@ -73,9 +73,13 @@ def was_interrupted(folder: str) -> bool:
 
 
 def forget_interrupted(folder: str) -> None:
-    """Another gateway is deployed than the one that a killed run led to."""
-    for name in (_ASIDE, f"{_ASIDE}.new"):
-        shutil.rmtree(Path(folder, name), ignore_errors=True)
+    """A way back has ended, or another gateway is deployed than the one to which a killed run led."""
+    aside, dead = Path(folder, _ASIDE), Path(folder, f"{_ASIDE}.new")
+    shutil.rmtree(dead, ignore_errors=True)
+    if aside.exists():
+        # At once, so that what is half removed is not gone back to.
+        aside.rename(dead)
+        shutil.rmtree(dead, ignore_errors=True)
 
 
 def read(folder: str) -> Previous:
@@ -119,7 +123,7 @@ def authentication(folder: str, below: str = "") -> tuple[t.Any, t.Any]:
 def swap(folder: str, image: str, text: str) -> None:
     """Go back, with `text` for a description, and keep what is there now, which runs `image`.
 
-    Where a run was killed in here, the next one goes on.
+    Where a run is killed before `forget_interrupted`, the next one goes on.
     """
     kept, aside = Path(folder, NAME), Path(folder, _ASIDE)
     if not aside.exists():
@@ -134,10 +138,9 @@ def swap(folder: str, image: str, text: str) -> None:
             raise
         new.rename(aside)
     # Otherwise the one of now is kept already, and some of its files may be replaced.
-    if _listed(kept) == _listed(aside):
+    if not kept.exists() or _listed(kept) == _listed(aside):
         save(folder, image)
     put_back(folder, text, aside)
-    shutil.rmtree(aside)
 
 
 def _listed(kept: Path) -> bytes:

@@ -76,7 +76,8 @@ def wrong_mounts(live: Container, folder: str, proc: Path = Path("/proc")) -> li
     for name in (*CONFIGURATION, "clients"):
         source, inside = os.path.join(folder, name), f"{INSIDE}/{name}"
         mount = mounts.get(inside)
-        if mount is None or mount["Source"] != source:
+        # By another name too: that of before it was moved.
+        if mount is None or os.path.realpath(mount["Source"]) != os.path.realpath(source):
             wrong.append(f"{inside} in the running gateway is not {source}")
         elif mount["RW"]:
             wrong.append(f"the running gateway can write to {source}")

@@ -94,6 +94,14 @@ def test_the_folder_of_a_container_is_known_by_its_label() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "is_there"),
+    [("Up 1 s", True), ("Restarting (1) 2 s ago", True), ("Exited (0) 1 h ago", False), ("Created", False)],
+)
+def test_a_container_that_ended_is_known_but_holds_no_port(status: str, is_there: bool) -> None:
+    assert module.parse_containers(f"a\tours\t\t\tollama\t{status}")[0].is_there is is_there
+
+
+@pytest.mark.parametrize(
     ("status", "is_healthy"),
     [
         ("Up 3 hours (healthy)", True),

@@ -77,6 +77,9 @@ def test_going_back_twice_leads_forward_again(folder: Path) -> None:
     write(folder, {"conf/nginx.conf": "new"})
     previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
     assert there(folder) == OLD
+    # Until it has ended, the same leads there again.
+    assert previous.read(str(folder)).image == IMAGE
+    previous.forget_interrupted(str(folder))
     assert previous.read(str(folder)).image == "sha256:2"
     previous.swap(str(folder), IMAGE, OLD["compose.yaml"])
     assert there(folder)["conf/nginx.conf"] == "new"
@@ -84,6 +87,29 @@ def test_going_back_twice_leads_forward_again(folder: Path) -> None:
 
 class Killed(BaseException):
     pass
+
+
+def test_a_way_back_that_is_killed_between_the_renames_keeps_the_one_that_ran(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previous.save(str(folder), IMAGE)
+    write(folder, {"conf/nginx.conf": "new"})
+    rename = Path.rename
+
+    def until_killed(self: Path, target: Path) -> Path:
+        if self.name == "previous.new":
+            raise Killed
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", until_killed)
+    with pytest.raises(Killed):
+        previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
+    monkeypatch.setattr(Path, "rename", rename)
+    assert previous.read(str(folder)).image == IMAGE
+    previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
+    previous.forget_interrupted(str(folder))
+    assert there(folder) == OLD
+    assert previous.read(str(folder)).image == "sha256:2"
 
 
 @pytest.mark.parametrize("step", range(1, 15))
@@ -110,7 +136,9 @@ def test_a_way_back_that_is_killed_at_any_step_is_gone_to_its_end_by_the_next_on
     assert previous.read(str(folder)).image == IMAGE
     previous.swap(str(folder), "sha256:2", OLD["compose.yaml"])
     assert there(folder) == OLD
+    previous.forget_interrupted(str(folder))
     assert not previous.was_interrupted(str(folder))
+    assert previous.read(str(folder)).image == "sha256:2"
     previous.swap(str(folder), IMAGE, OLD["compose.yaml"])
     assert there(folder)["conf/nginx.conf"] == "new"
 
