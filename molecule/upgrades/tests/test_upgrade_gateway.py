@@ -272,23 +272,44 @@ def test_it_serves_again_after_its_host_was_started_anew() -> None:
     serves(within=120)
 
 
+def kill_in(task: str, name: str, *options: str) -> None:
+    """A run of this playbook, which is killed once it says that it begins this task."""
+    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, f"playbooks/{name}.yml"]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout is not None
+        seen = any(task in line for line in run.stdout)
+        os.killpg(run.pid, signal.SIGKILL)
+    assert seen
+
+
 @pytest.mark.parametrize("task", ["deploy | start | Start the containers"])
 def test_a_run_that_is_killed_fails_no_request_and_the_next_one_ends_well(task: str, tmp_path: Path) -> None:
     serves()
     extra = tmp_path / "killed.json"
     extra.write_text(json.dumps({"ollama_gateway_memory_limit": another_limit()}))
-    command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", SCENARIO.inventory, "playbooks/deploy.yml"]
     options = ["--tags=ollama_gateway", "--skip-tags=verify", f"--extra-vars=@{extra}"]
     with load() as loads:
-        with subprocess.Popen(
-            [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as run:
-            assert run.stdout is not None
-            seen = any(task in line for line in run.stdout)
-            os.killpg(run.pid, signal.SIGKILL)
-        assert seen
+        kill_in(task, "deploy", *options)
         done = playbook(SCENARIO.inventory, "deploy", *options)
         assert done.returncode == 0, told(done)
     assert failed(loads) == []
     again = playbook(SCENARIO.inventory, "deploy", *options)
     assert "changed=0" in again.stdout.split("PLAY RECAP")[1], told(again)
+
+
+@pytest.mark.parametrize("task", ["deploy | start | Have it serve"])
+def test_a_rollback_that_is_killed_leads_back_and_not_forward_when_it_is_repeated(task: str, tmp_path: Path) -> None:
+    before = limit()
+    code, said = deploy(tmp_path, ollama_gateway_memory_limit=another_limit())
+    assert code == 0, said
+    after = limit()
+    with load() as loads:
+        kill_in(task, "rollback")
+        for expected in (before, after):
+            code, said = deploy(tmp_path, name="rollback")
+            assert code == 0, said
+            assert limit() == expected
+    assert failed(loads) == []
+    serves()

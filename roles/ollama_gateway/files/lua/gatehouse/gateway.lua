@@ -12,6 +12,7 @@ local cjson = require "cjson.safe"
 local client_files = require "gatehouse.client_files"
 local digest = require "gatehouse.digest"
 local failures = require "gatehouse.failures"
+local first_requests = require "gatehouse.first_requests"
 local form_model = require "gatehouse.form_model"
 local hold = require "gatehouse.hold"
 local htpasswd = require "gatehouse.htpasswd"
@@ -73,7 +74,7 @@ local UPGRADE_REQUIRED = 426
 local _M = {}
 local files, identities, table_of_routes, rights_of_clients, keys_of_clients, uses_certificates
 local bodies_in_flight, largest_bodies
-local hold_of_servers, waits_for_servers
+local first_ones, hold_of_servers, waits_for_servers
 -- When a check of a password that is under way counts as lost, by hash and password.
 local checked_until = {}
 
@@ -190,6 +191,18 @@ local function begin(folder)
         sleep = function() ngx.sleep(TURN) end,
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
+    })
+    local host, port = match(settings.upstreams[1], "^(.*):(%d+)$")
+    first_ones = first_requests.new({
+        dict = ngx.shared.gatehouse_run,
+        reach = function()
+            local socket = ngx.socket.tcp()
+            socket:settimeouts(2000, 2000, 2000)
+            socket:connect(host or settings.upstreams[1], tonumber(port) or 80)
+            socket:close()
+        end,
+        now = ngx.now,
+        sleep = ngx.sleep,
     })
     -- Without a time to wait, nothing holds.
     hold_of_servers = settings.wait_timeout > 0 and files:watch_optional("hold.json", hold.parse) or nothing_more
@@ -526,6 +539,7 @@ function _M.access()
     end
     if not route.own then
         metrics.begin(is_counted)
+        first_ones:wait()
         if held_since() then
             wait_for_servers()
         end
