@@ -25,7 +25,7 @@ function methods:wait()
     self.is_over = true
 end
 
--- `dict`: of all workers, and outlives a reload, over which nginx keeps what it knows; `reach`: connects to a server, if
+-- `dict`: of all workers, and outlives a reload, over which nginx keeps what it knows; `reach`: connects to a server if
 -- it can; `now`: returns the time in seconds; `sleep`: waits for seconds.
 function _M.new(options)
     options.dict:safe_add("begun", options.now())
