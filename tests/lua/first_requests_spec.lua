@@ -6,17 +6,17 @@ local first_requests = require "gatehouse.first_requests"
 local shared_dict = require "tests.lua.shared_dict"
 
 describe("the first requests of a gateway", function()
-    local now, reached, dict
+    local now, looked, dict
 
     before_each(function()
-        now, reached, dict = 100, 0, shared_dict.new()
+        now, looked, dict = 100, 0, shared_dict.new()
     end)
 
     local function worker()
         return first_requests.new({
             dict = dict,
             now = function() return now end,
-            reach = function() reached = reached + 1 end,
+            look_up = function() looked = looked + 1 end,
             sleep = function(seconds) now = now + seconds end,
         })
     end
@@ -24,11 +24,11 @@ describe("the first requests of a gateway", function()
     it("wait until a server was looked up, and later ones do not", function()
         local requests = worker()
         requests:wait()
-        assert.are.equal(1, reached)
+        assert.are.equal(1, looked)
         assert.is_true(now > 100)
         local then_ = now
         requests:wait()
-        assert.are.equal(1, reached)
+        assert.are.equal(1, looked)
         assert.are.equal(then_, now)
     end)
 
@@ -36,14 +36,14 @@ describe("the first requests of a gateway", function()
         worker():wait()
         local other = worker()
         other:wait()
-        assert.are.equal(1, reached)
+        assert.are.equal(1, looked)
     end)
 
     it("do not wait where they come late", function()
         local requests = worker()
         now = 104
         requests:wait()
-        assert.are.equal(0, reached)
+        assert.are.equal(0, looked)
         assert.are.equal(104, now)
     end)
 end)

@@ -17,16 +17,16 @@ function methods:wait()
     end
     local dict = self.dict
     if not dict:get("found") and self.now() < dict:get("begun") + LONGEST then
-        -- This needs the name as well, and was asked for later than nginx did.
-        self.reach()
+        -- Asked for later than nginx did, and so answered later.
+        self.look_up()
         self.sleep(TAKEN_IN)
         dict:set("found", true)
     end
     self.is_over = true
 end
 
--- `dict`: of all workers, and outlives a reload, over which nginx keeps what it knows; `reach`: connects to a server if
--- it can; `now`: returns the time in seconds; `sleep`: waits for seconds.
+-- `dict`: of all workers, and outlives a reload, over which nginx keeps what it knows; `look_up`: learns the address
+-- of a server; `now`: returns the time in seconds; `sleep`: waits for seconds.
 function _M.new(options)
     options.dict:safe_add("begun", options.now())
     return setmetatable(options, { __index = methods })

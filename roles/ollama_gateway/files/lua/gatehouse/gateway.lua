@@ -195,10 +195,10 @@ local function begin(folder)
     local host, port = match(settings.upstreams[1], "^(.*):(%d+)$")
     first_ones = first_requests.new({
         dict = ngx.shared.gatehouse_run,
-        reach = function()
-            local socket = ngx.socket.tcp()
-            socket:settimeouts(2000, 2000, 2000)
-            socket:connect(host or settings.upstreams[1], tonumber(port) or 80)
+        -- Of a datagram socket nothing is sent for that.
+        look_up = function()
+            local socket = ngx.socket.udp()
+            socket:setpeername(host or settings.upstreams[1], tonumber(port) or 80)
             socket:close()
         end,
         now = ngx.now,
