@@ -50,9 +50,9 @@ def both() -> Iterator[tuple[list[str], str, Path]]:
         text = alone(host.file(COMPOSE).content_string)
         host.run_expect([0], "printf %s %s >" + ALONE, "%s", text)
         host.run_expect([0], f"docker compose --file {ALONE} up --detach --wait")
-        hidden = inventory.parent / demo.HIDDEN
-        key = (hidden / "secrets" / f"{demo.USER}.{demo.KEY_IDS[0]}").read_text().strip()
-        yield [f"https://{address}:{port}" for port in (PORT, demo.PORT)], key, hidden / "ca" / "ca.pem"
+        folder = inventory.parent
+        urls = [f"https://{address}:{port}" for port in (PORT, demo.PORT)]
+        yield urls, demo.key(folder), folder / demo.HIDDEN / "ca" / "ca.pem"
 
 
 async def _first_chunks(urls: list[str], headers: dict[str, str], ca: Path) -> list[float]:

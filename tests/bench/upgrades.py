@@ -140,9 +140,9 @@ def replaced(change: Change) -> Seen:
         deploys.run(inventory, "playbooks/deploy.yml", "--skip-tags=verify", f"--extra-vars={MODELS}")
         command: list[str | Path] = [ROOT / ".venv/bin/ansible-playbook", "-i", inventory, "playbooks/deploy.yml"]
         command += [f"--tags={change.tag}", "--skip-tags=verify", f"--extra-vars={json.dumps(change.variables)}"]
-        hidden = inventory.parent / demo.HIDDEN
-        key = (hidden / "secrets" / f"{demo.USER}.{demo.KEY_IDS[0]}").read_text().strip()
-        seen = asyncio.run(load(f"https://{address}:{demo.PORT}", hidden / "ca" / "ca.pem", key, command, change))
+        folder = inventory.parent
+        ca, key = folder / demo.HIDDEN / "ca" / "ca.pem", demo.key(folder)
+        seen = asyncio.run(load(f"https://{address}:{demo.PORT}", ca, key, command, change))
     print(f"bench: {seen.statuses.total()} requests while {change.tag} was replaced: {dict(seen.statuses)}")
     return seen
 

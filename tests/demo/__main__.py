@@ -43,6 +43,11 @@ def password(folder: Path = FOLDER) -> str:
     return file.read_text()
 
 
+def key(folder: Path = FOLDER, key_id: str = KEY_IDS[0]) -> str:
+    """A key that a deploy generated for the demo's user."""
+    return (folder / HIDDEN / "secrets" / f"{USER}.{key_id}").read_text().strip()
+
+
 def write_inventory(
     address: str, host: str = HOST, folder: Path = FOLDER, limits: dict[str, int] | None = LIMITS
 ) -> Path:
@@ -85,13 +90,13 @@ def up() -> int:
         return done.returncode
     url = f"https://{address}:{PORT}"
     ca_file = str((FOLDER / HIDDEN / "ca" / "ca.pem").relative_to(ROOT))
-    key, command_line = ((FOLDER / HIDDEN / "secrets" / f"{USER}.{one}").read_text().strip() for one in KEY_IDS)
+    bearer, command_line = (key(key_id=one) for one in KEY_IDS)
     result = {
         "url": url,
         "page": f"{url}/gatehouse/",
         "ca_file": ca_file,
         "basic": {"user": USER, "password": secret},
-        "bearer": {"key": key},
+        "bearer": {"key": bearer},
         "inventory": str(inventory.relative_to(ROOT)),
     }
     RESULT.touch(mode=0o600)
@@ -105,8 +110,8 @@ The demo is up at {url}, for the client {USER}. build/demo.json has the same for
 {curl} -i {url}/api/tags                                  # 401: no credential
 {curl} -i {url}/api/tags -u {USER}:wrong                  # 401: wrong password
 {curl} -i {url}/api/tags -u {USER}:{secret}               # 200
-{curl} -i {url}/api/tags -H 'Authorization: Bearer {key}'  # 200
-{generate} -H 'Authorization: Bearer {key}'
+{curl} -i {url}/api/tags -H 'Authorization: Bearer {bearer}'  # 200
+{generate} -H 'Authorization: Bearer {bearer}'
 OLLAMA_HOST={url}/key/{command_line} SSL_CERT_FILE={ca_file} ollama list  # where that command is
 
 In a browser, with that password or key: {url}/gatehouse/

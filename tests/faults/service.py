@@ -40,16 +40,13 @@ class Service:
         return testinfra.get_host(f"docker://{HOST}")
 
     @property
-    def hidden(self) -> Path:
-        return self.inventory.parent / demo.HIDDEN
-
-    @property
     def key(self) -> str:
-        return (self.hidden / "secrets" / f"{demo.USER}.{demo.KEY_IDS[0]}").read_text().strip()
+        return demo.key(self.inventory.parent)
 
     @property
     def gateway(self) -> Gateway:
-        return Gateway(f"https://{self.address}:{demo.PORT}", timeout=90, ca=self.hidden / "ca" / "ca.pem")
+        ca = self.inventory.parent / demo.HIDDEN / "ca" / "ca.pem"
+        return Gateway(f"https://{self.address}:{demo.PORT}", timeout=90, ca=ca)
 
     def variables(self) -> dict[str, Any]:
         return {

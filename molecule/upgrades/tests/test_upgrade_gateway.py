@@ -62,6 +62,12 @@ def deploy(folder: Path, name: str = "deploy", **variables: Any) -> tuple[int, s
     return SCENARIO.run(name, "ollama_gateway", folder, **variables)
 
 
+def roll_back_to(expected: str, folder: Path) -> None:
+    code, said = deploy(folder, name="rollback")
+    assert code == 0, said
+    assert limit() == expected
+
+
 def limit() -> str:
     """The limit of memory that the gateway has, in MiB."""
     found = re.search(r'mem_limit: "([0-9]+)m"', HOST.file(f"{THERE}/compose.yaml").content_string)
@@ -210,10 +216,8 @@ def test_a_rollback_goes_back_and_once_more_forward_again_and_no_request_fails(t
     assert code == 0, said
     after = limit()
     with load() as loads:
-        for expected in (before, after):
-            code, said = deploy(tmp_path, name="rollback")
-            assert code == 0, said
-            assert limit() == expected
+        roll_back_to(before, tmp_path)
+        roll_back_to(after, tmp_path)
     assert failed(loads) == []
     serves()
     assert "no hole" in SCENARIO.attack()
@@ -307,9 +311,7 @@ def test_a_rollback_that_is_killed_leads_back_and_not_forward_when_it_is_repeate
     after = limit()
     with load() as loads:
         kill_in(task, "rollback")
-        for expected in (before, after):
-            code, said = deploy(tmp_path, name="rollback")
-            assert code == 0, said
-            assert limit() == expected
+        roll_back_to(before, tmp_path)
+        roll_back_to(after, tmp_path)
     assert failed(loads) == []
     serves()
