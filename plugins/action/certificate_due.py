@@ -8,14 +8,11 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import (
-    HostFileError,
-    Problems,
-    SecretStoreError,
-)
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import read_certificates, require_cryptography
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
+from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import require_cryptography
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import Subject, judge_ca, why_due
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import Dict, HostFileAction, unlogged
+from ansible_collections.gatehouse.ollama.plugins.plugin_utils._ca_folder import read_ca
 
 # No key with its certificate is longer; a host may send anything.
 _LONGEST = 1 << 16
@@ -42,8 +39,8 @@ class ActionModule(HostFileAction):
         if there is not None and len(there) > _LONGEST:
             there = b""
         now = datetime.datetime.now(datetime.timezone.utc)
-        ca = _ca(arguments["ca_file"])
-        reason = why_due(there, ca, arguments["names"], arguments["days"], now)
+        ca = read_ca(arguments["ca_file"])[0]
+        reason = why_due(there, ca, Subject(arguments["names"]), arguments["days"], now)
         result: Dict = {"changed": False, "due": reason is not None, "reason": reason or "", "has_ca": ca is not None}
         if ca is not None:
             folder = os.path.dirname(arguments["ca_file"])
@@ -57,16 +54,3 @@ class ActionModule(HostFileAction):
             attributes = self._set_attributes(arguments, task_vars)
             result.update({name: attributes[name] for name in ("changed", "diff") if name in attributes})
         return result
-
-
-def _ca(path: str) -> t.Any:
-    """The certificate of the CA, None if there is none that can be read."""
-    problems = Problems()
-    try:
-        with open(path, "rb") as f:
-            found = read_certificates(f.read(), path, problems)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise HostFileError(f"{path} on the controller cannot be read: {error.strerror}") from None
-    return None if problems else found[0]

@@ -112,7 +112,7 @@ class HostFileAction(CredentialsAction):
                 changed = bool(attributes.get("changed"))
                 diffs += [attributes["diff"]] if changed and attributes.get("diff") else []
             elif not self._task.check_mode:
-                options = {"path": path, "content": outcome.text, **_attributes(arguments)}
+                options = {"path": path, "content": outcome.text, **attributes_of(arguments)}
                 self._module("gatehouse.ollama.host_file", options, task_vars)
         names = {name: getattr(outcome, name) for name in ("added", "updated", "removed", "unchanged")}
         result = {**names, **extra, "changed": changed, "path": path}
@@ -130,7 +130,7 @@ class HostFileAction(CredentialsAction):
 
     def _read(self, arguments: Dict, task_vars: Dict) -> bytes | None:
         path = arguments["path"]
-        answer = self._module("gatehouse.ollama.host_file", {"path": path, **_attributes(arguments)}, task_vars)
+        answer = self._module("gatehouse.ollama.host_file", {"path": path, **attributes_of(arguments)}, task_vars)
         self._differs = answer.get("differs") is not False
         try:
             content = answer["content"]
@@ -142,7 +142,7 @@ class HostFileAction(CredentialsAction):
         """Give the file that was read its owner, group and mode."""
         if not self._differs:
             return {}
-        options = {"path": arguments["path"], "state": "file", "follow": True, **_attributes(arguments)}
+        options = {"path": arguments["path"], "state": "file", "follow": True, **attributes_of(arguments)}
         return self._module("ansible.legacy.file", options, task_vars)
 
     def _module(self, name: str, options: Dict, task_vars: Dict) -> Dict:
@@ -157,7 +157,7 @@ def _sound(answer: Dict, path: str) -> Dict:
     return answer
 
 
-def _attributes(arguments: Dict) -> Dict:
+def attributes_of(arguments: Dict) -> Dict:
     return {name: arguments[name] for name in ("owner", "group", "mode") if arguments[name] is not None}
 
 

@@ -43,6 +43,20 @@ def leaf_problems(leaf: t.Any) -> list[str]:
     return problems
 
 
+def client_problems(leaf: t.Any) -> list[str]:
+    """Why servers would not take it for a client's certificate."""
+    usage = extension(leaf, "ExtendedKeyUsage")
+    if usage is None or x509.ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
+        return ["its extended key usage lacks clientAuth, so that servers refuse it as a client's"]
+    return []
+
+
+def common_name_of(certificate: t.Any) -> str:
+    """The last common name of its subject, empty where it has none."""
+    found = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(found[-1].value) if found else ""
+
+
 def time_problems(one: t.Any, now: datetime.datetime) -> list[str]:
     if one.not_valid_after_utc < now:
         return [f"{describe(one)} expired on {moment(one.not_valid_after_utc)}"]

@@ -10,6 +10,8 @@ import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import (
+    client_problems,
+    common_name_of,
     issued_by,
     leaf_problems,
     moment,
@@ -25,7 +27,15 @@ _ENDS = "ends on %s, before what it signs now would; in time, " + _ANOTHER
 _NO_KEY = "has no ca.key beside its ca.pem any more, and a certificate has to be signed; put it back, or " + _ANOTHER
 
 
-def why_due(there: bytes | None, ca: t.Any, names: t.Sequence[str], days: int, now: datetime.datetime) -> str | None:
+class Subject(t.NamedTuple):
+    """Whom a certificate is to be for, as a server or as a client; without a common name, whatever that is."""
+
+    names: t.Sequence[str]
+    common_name: str = ""
+    is_client: bool = False
+
+
+def why_due(there: bytes | None, ca: t.Any, subject: Subject, days: int, now: datetime.datetime) -> str | None:
     """Why the host needs another certificate than is there; None if it does not.
 
     `there` is its private key with the certificate in PEM, `ca` the certificate of the CA; None where there is none.
@@ -43,12 +53,18 @@ def why_due(there: bytes | None, ca: t.Any, names: t.Sequence[str], days: int, n
         return "the certificate there is not that of its key alone"
     if not issued_by(leaf, ca):
         return "another CA signed the certificate there"
-    if leaf_problems(leaf) or not same_names(names, leaf):
-        return f"the certificate there is for {', '.join(names_of(leaf)) or 'nobody'}"
+    if _is_for_another(leaf, subject):
+        return f"the certificate there is for {', '.join(names_of(leaf)) or common_name_of(leaf) or 'nobody'}"
+    if (client_problems if subject.is_client else leaf_problems)(leaf):
+        return f"the certificate there is not that of a {'client' if subject.is_client else 'server'}"
     if leaf.not_valid_before_utc > now or leaf.not_valid_after_utc < now + datetime.timedelta(days=days):
         good = f"{moment(leaf.not_valid_before_utc)} until {moment(leaf.not_valid_after_utc)}"
         return f"the certificate there is good from {good}"
     return None
+
+
+def _is_for_another(leaf: t.Any, subject: Subject) -> bool:
+    return not same_names(subject.names, leaf) or subject.common_name not in ("", common_name_of(leaf))
 
 
 def judge_ca(ca: t.Any, is_due: bool, key_is_there: bool, life: int, now: datetime.datetime) -> tuple[str, str]:

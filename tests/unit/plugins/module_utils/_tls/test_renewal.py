@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import judge_ca, why_due
+from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.renewal import Subject, judge_ca, why_due
 
 from tests.unit.certificates import DAY, NOW, Pair, authority, make
 
@@ -24,7 +24,7 @@ def server(pair: Pair, key: Pair | None = None) -> bytes:
 
 
 def due(there: bytes | None, ca: Any = CA.certificate, names: tuple[str, ...] = NAMES, days: int = 30) -> str | None:
-    return why_due(there, ca, names, days, NOW)
+    return why_due(there, ca, Subject(names), days, NOW)
 
 
 def test_one_that_is_right_is_not_due_however_its_names_are_written() -> None:
@@ -41,10 +41,10 @@ def test_one_is_due_before_its_end_and_not_earlier() -> None:
     assert due(server(GOOD), days=99) is None
     assert str(due(server(GOOD), days=101)).startswith("the certificate there is good from ")
     later = NOW - 2 * DAY
-    assert why_due(server(GOOD), CA.certificate, NAMES, 30, later) is not None, (
+    assert why_due(server(GOOD), CA.certificate, Subject(NAMES), 30, later) is not None, (
         "one of the future is good for nobody yet"
     )
-    assert why_due(server(GOOD), CA.certificate, NAMES, 0, NOW + datetime.timedelta(days=200)) is not None
+    assert why_due(server(GOOD), CA.certificate, Subject(NAMES), 0, NOW + datetime.timedelta(days=200)) is not None
 
 
 def test_one_of_another_ca_is_due_also_where_that_has_the_same_name() -> None:
