@@ -5,6 +5,7 @@ local touches_ngx = {
     read_globals = { ngx = { other_fields = true } },
 }
 files["roles/ollama_gateway/files/lua/gatehouse/gateway.lua"] = touches_ngx
+files["roles/ollama_gateway/files/lua/gatehouse/doors/requests.lua"] = touches_ngx
 files["roles/ollama_gateway/files/lua/gatehouse/usage/requests.lua"] = touches_ngx
 files["roles/ollama_gateway/files/lua/gatehouse/metrics/requests.lua"] = touches_ngx
 files["tests/lua"] = { std = "luajit+busted" }

@@ -2,8 +2,7 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- Between nginx and the other modules: beside usage/requests.lua and metrics/requests.lua the only one that touches
--- ngx.
+-- Between nginx and the other modules: beside those called requests.lua the only one that touches ngx.
 
 local authenticator = require "gatehouse.authenticator"
 local bodies = require "gatehouse.bodies"
@@ -11,6 +10,7 @@ local body_model = require "gatehouse.body_model"
 local cjson = require "cjson.safe"
 local client_files = require "gatehouse.client_files"
 local digest = require "gatehouse.digest"
+local doors = require "gatehouse.doors.requests"
 local failures = require "gatehouse.failures"
 local first_requests = require "gatehouse.first_requests"
 local form_model = require "gatehouse.form_model"
@@ -55,6 +55,8 @@ local BODY_TRIES, BODY_TURN, BODY_RETRY, BODY_LOOK = 20, 0.05, 5, 60
 -- to the end: Lua that is stopped in the middle leaves behind what it has begun. After how many seconds one that waited
 -- in vain may come back. Where whoever holds reads what became of it: memory of the container.
 local MOST_WAIT, WAIT_RETRY, HOLD_STATE = 1000, 10, "/tmp/gatehouse_hold"
+-- After how many seconds one may come back for which there was no server.
+local NO_SERVER_RETRY = 2
 
 -- Bytes of the key under which passwords are remembered and names are counted.
 local KEY_SIZE = 32
@@ -192,11 +194,20 @@ local function begin(folder)
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
+    local servers = read_file(folder .. "/conf/doors.json") and read_settings(folder .. "/conf/doors.json")
+    if servers then
+        doors.init(servers, folder .. "/tls/door.pem", {
+            read = read_file,
+            log = log,
+            saw = metrics.saw,
+            failed = metrics.failed_over,
+        })
+    end
     local host, port = match(settings.upstreams[1], "^(.*):(%d+)$")
     first_ones = first_requests.new({
         dict = ngx.shared.gatehouse_run,
         -- Of a datagram socket nothing is sent for that.
-        look_up = function()
+        look_up = servers and doors.look_at_all or function()
             local socket = ngx.socket.udp()
             socket:setpeername(host or settings.upstreams[1], tonumber(port) or 80)
             socket:close()
@@ -225,6 +236,7 @@ local function begin(folder)
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log, rights_of_clients, metrics.is_known)
     usage.remember()
+    settings.doors = servers and servers.doors
     metrics.init(folder, settings, usage.state, usage.each_limited, function()
         return waits_for_servers.count, held_since() or 0
     end)
@@ -277,6 +289,9 @@ function _M.init_worker()
     if ok then
         ok, err = metrics.init_worker(runs)
     end
+    if ok and doors.is_used() then
+        ok, err = doors.init_worker(runs)
+    end
     if not ok then
         log("failed to start the timer: " .. err)
     end
@@ -287,7 +302,7 @@ function _M.exit_worker()
     metrics.exit_worker()
 end
 
-_M.count, _M.metrics = usage.filter, metrics.show
+_M.count, _M.metrics, _M.balance = usage.filter, metrics.show, doors.balance
 
 -- Ends the request. `reason`: what is told to Prometheus, in a word.
 local function refuse(status, reason)
@@ -504,6 +519,16 @@ local function wait_for_servers()
     end
 end
 
+-- Finds a server for the request. Ends it if there is none.
+local function find_server(route, model)
+    local ok, status, reason = doors.begin(route, model)
+    if not ok then
+        local var = ngx.var
+        var.gatehouse_reason, var.gatehouse_busy, var.gatehouse_retry_after = reason, reason, NO_SERVER_RETRY
+        return refuse(status, "server")
+    end
+end
+
 function _M.access()
     files:refresh()
     local identity = authenticate()
@@ -520,21 +545,23 @@ function _M.access()
     if not file or not file:allows(identity.client, route.scope) then
         return forbid(missing(route.scope), "scope")
     end
-    local may, is_counted = file:models(identity.client), false
+    local may, is_counted, model = file:models(identity.client), false, nil
     if route.model == "path" then
-        log_model(parameter)
+        model = log_model(parameter)
         if may and not allows(may, route, parameter) then
             return forbid(NOT_LISTED, "model")
         end
     elseif route.model == "body" or route.model == "form" then
         local limits = route.usage and file:limits(identity.client)
-        -- Limits hold only where it is certain what a body says.
-        local judge = (may or limits) and check_body or note_body
-        local found, model = judge(route, limits, may or any_model)
+        -- Limits hold only where it is certain what a body says; and where servers differ, it has to be known.
+        local judge = (may or limits or doors.is_used() and is_compressed(ngx.var.http_content_encoding))
+            and check_body or note_body
+        local found
+        found, model = judge(route, limits, may or any_model)
         is_counted = usage.begin(route, identity, limits, found, model)
     elseif route.model == "digest" and may then
         return forbid(COULD_BE_OTHERS, "model")
-    elseif route.model == "list" and may then
+    elseif route.model == "list" and (may or doors.is_used()) then
         ngx.ctx.shown = { key = route.fields[1], may = may, parts = {} }
     end
     if not route.own then
@@ -543,7 +570,28 @@ function _M.access()
         if held_since() then
             wait_for_servers()
         end
+        if doors.is_used() and route.model ~= "list" then
+            find_server(route, model)
+        end
     end
+end
+
+-- Answers with the models of all servers behind doors that the client may use.
+function _M.list()
+    local shown = ngx.ctx.shown
+    local text, err = doors.list(match(ngx.var.gatehouse_uri, "^[^?]*"), shown.key)
+    if text and shown.may then
+        text, err = model_lists.filter(text, shown.key, shown.may)
+    end
+    ngx.ctx.shown = nil
+    if not text then
+        log("failed to make the list of models: " .. err)
+        ngx.var.gatehouse_busy = "no server takes requests now"
+        return refuse(ngx.HTTP_SERVICE_UNAVAILABLE, "server")
+    end
+    ngx.header.content_type = "application/json; charset=utf-8"
+    ngx.header.content_length = #text
+    ngx.print(text)
 end
 
 -- What a client may do and did. It was let in before, and so there are rights.
@@ -574,6 +622,9 @@ function _M.log()
     local cost = tonumber(var.gatehouse_body)
     if cost then
         bodies_in_flight:give_back(var.gatehouse_client, cost)
+    end
+    if doors.is_used() then
+        doors.finish()
     end
     metrics.finish(usage.log())
 end

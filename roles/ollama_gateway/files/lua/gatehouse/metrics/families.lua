@@ -36,6 +36,12 @@ _M.COUNTED = {
         labels = { "client", "model", "type", "source" },
     },
     {
+        name = "gatehouse_failed_over_total",
+        type = "counter",
+        help = "Requests that failed at a server behind a door before an answer, and went on to another.",
+        labels = { "server" },
+    },
+    {
         name = "gatehouse_request_duration_seconds",
         type = "histogram",
         help = "From the first byte of a request that went on to a server to the last one of its answer.",
@@ -64,6 +70,8 @@ _M.FOUND = {
     requests_waiting = { "gauge", "The part of these that waits for a server which is replaced." },
     server_up = { "gauge", "Whether the server answered when it was last looked at." },
     server_looked_at_timestamp_seconds = { "gauge", "When the server was last looked at." },
+    server_requests = { "gauge", "Requests of all gateways that a server behind a door had then." },
+    server_draining = { "gauge", "Whether a server behind a door was draining then." },
     model_size_bytes = { "gauge", "Memory that a loaded model takes on a server." },
     model_vram_bytes = { "gauge", "The part of that which is memory of a GPU." },
     certificate_expiry_timestamp_seconds = { "gauge", "When the certificate that clients are shown ends." },

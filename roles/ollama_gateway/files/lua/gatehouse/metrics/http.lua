@@ -2,23 +2,30 @@
 -- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
--- The smallest client of HTTP: one GET without a body, whose answer ends with the connection.
+-- The smallest client of HTTP: GET without a body.
 
-local find, match, sub = string.find, string.match, string.sub
+local find, lower, match, sub = string.find, string.lower, string.match, string.sub
 local concat = table.concat
 
--- In seconds, all in all; in milliseconds, for each step; and in bytes.
-local DEADLINE, CONNECT, SEND, READ, LONGEST = 10, 2000, 2000, 5000, 1048576
+-- In seconds, all in all; in milliseconds, for each step, and for a connection that is kept; and in bytes.
+local DEADLINE, CONNECT, SEND, READ, KEPT, LONGEST = 10, 2000, 2000, 5000, 20000, 1048576
 local PIECE = 65536
 
 local _M = {}
 
-local function read_all(socket, now, deadline)
+-- Reads until the connection ends, or until `is_all` says of the text that this is all.
+local function read_all(socket, now, deadline, is_all)
     local parts, size = {}, 0
     repeat
         local piece, err = socket:receiveany(PIECE)
         if piece then
             parts[#parts + 1], size = piece, size + #piece
+            if is_all then
+                parts = { concat(parts) }
+                if is_all(parts[1]) then
+                    return parts[1]
+                end
+            end
         elseif err ~= "closed" then
             return nil, err
         end
@@ -28,31 +35,49 @@ local function read_all(socket, now, deadline)
             return nil, "the answer takes too long"
         end
     until not piece
-    return concat(parts)
+    return not is_all and concat(parts) or nil, "the connection ended"
 end
 
--- HTTP/1.0 has no chunks, and no connection that stays.
-local function exchange(socket, target, path, now)
-    local deadline = now() + DEADLINE
+-- Whether this is a whole answer, by the length that it says of itself.
+local function is_whole(text)
+    local head, body = find(text, "\r\n\r\n", 1, true)
+    local length = head and match(lower(sub(text, 1, body)), "\r\ncontent%-length: *(%d+)\r\n")
+    return length and #text >= body + tonumber(length)
+end
+
+local function connect(socket, target)
     local host, port = match(target.server, "^(.*):(%d+)$")
     local ok, err = socket:connect(host or target.server, tonumber(port) or 80)
+    if ok and target.secure and socket:getreusedtimes() == 0 then
+        ok, err = target.secure(socket)
+    end
+    return ok, err
+end
+
+-- HTTP/1.0 has no chunks, and a connection that stays only where that is asked for.
+local function exchange(socket, target, path, now)
+    local deadline = now() + (target.deadline or DEADLINE)
+    local ok, err = connect(socket, target)
     if ok then
-        ok, err = socket:send(
-            "GET " .. path .. " HTTP/1.0\r\nHost: " .. target.name .. "\r\nUser-Agent: gatehouse\r\n\r\n"
-        )
+        ok, err = socket:send("GET " .. path .. " HTTP/1.0\r\nHost: " .. target.name .. "\r\nUser-Agent: gatehouse\r\n"
+            .. (target.keep and "Connection: keep-alive\r\n\r\n" or "\r\n"))
     end
     if not ok then
         return nil, err
     end
-    return read_all(socket, now, deadline)
+    return read_all(socket, now, deadline, target.keep and is_whole or nil)
 end
 
--- `socket`: a new one as of ngx.socket.tcp; `target`: `server`, host and port, and `name`, by which that is asked;
--- `now`: tells the time in seconds. Returns the status and the body; or nil and an error.
+-- `socket`: a new one as of ngx.socket.tcp; `target`: `server`, host and port; `name`, by which that is asked;
+-- `secure`, which makes a connection one of TLS, if it is to be; `keep`, whether it is kept, which needs an answer that
+-- says its length; and `deadline`, if that is another one in seconds; `now`: tells the time in seconds. Returns the
+-- status and the body; or nil and an error.
 function _M.get(socket, target, path, now)
-    socket:settimeouts(CONNECT, SEND, READ)
+    socket:settimeouts(CONNECT, SEND, target.deadline and target.deadline * 1000 or READ)
     local text, err = exchange(socket, target, path, now)
-    socket:close()
+    if not (text and target.keep and socket:setkeepalive(KEPT)) then
+        socket:close()
+    end
     if not text then
         return nil, err
     end

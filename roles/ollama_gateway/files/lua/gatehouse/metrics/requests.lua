@@ -50,6 +50,8 @@ local REASONS = {
 
 local _M = {}
 local counts, shared, generation, upstreams, certificate_path
+-- Whether others look at the servers, and tell of them.
+local is_told
 local ledger_state, each_limited, hold_state
 -- Of this worker: requests whose answer has not ended, and what was last told to all; the names of models that a server
 -- has, and which version of those it is; lines that were lost before the last flush.
@@ -66,7 +68,13 @@ function _M.init(folder, settings, ledger, limited, hold)
     shared:safe_add("restarts", 0)
     shared:safe_add("lost", 0)
     shared:safe_add("models", 0)
-    upstreams = settings.upstreams
+    upstreams, is_told = settings.upstreams, settings.doors ~= nil
+    if is_told then
+        upstreams = {}
+        for i, door in ipairs(settings.doors) do
+            upstreams[i] = door.name
+        end
+    end
     certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
     ledger_state, each_limited, hold_state = ledger, limited, hold
 end
@@ -121,16 +129,36 @@ local function giving_way()
 end
 
 -- A server that was not seen does not lose the names of its models, but none of them is loaded.
+local function keep(server, seen, names)
+    shared:set("server:" .. server, cjson.encode(seen))
+    if names and names ~= shared:get("models:" .. server) and shared:safe_set("models:" .. server, names) then
+        shared:incr("models", 1)
+    end
+end
+
 local function look(server)
     local target = { server = server, name = upstreams[1] }
     local function get(path)
         return http.get(ngx.socket.tcp(), target, path, ngx.now)
     end
-    local seen, names = servers.look(get, ngx.time)
-    shared:set("server:" .. server, cjson.encode(seen))
-    if names and names ~= shared:get("models:" .. server) and shared:safe_set("models:" .. server, names) then
-        shared:incr("models", 1)
-    end
+    keep(server, servers.look(get, ngx.time))
+end
+
+-- What somebody else saw of a server, `found` as of doors/said.lua, nil if it does not answer; the names of its models,
+-- if they are told, and what is loaded as Ollama says it.
+function _M.saw(server, found, names, loaded)
+    keep(server, {
+        up = found and 1 or 0,
+        at = ngx.time(),
+        loaded = found and servers.loaded_of(loaded) or {},
+        requests = found and found.total,
+        draining = found and (found.draining and 1 or 0),
+    }, names and concat(names, "\n") .. "\n")
+end
+
+-- A request failed at a server before its answer began, and went on to another.
+function _M.failed_over(server)
+    counts:add("gatehouse_failed_over_total", families.labels({ "server" }, { server }), 1)
 end
 
 -- Returns a function that looks at a server unless the last look has not ended: a slow server holds up no other.
@@ -179,7 +207,7 @@ function _M.init_worker(runs)
         return ok, err
     end
     ok, err = every(BURY, function() bury(runs) end)
-    for _, server in ipairs(upstreams) do
+    for _, server in ipairs(is_told and {} or upstreams) do
         local callback = looker(server)
         if ok then
             ok, err = at(FIRST_LOOK, callback)
@@ -363,6 +391,10 @@ local function show_servers(write)
             local labels = families.labels({ "server" }, { server })
             write("server_up", labels, seen.up)
             write("server_looked_at_timestamp_seconds", labels, seen.at)
+            if seen.requests then
+                write("server_requests", labels, seen.requests)
+                write("server_draining", labels, seen.draining)
+            end
             for _, loaded in ipairs(seen.loaded) do
                 local about = labels .. "," .. families.labels({ "model" }, { loaded.model })
                 write("model_size_bytes", about, loaded.size)

@@ -45,10 +45,10 @@ function _M.names(text)
     return concat(names, "\n") .. "\n"
 end
 
--- The models in an answer of /api/ps: `model`, `size`, `vram`. Each name once.
-function _M.loaded(text)
+-- The models of a list as /api/ps has it: `model`, `size`, `vram`. Each name once.
+function _M.loaded_of(models)
     local loaded, seen = {}, {}
-    for _, model in ipairs(models_of(text) or {}) do
+    for _, model in ipairs(type(models) == "table" and models or {}) do
         local name = name_of(model)
         if name and not seen[name] and #loaded < MOST_LOADED then
             seen[name] = true
@@ -56,6 +56,11 @@ function _M.loaded(text)
         end
     end
     return loaded
+end
+
+-- The same, of an answer of /api/ps.
+function _M.loaded(text)
+    return _M.loaded_of(models_of(text))
 end
 
 -- Looks at a server. `get`: asks it for a path, and returns status and body. Returns what is to be shown of it, and the
