@@ -90,6 +90,10 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     judge_body(values["max_body_size"], values["memory_limit"], engine, problems)
     judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
+    problems += upstreams.door_problems(values["doors"], engine)
+    if values["doors"]:
+        with problems.of(PREFIX + "door_ca_dir"):
+            controller.private_folder("door_ca", values["door_ca_dir"])
     limits = [merged(defaults, own) for own in ({}, *(client.limits for client in clients if client.present))]
     names = sorted({name for one in limits for name in named(one)})
     return common.Checked(problems, useless_limits(clients), {"limits": names})
@@ -114,6 +118,7 @@ def _single_problems(values: t.Mapping[str, t.Any]) -> list[str]:
         "nginx_password_rate": "a number of requests a second, or 0 for no limit",
         "address_connections": "a number of requests at the same time, or 0 for no limit",
         "hsts": "a number of seconds, or 0 for no header",
+        "cold_penalty": "a number such as 4, or 0 to look at nothing but how busy servers are",
         "drain_timeout": "a number of seconds, or 0 to cut off what a gateway that is replaced still answers",
     }
     origins = (

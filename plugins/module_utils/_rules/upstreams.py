@@ -14,8 +14,11 @@ import re
 import typing as t
 
 VARIABLE = "ollama_gateway_upstreams"
+DOORS = "ollama_gateway_doors"
 
 _FORM = re.compile(r"(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})\Z")
+# Of a server behind a door: the name of a host in the inventory, and perhaps of an instance.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}\Z")
 # Names of the machine itself in hosts files, and names that Docker alone gives.
 _OWN = ("localhost", "ip6-localhost", "ip6-loopback", "localhost.localdomain")
 _DOCKERS = ("host-gateway",)
@@ -23,6 +26,10 @@ _OWN_DOMAIN = ".localhost"
 _DOCKERS_DOMAIN = ".docker.internal"
 
 _FORM_TEXT = 'it is %s. It must be a list of at least one server as host and port, such as ["ollama:11434"]'
+_DOOR_TEXT = (
+    "it must be a dictionary with a name and an address, such as {name: gpu1, address: \"10.0.0.5:11443\"}; "
+    "\"{{ groups['ollama_servers'] | gatehouse.ollama.doors(hostvars) }}\" makes the list from the inventory"
+)
 _HOST_TEXT = (
     "For a server on the host itself write the address of one of the host's interfaces, such as 192.0.2.10:11434, or "
     "that of Docker's bridge (`ip -4 address show docker0`, 172.17.0.1 as a rule), and let it listen there "
@@ -71,6 +78,40 @@ def _problem(upstream: object) -> str | None:
         return "%s is, in the gateway's container, the container itself. %s" % (name, _HOST_TEXT)
     if name in _DOCKERS or name.endswith(_DOCKERS_DOMAIN):
         return "%s is known to Docker's hosts files alone, which nginx does not read. %s" % (name, _HOST_TEXT)
+    return None
+
+
+def door_problems(doors: t.Sequence[object], engine: str) -> list[str]:
+    """What is wrong with the doors of servers on several hosts."""
+    found: list[str] = []
+    if doors and engine != "openresty":
+        found.append(
+            "%s: it needs ollama_gateway_engine openresty, since nginx reads no bodies and cannot tell which model is "
+            "asked for" % DOORS
+        )
+    seen: set[object] = set()
+    for place, door in enumerate(doors):
+        text = _door_problem(door, seen)
+        if text:
+            found.append("%s[%d]: %s" % (DOORS, place, text))
+    return found
+
+
+def _door_problem(door: object, seen: set[object]) -> str | None:
+    if not isinstance(door, dict) or set(door) != {"name", "address"}:
+        return _DOOR_TEXT
+    if not isinstance(door["name"], str) or not _NAME.match(door["name"]):
+        return "the name must have letters, digits, dots, hyphens and underscores, such as gpu1"
+    form = _FORM.match(door["address"]) if isinstance(door["address"], str) else None
+    there = address(host(door["address"])) if form else None
+    if not form or there is None or not 1 <= int(form.group("port")) <= 65535:
+        return "the address must be an IP address and a port, such as 10.0.0.5:11443 or [fd00::5]:11443"
+    if there.is_loopback or there.is_unspecified:
+        return "%s is, in the gateway's container, the container itself; write the address of the server's host" % there
+    for one in (door["name"], door["address"]):
+        if one in seen:
+            return "%s is there twice" % one
+        seen.add(one)
     return None
 
 

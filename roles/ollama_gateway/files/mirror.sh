@@ -8,7 +8,11 @@ port=$2
 mirror=127.0.0.1:18434
 
 cp /deployed/* /etc/gatehouse/conf/
-sed -E "s/^( *server )[^ ]+( resolve.*)$/\1$mirror\2/" /deployed/nginx.conf >/etc/gatehouse/conf/nginx.conf
+# Servers behind doors: plainly to the mirror, and nobody chooses.
+rm -f /etc/gatehouse/conf/doors.json
+sed -i 's/^proxy_pass https:/proxy_pass http:/' /etc/gatehouse/conf/proxy.conf
+sed -E -e "s/^( *server )[^ ]+( resolve.*)$/\1$mirror\2/" -e "s/^( *server )0\.0\.0\.1;/\1$mirror;/" -e '/balancer_by_lua_block/d' \
+    /deployed/nginx.conf >/etc/gatehouse/conf/nginx.conf
 
 cat >/tmp/mirror.conf <<CONFIGURATION
 daemon off;
