@@ -99,13 +99,14 @@ class Completion:
         entry = await runtime.load(self.model, context)
         self._loaded = time.perf_counter_ns()
         try:
-            self._read_prompt(context)
-            self._read = time.perf_counter_ns()
-            async for piece in self._parse(self._speak(context, entry)):
-                self.text += piece.text
-                self.thinking += piece.thinking
-                self.calls += piece.calls
-                yield piece
+            async with entry.turn:
+                self._read_prompt(context)
+                self._read = time.perf_counter_ns()
+                async for piece in self._parse(self._speak(context, entry)):
+                    self.text += piece.text
+                    self.thinking += piece.thinking
+                    self.calls += piece.calls
+                    yield piece
         finally:
             self._ended = time.perf_counter_ns()
             runtime.release(entry, self.keep_alive)

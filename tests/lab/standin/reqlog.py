@@ -16,6 +16,8 @@ from . import wire
 
 # The tokens of the request that is served, whatever its answer says of them.
 _TOKENS: ContextVar[dict[str, int]] = ContextVar("tokens")
+# The models that were loaded because of it.
+_LOADS: ContextVar[list[str]] = ContextVar("loads")
 
 
 def count(prompt: int = 0, completion: int = 0) -> None:
@@ -25,6 +27,11 @@ def count(prompt: int = 0, completion: int = 0) -> None:
     tokens["completion"] += completion
 
 
+def loads(name: str) -> None:
+    """Say that the request that is served has a model loaded."""
+    _LOADS.get().append(name)
+
+
 class RequestLog:
     def __init__(self, path: Path | None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if path else None
@@ -32,6 +39,7 @@ class RequestLog:
     @staticmethod
     def begin() -> None:
         _TOKENS.set({"prompt": 0, "completion": 0})
+        _LOADS.set([])
 
     def write(self, head: wire.Head, body: wire.Body, response: wire.Response, peer: str, disconnected: bool) -> None:
         if self._descriptor is None:
@@ -48,5 +56,6 @@ class RequestLog:
             "status": response.status,
             "disconnected": disconnected,
             "tokens": _TOKENS.get(),
+            "loads": _LOADS.get(),
         }
         os.write(self._descriptor, json.dumps(entry).encode() + b"\n")

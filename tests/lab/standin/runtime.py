@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import AsyncContextManager
 
+from . import reqlog
 from .errors import ApiError
 from .settings import FOREVER, Settings
 from .store import Model
@@ -35,6 +38,11 @@ class Loaded:
     model: Model
     context_length: int
     expires: float
+    # When it can answer, in the time of time.monotonic().
+    ready: float = 0.0
+    # Who may speak with it at the same time.
+    turn: AsyncContextManager[object] = field(default_factory=contextlib.nullcontext)
+    # Requests that it serves, and those that wait for it.
     users: int = 0
     # Its process has died.
     killed: bool = False
@@ -50,40 +58,65 @@ class Runtime:
         self._settings = settings
         self._loaded: dict[tuple[str, str, str, str], Loaded] = {}
         self._waiting = 0
+        # Who holds it has its model loaded next; the others wait in the order in which they came.
+        self._scheduler = asyncio.Lock()
 
     async def load(self, model: Model, context_length: int) -> Loaded:
-        await self._make_room(model)
-        if model.gguf_head.tensors and not any(one["name"] == "output_norm.weight" for one in model.gguf_head.tensors):
-            raise ApiError(500, BROKEN)
-        entry = self._loaded.get(model.name.key)
-        stale = entry is None or entry.killed or entry.model.digest != model.digest
-        if entry is None or stale or entry.context_length != context_length:
-            entry = Loaded(model, context_length, FOREVER)
-            self._loaded[model.name.key] = entry
+        """The model as soon as it is loaded; whoever has it releases it."""
+        entry = self._present(model, context_length) or await self._scheduled(model, context_length)
         entry.users += 1
+        try:
+            await asyncio.sleep(max(0.0, entry.ready - time.monotonic()))
+        except asyncio.CancelledError:
+            self.release(entry, None)
+            raise
         return entry
 
-    async def _make_room(self, model: Model) -> None:
-        """Idle models leave for another one; where a limit was set, a request waits for a busy one to end."""
-        most = self._settings.max_loaded
-        if most and self._busy(model) >= most:
-            # One request waits with the scheduler, the others in its queue.
-            if self._waiting > self._settings.max_queue:
-                raise ApiError(503, BUSY)
-            self._waiting += 1
-            try:
-                while self._busy(model) >= most:
+    def _present(self, model: Model, context_length: int) -> Loaded | None:
+        """What is loaded of this model, or being loaded, where it serves."""
+        self._drop_expired()
+        entry = self._loaded.get(model.name.key)
+        stale = entry is None or entry.killed or entry.model.digest != model.digest
+        return None if stale or entry is None or entry.context_length != context_length else entry
+
+    async def _scheduled(self, model: Model, context_length: int) -> Loaded:
+        """Wait for room and begin to load; who asks for a model that is there does not come by here."""
+        # One request waits with the scheduler, the others in its queue.
+        if self._waiting > self._settings.max_queue:
+            raise ApiError(503, BUSY)
+        self._waiting += 1
+        try:
+            async with self._scheduler:
+                while True:
+                    # Another request may have had it loaded meanwhile.
+                    if entry := self._present(model, context_length):
+                        return entry
+                    if self._makes_room(model):
+                        return self._begin(model, context_length)
                     await asyncio.sleep(0.01)
-            finally:
-                self._waiting -= 1
-        others = [key for key, entry in self._loaded.items() if key != model.name.key]
-        idle = sorted((key for key in others if not self._loaded[key].users), key=lambda key: self._loaded[key].expires)
+        finally:
+            self._waiting -= 1
+
+    def _makes_room(self, model: Model) -> bool:
+        """Idle models leave for another one, the least recently used first; with a limit, busy ones hold that up."""
+        most = self._settings.max_loaded
+        others = {key: entry for key, entry in self._loaded.items() if key != model.name.key}
+        idle = sorted((key for key, entry in others.items() if not entry.users), key=lambda key: others[key].expires)
+        if most and len(others) - len(idle) >= most:
+            return False
         for key in idle[: max(0, len(others) + 1 - (most or USUALLY_LOADED))]:
             del self._loaded[key]
+        return True
 
-    def _busy(self, model: Model) -> int:
-        """How many other models are at work."""
-        return sum(1 for key, entry in self._loaded.items() if entry.users > 0 and key != model.name.key)
+    def _begin(self, model: Model, context_length: int) -> Loaded:
+        if model.gguf_head.tensors and not any(one["name"] == "output_norm.weight" for one in model.gguf_head.tensors):
+            raise ApiError(500, BROKEN)
+        entry = Loaded(model, context_length, FOREVER, time.monotonic() + self._settings.load_seconds)
+        if self._settings.parallel:
+            entry.turn = asyncio.Semaphore(self._settings.parallel)
+        self._loaded[model.name.key] = entry
+        reqlog.loads(model.name.short())
+        return entry
 
     def release(self, entry: Loaded, keep_alive: float | None) -> None:
         entry.users -= 1
@@ -98,7 +131,10 @@ class Runtime:
             entry.killed = True
 
     def running(self) -> list[Loaded]:
-        """The loaded models, the one that stays longest first."""
+        """The loaded models and those being loaded, the one that stays longest first."""
+        self._drop_expired()
+        return sorted(self._loaded.values(), key=lambda entry: -entry.expires)
+
+    def _drop_expired(self) -> None:
         now = time.time()
         self._loaded = {key: entry for key, entry in self._loaded.items() if entry.users > 0 or entry.expires > now}
-        return sorted(self._loaded.values(), key=lambda entry: -entry.expires)

@@ -80,12 +80,15 @@ class Settings:
     # How many models are loaded at once, 0 for any number, and how many requests wait for another one to leave.
     max_loaded: int = 0
     max_queue: int = 512
+    # How many requests a model serves at once, 0 for any number.
+    parallel: int = 0
     cloud_disabled: bool = False
     # HTTPS_PROXY and NO_PROXY.
     proxies: Mapping[str, str] = field(default_factory=dict)
     version: str = DEFAULT_VERSION
     registry: str = ""
     token_delay: float = 0.002
+    load_seconds: float = 0.0
     vram_share: float = 0.0
     request_log: Path | None = None
 
@@ -101,11 +104,13 @@ class Settings:
             keep_alive=parse_duration(environ.get("OLLAMA_KEEP_ALIVE") or "5m"),
             max_loaded=int(environ.get("OLLAMA_MAX_LOADED_MODELS") or 0),
             max_queue=int(environ.get("OLLAMA_MAX_QUEUE") or 512),
+            parallel=int(environ.get("OLLAMA_NUM_PARALLEL") or 0),
             cloud_disabled=environ.get("OLLAMA_NO_CLOUD", "").lower() in ("1", "t", "true"),
             proxies={name: environ.get(name) or environ.get(name.lower(), "") for name in ("HTTPS_PROXY", "NO_PROXY")},
             version=environ.get("STANDIN_VERSION") or DEFAULT_VERSION,
             registry=environ.get("STANDIN_REGISTRY", "").rstrip("/"),
             token_delay=float(environ.get("STANDIN_TOKEN_DELAY_MS") or 2) / 1000,
+            load_seconds=float(environ.get("STANDIN_LOAD_SECONDS") or 0),
             vram_share=float(environ.get("STANDIN_VRAM_SHARE") or 0),
             request_log=Path(log) if log else None,
         )
