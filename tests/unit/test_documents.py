@@ -110,15 +110,6 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
     }
 
 
-def test_the_inventory_to_copy_says_of_its_host_where_it_is_and_shows_a_vault() -> None:
-    """Of the host, and not of all: a second host would be taken for the first."""
-    file = ROOT / "inventories/single_host/hosts.yml"
-    everything = load(file)["all"]
-    assert "ansible_host" in everything["hosts"]["llm"]
-    assert [name for name in everything["vars"] if name.startswith("ansible_")] == []
-    assert "ansible-vault create" in file.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("scenario", sorted(ROOT.glob("molecule/*/molecule.yml")), ids=lambda path: path.parent.name)
 def test_every_scenario_verifies_something(scenario: Path) -> None:
     tests = list(scenario.parent.glob("tests/test_*.py"))
