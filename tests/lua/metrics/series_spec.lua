@@ -136,7 +136,7 @@ describe("series", function()
     end)
 
     it("for which the memory of all is too small are dropped and counted", function()
-        dict = shared_dict.new(10)
+        dict = shared_dict.new(11)
         local one = worker()
         one:add(REQUESTS, 'client="a"', 1)
         one:add(REQUESTS, 'client="b"', 1)

@@ -8,7 +8,7 @@
 local huge = math.huge
 local random = math.random
 
--- Of two that are as busy and would have to load the model, the one with fewer models is taken.
+-- Of two that are as busy, one that has the model loaded is taken, or else the one with fewer models loaded.
 local LOADED = 1e-6
 
 local _M = {}
@@ -23,7 +23,7 @@ local function best_of(doors, wish, is_aside)
             -- However idle it is, it would have to load the model.
             if is_warm or best > wish.penalty then
                 local score = (door.others + wish.own(door.number)) / door.capacity
-                    + (is_warm and 0 or wish.penalty + door.loaded * LOADED)
+                    + (is_warm and 0 or wish.penalty + (door.loaded + 1) * LOADED)
                 ties = score < best and 1 or score == best and ties + 1 or ties
                 if score < best or score == best and random(ties) == 1 then
                     found, best = door, score
