@@ -138,6 +138,8 @@ class Gateway:
             self.put(
                 self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}")
             )
+        for name, text in rendering.value("__ollama_gateway_door_files", **self.variables).items():
+            self.put(self.folder / "conf" / name, text)
 
     def put(self, path: Path, text: str) -> None:
         """Replace a file as Ansible does, by rename."""
@@ -152,14 +154,23 @@ class Gateway:
 
     def present(self, issued: Issued, authority: Authority) -> None:
         """Show this certificate from the next connection on; speak to the gateway as somebody who trusts the CA."""
-        path = self.folder / "tls" / "server.pem"
+        self._replace(self.folder / "tls" / "server.pem", issued)
+        (self.folder / "ca.pem").write_text(authority.pem)
+        self.tls = ssl.create_default_context(cadata=authority.pem)
+
+    def choose_among(self, doors: dict[str, str], authority: Authority, name: str = "gateway-1") -> None:
+        """Go to servers behind doors, by their names and addresses, as the gateway that this CA knows by a name."""
+        listed = [{"name": one, "address": address} for one, address in doors.items()]
+        self.configure(ollama_gateway_doors=listed, __ollama_gateway_door_certificate={"ca": authority.pem})
+        issued = authority.issue(subject=f"CN={name}", client=True)
+        self._replace(self.folder / "tls" / "door.pem", issued)
+
+    def _replace(self, path: Path, issued: Issued) -> None:
         new = path.with_suffix(".new")
         new.write_text(issued.key_pem + issued.pem)
         os.chown(new, USER, USER)
         new.chmod(0o600)
         new.rename(path)
-        (self.folder / "ca.pem").write_text(authority.pem)
-        self.tls = ssl.create_default_context(cadata=authority.pem)
 
     @property
     def ledger(self) -> Path:
