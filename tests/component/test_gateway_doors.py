@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -61,9 +63,10 @@ class Cluster:
     def generate(self, model: str, **more: Any) -> Reply:
         return self.ask("/api/generate", {"model": model, **BODY, **more})
 
-    def loaded(self) -> dict[str, list[str]]:
-        """What each server has loaded."""
-        return {name: [one["name"] for one in self.status(name)["ps"]] for name in self.doors}
+    def loaded(self, name: str) -> list[str]:
+        """What a server has loaded, by what it says of itself, which may be a moment old."""
+        time.sleep(0.4)
+        return [one["name"] for one in self.status(name)["ps"]]
 
     def status(self, name: str) -> dict[str, Any]:
         return self.doors[name].status()
@@ -84,9 +87,7 @@ def test_a_request_goes_to_a_server_that_has_its_model(cluster: Cluster) -> None
     for _ in range(5):
         assert status(cluster.generate("tiny-loop")) == 200
         assert status(cluster.ask("/api/embed", {"model": "tiny-embed", "input": "a"})) == 200
-    assert cluster.loaded()["gpu1"] == []
-    assert cluster.loaded()["gpu2"] == ["tiny-loop:latest"]
-    assert cluster.loaded()["gpu3"] == ["tiny-embed:latest"]
+    assert [cluster.loaded(name) for name in NAMES] == [[], ["tiny-loop:latest"], ["tiny-embed:latest"]]
 
 
 def test_a_model_that_nobody_has_is_what_ollama_says_it_is(cluster: Cluster) -> None:
@@ -99,8 +100,7 @@ def test_a_burst_for_one_model_loads_it_once(cluster: Cluster) -> None:
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda _: cluster.generate("tiny"), range(8)))
     assert {status(one) for one in replies} == {200}
-    loaded = [name for name, models in cluster.loaded().items() if "tiny:latest" in models]
-    assert len(loaded) == 1
+    assert len([name for name in NAMES if "tiny:latest" in cluster.loaded(name)]) == 1
 
 
 def test_lists_are_those_of_all_servers(cluster: Cluster) -> None:
@@ -133,7 +133,7 @@ def test_who_writes_models_names_the_server(cluster: Cluster) -> None:
     # At once, in the lists and for requests.
     assert "copied:latest" in {one["name"] for one in json.loads(cluster.ask("/api/tags").body)["models"]}
     assert status(cluster.generate("copied")) == 200
-    assert cluster.loaded()["gpu2"] == ["copied:latest"]
+    assert cluster.loaded("gpu2") == ["copied:latest"]
     gone = cluster.ask("/api/delete", {"model": "copied"}, "X-Gatehouse-Server: gpu1", method="DELETE")
     assert status(gone) == 404
     gone = cluster.ask("/api/delete", {"model": "copied"}, "X-Gatehouse-Server: gpu2", method="DELETE")
@@ -164,12 +164,12 @@ def test_a_server_that_drains_gets_nothing_new_and_all_is_answered(cluster: Clus
     cluster.doors["gpu1"].drain()
     time.sleep(0.3)
     assert [status(cluster.generate("tiny")) for _ in range(10)] == [200] * 10
-    assert cluster.loaded()["gpu1"] == []
+    assert cluster.loaded("gpu1") == []
     cluster.doors["gpu1"].undrain()
     cluster.doors["gpu2"].drain()
     time.sleep(1.2)
     assert status(cluster.generate("tiny")) == 200
-    assert cluster.loaded()["gpu1"] == ["tiny:latest"]
+    assert cluster.loaded("gpu1") == ["tiny:latest"]
 
 
 def test_a_server_that_comes_back_is_used_again_within_two_seconds(cluster: Cluster) -> None:
@@ -191,11 +191,11 @@ def test_a_stream_that_breaks_off_is_not_begun_anew(tmp_path: Path) -> None:
             busy = next(name for name in one.doors if one.status(name)["in_flight"])
             time.sleep(1)
             one.ollamas[busy].process.kill()
-            reply = asked.result(20)
-        assert status(reply) == 200
-        assert b'"done":true' not in reply.body
+            # The answer has begun, and ends in the middle.
+            with pytest.raises(ValueError, match="invalid literal"):
+                asked.result(20)
         other = next(name for name in one.doors if name != busy)
-        assert one.loaded()[other] == []
+        assert one.loaded(other) == []
 
 
 def test_a_killed_worker_leaves_no_request_behind(tmp_path: Path) -> None:
@@ -204,9 +204,6 @@ def test_a_killed_worker_leaves_no_request_behind(tmp_path: Path) -> None:
             asked = [pool.submit(one.generate, "tiny", options={"num_predict": 30}) for _ in range(4)]
             assert until(lambda: sum(sum(one.status(name)["in_flight"].values()) for name in one.doors) == 4)
             for pid in one.gateway.processes("worker process"):
-                import os
-                import signal
-
                 os.kill(pid, signal.SIGKILL)
             for future in asked:
                 future.exception(20)

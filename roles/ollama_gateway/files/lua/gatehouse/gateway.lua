@@ -589,8 +589,8 @@ function _M.list()
         ngx.var.gatehouse_busy = "no server takes requests now"
         return refuse(ngx.HTTP_SERVICE_UNAVAILABLE, "server")
     end
-    ngx.header.content_type = "application/json; charset=utf-8"
-    ngx.header.content_length = #text
+    ngx.header["Content-Type"] = "application/json; charset=utf-8"
+    ngx.header["Content-Length"] = #text
     ngx.print(text)
 end
 
