@@ -7,4 +7,5 @@ local touches_ngx = {
 files["roles/ollama_gateway/files/lua/gatehouse/gateway.lua"] = touches_ngx
 files["roles/ollama_gateway/files/lua/gatehouse/usage/requests.lua"] = touches_ngx
 files["roles/ollama_gateway/files/lua/gatehouse/metrics/requests.lua"] = touches_ngx
+files["roles/ollama_server/files/lua/door/door.lua"] = touches_ngx
 files["tests/lua"] = { std = "luajit+busted" }

@@ -43,7 +43,7 @@ unit: deps .venv/installed
 	$(BIN)/pytest -q --numprocesses=$(shell nproc) --dist=worksteal tests/unit
 
 lua: deps
-	luacheck --quiet roles/ollama_gateway/files/lua tests
+	luacheck --quiet roles/ollama_gateway/files/lua roles/ollama_server/files/lua tests
 	busted tests/lua
 
 test: deps .venv/installed  ## every test, on real hosts of the lab (as root)

@@ -57,9 +57,9 @@ class ActionModule(CredentialsAction):
         if problems:
             raise BadInput(problems)
         result = dict(found.result)
+        result.update({f"{kind}_dir": path for kind, path in folders.items()})
         if role == "ollama_gateway" and values["state"] == "present":
             result.update(self._certificates(values), revoked=revoked(folders["secrets"]))
-            result.update({f"{kind}_dir": path for kind, path in folders.items()})
         # It may hold secrets, such as a proxy's password in the environment of a server.
         return {"changed": False, **result, "_ansible_no_log": bool(result)}
 

@@ -77,6 +77,27 @@ model_services:
   type: list
   elements: str
   returned: for C(ollama_server)
+door:
+  description:
+    - How gateways of other hosts reach each server, with C(service), C(upstream), C(listen), C(status), C(publish) and
+      C(capacity). Empty without a door.
+  type: list
+  elements: dict
+  returned: for C(ollama_server)
+door_ports:
+  description: What M(gatehouse.ollama.host_check) takes as O(gatehouse.ollama.host_check#module:ports), for the door.
+  type: list
+  elements: dict
+  returned: for C(ollama_server)
+door_gateways:
+  description: The names of the gateways that may come in.
+  type: list
+  elements: str
+  returned: for C(ollama_server)
+door_ca_dir:
+  description: The folder of the CA that signs the certificates of doors and gateways.
+  type: str
+  returned: for C(ollama_server) with a door
 secrets_dir:
   description: The folder of the generated keys.
   type: str

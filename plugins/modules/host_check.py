@@ -42,6 +42,9 @@ options:
         description: The variable to name in errors about the port.
         type: str
         required: true
+      address_variable:
+        description: The variable to name in errors about this address.
+        type: str
   paths:
     description: Paths to look for.
     type: list
@@ -231,8 +234,9 @@ class HostCheck:
         columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}", folder])
         return parse_containers(self.docker.read("ps", "--all", "--no-trunc", "--format", columns))
 
-    def port(self, address: str, port: int, variable: str, containers: list[Container]) -> None:
+    def port(self, entry: t.Mapping[str, t.Any], containers: list[Container]) -> None:
         """Refuse what the project cannot publish there."""
+        address, port, variable = entry["address"], entry["port"], entry["variable"]
         owners = [c for c in containers if c.publishes(address, port)]
         strangers = [c for c in owners if not c.project or c.project != self.module.params["project"]]
         if strangers:
@@ -242,7 +246,7 @@ class HostCheck:
             )
         error = bind_error(address, port)
         if error == errno.EADDRNOTAVAIL:
-            culprit = self.module.params["address_variable"] or variable
+            culprit = entry.get("address_variable") or self.module.params["address_variable"] or variable
             raise HostError(f"{culprit}: {address} is not an address of this host. Use one that it has.")
         if error == errno.EADDRINUSE and not owners:
             raise HostError(
@@ -264,6 +268,7 @@ def main() -> None:
                     address=dict(type="str", required=True),
                     port=dict(type="int", required=True),
                     variable=dict(type="str", required=True),
+                    address_variable=dict(type="str"),
                 ),
             ),
             paths=dict(type="list", elements="path", default=[]),
@@ -279,7 +284,7 @@ def main() -> None:
         found = check.containers() if engine == "ready" else []
         containers = [c for c in found if c.is_there]
         for entry in module.params["ports"]:
-            check.port(entry["address"], entry["port"], entry["variable"], containers)
+            check.port(entry, containers)
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     own = [c for c in containers if c.project and c.project == module.params["project"]]
@@ -291,7 +296,7 @@ def main() -> None:
         healthy=sorted({c.service for c in own} - {c.service for c in own if not c.is_healthy}),
         # The newest comes first.
         folder=next((c.folder for c in found if c.folder and c.project == module.params["project"]), ""),
-        ports=module.params["ports"],
+        ports=[{name: value for name, value in entry.items() if value is not None} for entry in module.params["ports"]],
         paths=[path for path in module.params["paths"] if os.path.exists(path)],
     )
 

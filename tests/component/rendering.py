@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway's configuration as the role writes it, rendered by Ansible from the role's own variables."""
+"""The configuration of the gateway, or of a server's door, rendered by Ansible from the role's own variables."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from tests.collection import make_known
 
 make_known()
 
-ROLE = Path(__file__).resolve().parents[2] / "roles" / "ollama_gateway"
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+ROLE = ROLES / "ollama_gateway"
+SERVER = ROLES / "ollama_server"
 
 
 # Read once: that takes longer than to render all of the configuration.
 @functools.cache
-def _known() -> dict[str, Any]:
+def _known(role: Path) -> dict[str, Any]:
     loader = DataLoader()
-    known: dict[str, Any] = {}
-    for file in [ROLE / "defaults" / "main.yml", *sorted((ROLE / "vars" / "main").glob("*.yml"))]:
+    known: dict[str, Any] = {"role_path": str(role)}
+    for file in [role / "defaults" / "main.yml", *sorted((role / "vars").rglob("*.yml"))]:
         known |= loader.load_from_file(str(file), trusted_as_template=True)
     return known
 
 
-def _templar(**variables: Any) -> Templar:
-    return Templar(loader=DataLoader(), variables=_known() | variables)
+def _templar(role: Path, **variables: Any) -> Templar:
+    return Templar(loader=DataLoader(), variables=_known(role) | variables)
 
 
 def keys(name: str) -> list[str]:
     """The keys of a variable of the role that is a dictionary."""
-    return list(_known()[name])
+    return list(_known(ROLE)[name])
 
 
-def render(template: str, **variables: Any) -> str:
+def render(template: str, role: Path = ROLE, **variables: Any) -> str:
     """The role's template with its defaults; `variables` replace some of them."""
-    source = (ROLE / "templates" / template).read_text(encoding="utf-8")
-    return str(_templar(**variables).template(trust_as_template(source)))
+    source = (role / "templates" / template).read_text(encoding="utf-8")
+    return str(_templar(role, **variables).template(trust_as_template(source)))
 
 
-def value(name: str, **variables: Any) -> Any:
+def value(name: str, role: Path = ROLE, **variables: Any) -> Any:
     """A variable of the role, private ones included."""
-    return _templar(**variables).template(trust_as_template("{{ " + name + " }}"))
+    return _templar(role, **variables).template(trust_as_template("{{ " + name + " }}"))

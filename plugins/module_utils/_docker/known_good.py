@@ -15,6 +15,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Ga
 
 NAME = "good.json"
 _ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
+# What runs beside the servers, as a user of its own.
+_OTHERS = ("door", "egress")
 _USER = re.compile(r"([0-9]+)(:[0-9]+)?\Z")
 
 
@@ -33,7 +35,7 @@ def seen(docker: Docker, project: str, folder: str, names: t.Iterable[str]) -> D
     images, users = {}, set()
     for one in docker.containers(project):
         images[str(one["Config"]["Image"])] = str(one["Image"])
-        if _service_of(one) != "egress":
+        if _service_of(one) not in _OTHERS:
             users.add(str(one["Config"].get("User") or ""))
     return {"files": files, "images": images, "user": users.pop() if len(users) == 1 else ""}
 

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models import models_dir
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.options import read_models
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, door
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.environment import (
     CHOOSERS,
     PREFIX,
@@ -37,7 +37,6 @@ SERVICE = "ollama"
 HOME = "/home/ollama"
 PARTS = ("name", "accelerator", "devices", "environment", "memory_limit", "cpu_limit")
 
-_PUBLISH = re.compile(r"(?P<host>127(\.[0-9]{1,3}){3}|\[::1\]):(?P<port>[0-9]{1,5})\Z")
 # An SNI is a host name of letters, digits and hyphens (RFC 6066, section 3), never an address.
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -65,13 +64,19 @@ class Servers(t.NamedTuple):
     model_services: t.List[str]
 
 
-def check(values: t.Mapping[str, t.Any], _controller: common.Controller) -> common.Checked:
+def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> common.Checked:
     if values["state"] == "absent":
         # What is removed need not be right in itself.
-        return common.Checked(place_problems(values), result=_plan(Servers([], [], [], [])))
+        return common.Checked(
+            place_problems(values), result={**_plan(Servers([], [], [], [])), **door.plan(values, [])}
+        )
     problems = Problems()
     servers = read(values, problems)
-    return common.Checked(Problems(dict.fromkeys(problems)), servers.warnings, _plan(servers))
+    door.judge(values, len(servers.instances), controller, problems)
+    warnings = servers.warnings + door.warnings(values)
+    # Of values that are wrong nothing can be made.
+    plan = {**_plan(servers), **door.plan(values, [] if problems else servers.instances)}
+    return common.Checked(Problems(dict.fromkeys(problems)), warnings, plan)
 
 
 def _plan(servers: Servers) -> Dict:
@@ -148,7 +153,7 @@ def place_problems(arguments: t.Mapping[str, t.Any]) -> Problems:
 
 
 def _can_be_published(text: str) -> bool:
-    found = _PUBLISH.match(text)
+    found = door.PUBLISH.match(text)
     return not text or bool(found and is_address(found["host"].strip("[]")) and 1 <= int(found["port"]) <= 65535)
 
 

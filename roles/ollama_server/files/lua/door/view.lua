@@ -1,0 +1,44 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- What a gateway is told of a server. Ollama's own lists are passed on as they came, byte for byte.
+
+local cjson = require "cjson.safe"
+
+local encode = cjson.encode
+local concat = table.concat
+local match = string.match
+
+local _M = {}
+
+-- The array `models` of an answer of /api/tags or /api/ps, as text; or nil and an error.
+function _M.models_of(text)
+    local said = cjson.decode(text)
+    local models = type(said) == "table" and said.models
+    if models == cjson.null or type(models) == "table" and #models == 0 then
+        return "[]"
+    elseif type(models) ~= "table" then
+        return nil, "it has no list of models"
+    end
+    local array = match(text, '^%s*{%s*"models"%s*:%s*(%[.*%])%s*}%s*$')
+    return array or nil, not array and "it has something beside its list of models" or nil
+end
+
+-- `state`: draining, capacity, in_flight (numbers by name), hash, tags and ps (arrays as text); `known`: the hash of
+-- the tags that the gateway has, nil if it has none.
+function _M.text(state, known)
+    local parts = {
+        '{"draining":', state.draining and "true" or "false",
+        ',"capacity":', state.capacity,
+        ',"in_flight":', encode(state.in_flight),
+        ',"tags_hash":', encode(state.hash),
+    }
+    if known ~= state.hash then
+        parts[#parts + 1] = ',"tags":' .. state.tags
+    end
+    parts[#parts + 1] = ',"ps":' .. state.ps .. "}\n"
+    return concat(parts)
+end
+
+return _M
