@@ -15,7 +15,7 @@ from ansible_collections.gatehouse.ollama.plugins.plugin_utils._first_request im
     url,
 )
 
-_OF_GATEWAY = ("scheme", "bind", "port", "names", "main_name", "ca_file", "needs_certificate")
+_OF_GATEWAY = ("scheme", "bind", "port", "shared", "names", "main_name", "ca_file", "needs_certificate")
 
 
 class ActionModule(CredentialsAction):
@@ -28,6 +28,7 @@ class ActionModule(CredentialsAction):
         "scheme": {"type": "str", "choices": ["http", "https"], "required": True},
         "bind": {"type": "str", "required": True},
         "port": {"type": "int", "required": True},
+        "shared": {"type": "bool", "default": False},
         "names": {"type": "list", "elements": "str", "default": []},
         "main_name": {"type": "str", "required": True},
         "ca_file": {"type": "str", "default": ""},

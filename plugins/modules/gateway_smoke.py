@@ -24,6 +24,10 @@ options:
   server_name:
     description: The name by which it is asked.
     type: str
+  proxy_protocol:
+    description: Whether connections to O(url) begin with the PROXY protocol. Those from here name no client.
+    type: bool
+    default: false
   certificate:
     description: File with the certificate that it must present.
     type: path
@@ -115,6 +119,7 @@ def main() -> None:
         argument_spec=dict(
             url=dict(type="str", required=True),
             server_name=dict(type="str"),
+            proxy_protocol=dict(type="bool", default=False),
             certificate=dict(type="path"),
             credentials=dict(type="list", elements="dict", required=True, options=CREDENTIAL_OPTIONS, no_log=False),
             container=dict(type="str", required=True),
@@ -133,7 +138,8 @@ def main() -> None:
     host = params["server_name"] or HOST
     known = [Credential(**one) for one in params["credentials"]]
     try:
-        link = links(read_url(params["url"]), host, params["certificate"], None, PATIENCE).usual
+        address = read_url(params["url"], params["proxy_protocol"])
+        link = links(address, host, params["certificate"], None, PATIENCE).usual
         untried = try_out(link, known, host, reaches)
     except (GatehouseError, ValueError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -45,6 +45,10 @@ options:
     description: The port at which it listens.
     type: int
     required: true
+  shared:
+    description: Whether it has an address together with other gateways, which is then its name.
+    type: bool
+    default: false
   names:
     description: All names by which it goes. Without any, it goes by every name.
     type: list

@@ -50,6 +50,11 @@ options:
     type: list
     elements: path
     default: []
+  shared_addresses:
+    description: Addresses that another host may have at the moment, which is no error.
+    type: list
+    elements: str
+    default: []
   address_variable:
     description: The variable to name in errors about an address. If left out, that of the port is named.
     type: str
@@ -245,7 +250,7 @@ class HostCheck:
                 "Choose another port, or stop that container."
             )
         error = bind_error(address, port)
-        if error == errno.EADDRNOTAVAIL:
+        if error == errno.EADDRNOTAVAIL and address not in self.module.params["shared_addresses"]:
             culprit = entry.get("address_variable") or self.module.params["address_variable"] or variable
             raise HostError(f"{culprit}: {address} is not an address of this host. Use one that it has.")
         if error == errno.EADDRINUSE and not owners:
@@ -272,6 +277,7 @@ def main() -> None:
                 ),
             ),
             paths=dict(type="list", elements="path", default=[]),
+            shared_addresses=dict(type="list", elements="str", default=[]),
             address_variable=dict(type="str"),
         ),
         supports_check_mode=True,

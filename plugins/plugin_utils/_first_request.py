@@ -19,7 +19,10 @@ _UNPRIVILEGED = 1024
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where it listens, and `names`, all by which it goes. Without any, it goes by every name."""
+    """Where it listens, and `names`, all by which it goes. Without any, it goes by every name.
+
+    `shared`: it has an address together with others, by which people know it.
+    """
 
     scheme: str
     bind: str
@@ -28,6 +31,7 @@ class Gateway:
     main_name: str
     ca_file: str
     needs_certificate: bool
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,9 @@ class Way:
 
 
 def url(gateway: Gateway, way: Way) -> str:
-    """Where it is asked, from where it can be: by the name that Ansible itself uses, if it goes by that."""
+    """Where it is asked, from where it can be: by the name that Ansible itself uses, if it goes by that alone."""
     everywhere = _is(gateway.bind, "is_unspecified")
-    reached = everywhere and way.by_ssh and way.host in (gateway.names or [way.host])
+    reached = everywhere and not gateway.shared and way.by_ssh and way.host in (gateway.names or [way.host])
     return f"{gateway.scheme}://{bracketed(way.host if reached else gateway.main_name)}:{gateway.port}"
 
 

@@ -90,7 +90,7 @@ class Gateway:
         # How to speak to it with HTTPS; None is plain HTTP.
         self.tls: ssl.SSLContext | None = None
         folder.mkdir(exist_ok=True)
-        for name in ("conf", "clients", "tls"):
+        for name in ("conf", "clients", "tls", "acme"):
             self._own(folder / name, 0o750, (folder / name).mkdir)
         for name in ("lua", "page"):
             shutil.copytree(rendering.ROLE / "files" / name, folder / name)
@@ -199,7 +199,7 @@ class Gateway:
                 str(self.ledger): {"bind": "/etc/gatehouse/state", "mode": "rw"},
                 **{
                     str(self.folder / name): {"bind": f"/etc/gatehouse/{name}", "mode": "ro"}
-                    for name in ("conf", "lua", "page", "clients", "tls")
+                    for name in ("conf", "lua", "page", "clients", "tls", "acme")
                 },
             },
             labels={LABEL: "component"},

@@ -62,7 +62,12 @@ def test_a_host_of_a_server_is_looked_at_again_where_something_may_have_changed(
 def test_a_host_of_a_gateway_is_looked_at_again_where_something_may_have_changed(
     variables: dict[str, Any], is_known: bool
 ) -> None:
-    there = {"__ollama_gateway_host": READY, "__ollama_gateway_http_port": 0, "ollama_gateway_state": "present"}
+    there = {
+        "__ollama_gateway_host": READY,
+        "__ollama_gateway_http_port": 0,
+        "__ollama_gateway_binds_virtual": False,
+        "ollama_gateway_state": "present",
+    }
     assert known("ollama_gateway", "vars/main/main.yml", **{**there, **variables}) is is_known
 
 
@@ -70,4 +75,5 @@ def test_a_host_of_a_gateway_is_looked_at_again_where_something_may_have_changed
 def test_a_host_that_nobody_looked_at_is_looked_at(role: str) -> None:
     file = "vars/main.yml" if role == "ollama_server" else "vars/main/main.yml"
     plan = {"__ollama_server_plan": {"accelerators": CPU}, "__ollama_gateway_http_port": 0}
+    plan["__ollama_gateway_binds_virtual"] = False
     assert not known(role, file, **plan)

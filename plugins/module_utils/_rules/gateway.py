@@ -32,7 +32,12 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.pass
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._models.patterns import overlap
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import common, upstreams
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import (
+    common,
+    proxies,
+    upstreams,
+    virtual_addresses,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.addresses import is_address
 from ansible_collections.gatehouse.ollama.plugins.module_utils._text.durations import read_days
 from ansible_collections.gatehouse.ollama.plugins.module_utils._usage import days, report
@@ -87,6 +92,8 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
         with problems.of(PREFIX + "ca_dir"):
             controller.private_folder("ca", values["ca_dir"])
     judge_bind(values["bind"], values["allow_plaintext"], values["tls"], problems)
+    proxies.judge(values, problems)
+    shared_warnings = virtual_addresses.judge(values, problems)
     judge_body(values["max_body_size"], values["memory_limit"], engine, problems)
     judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
@@ -96,7 +103,7 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
             controller.private_folder("door_ca", values["door_ca_dir"])
     limits = [merged(defaults, own) for own in ({}, *(client.limits for client in clients if client.present))]
     names = sorted({name for one in limits for name in named(one)})
-    return common.Checked(problems, useless_limits(clients), {"limits": names})
+    return common.Checked(problems, useless_limits(clients) + shared_warnings, {"limits": names})
 
 
 def _place_problems(values: t.Mapping[str, t.Any]) -> Problems:

@@ -86,6 +86,8 @@ class Address:
     host: str
     port: int
     tls: bool = False
+    # Whether each connection begins with the PROXY protocol, here by a line that names no client.
+    proxied: bool = False
 
     @property
     def name(self) -> str:
@@ -93,13 +95,19 @@ class Address:
         return f"{bracketed(self.host)}:{self.port}"
 
 
-def read_url(url: str) -> Address:
+def introduce(address: Address, sock: socket.socket) -> None:
+    """Send what comes before anything else."""
+    if address.proxied:
+        sock.sendall(b"PROXY UNKNOWN\r\n")
+
+
+def read_url(url: str, proxied: bool = False) -> Address:
     """The address in a URL without a path; raises ValueError if it is none."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("it must be a URL such as http://127.0.0.1:8880, without a path")
     tls = parts.scheme == "https"
-    return Address(parts.hostname, parts.port or (443 if tls else 80), tls)
+    return Address(parts.hostname, parts.port or (443 if tls else 80), tls, proxied)
 
 
 def request(
@@ -150,6 +158,7 @@ def send(
             sock = opened.enter_context(socket.create_connection(place, to_connect or timeout))
             connected = True
             sock.settimeout(timeout)
+            introduce(address, sock)
             if wrap is not None:
                 sock = opened.enter_context(wrap(sock))
             # Who refuses at once may have said so before all was sent.

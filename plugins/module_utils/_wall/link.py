@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address, Answer, send
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Address, Answer, introduce, send
 
 # The certificate of no server.
 _NOBODY = b""
@@ -36,8 +36,10 @@ class Link:
     def presented(self, timeout: float) -> bytes:
         """The certificate (DER) of the server. Raises OSError."""
         place = (self.address.host, self.address.port)
-        with socket.create_connection(place, timeout) as sock, self._wrap(sock) as wrapped:
-            return _certificate(wrapped)
+        with socket.create_connection(place, timeout) as sock:
+            introduce(self.address, sock)
+            with self._wrap(sock) as wrapped:
+                return _certificate(wrapped)
 
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         if self.context is None:

@@ -245,14 +245,17 @@ class Forgetting:
 
 
 def is_own_address(host: str) -> bool:
-    """Whether this host has the address itself: only then it can listen there."""
+    """Whether this host has the address itself: only then it would speak with it from there. Nothing is sent.
+
+    That it can listen there says nothing on a host that shares an address (net.ipv4.ip_nonlocal_bind).
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.bind((host, 0))
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((host, 9))
+            return bool(sock.getsockname()[0] == sock.getpeername()[0])
     except OSError:
         return False
-    return True
 
 
 def is_own_network(host: str, file: Path = _ROUTES) -> bool:

@@ -28,6 +28,7 @@ class Host:
             "required": True,
             "project": None,
             "address_variable": None,
+            "shared_addresses": [],
             **params,
         }
         self.warnings: list[str] = []
@@ -176,6 +177,11 @@ class TestPort:
     def test_an_address_that_the_host_lacks_is_an_error_that_names_the_variable(self) -> None:
         with pytest.raises(module.HostError, match=r"^the_address: 192.0.2.1 is not an address of this host"):
             self.check("192.0.2.1", 8880, address_variable="the_address")
+
+    def test_an_address_that_another_host_may_have_is_no_error(self) -> None:
+        self.check("192.0.2.1", 8880, shared_addresses=["192.0.2.1"])
+        with pytest.raises(module.HostError, match=r"198\.51\.100\.1 is not an address of this host"):
+            self.check("198.51.100.1", 8880, shared_addresses=["192.0.2.1"])
 
     def test_a_port_that_only_root_may_take_is_left_to_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "bind_error", lambda address, port: errno.EACCES)

@@ -68,6 +68,12 @@ def test_beyond_loopback_the_name_is_one_by_which_the_host_is_reached_from_here(
     assert url(gateway(bind="fd00::1", main_name="fd00::1"), SSH) == "http://[fd00::1]:8880"
 
 
+def test_a_gateway_that_shares_an_address_is_known_by_that() -> None:
+    shared = {"bind": "0.0.0.0", "main_name": "10.0.0.100", "scheme": "https", "shared": True}
+    assert url(gateway(names=["10.0.0.100", "llm.example.com"], **shared), SSH) == "https://10.0.0.100:8880"
+    assert url(gateway(**shared), SSH) == "https://10.0.0.100:8880"
+
+
 def test_a_credential_is_told_by_reference() -> None:
     alice = {"name": "alice", "password": "a-secret", "keys": [{"id": "own", "secret": "a-secret"}, {"id": "laptop"}]}
     gone = {"name": "gone", "keys": [{"id": "laptop"}], "state": "absent"}
