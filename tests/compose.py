@@ -20,17 +20,21 @@ ROLE = COLLECTIONS / "ansible_collections/gatehouse/ollama/roles/ollama_server"
 def describe(nodes: list[str], groups: list[int], **variables: Any) -> str:
     """The description; `nodes` and `groups` are what the host has for the servers, `variables` replace defaults."""
     from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
-    from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import server
+    from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import door, server
 
     loader = DataLoader()
     defaults = loader.load_from_file(str(ROLE / "defaults/main.yml"), trusted_as_template=True) | variables
     prefix = len(server.PREFIX)
     problems = Problems()
-    servers = server.read({name[prefix:]: value for name, value in defaults.items()}, problems)
+    values = {name[prefix:]: value for name, value in defaults.items()}
+    servers = server.read(values, problems)
     assert problems == []
     known = defaults | loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
     known["ansible_managed"] = "Ansible managed"
-    known["__ollama_server_plan"] = {"instances": servers.instances}
+    known["role_path"] = str(ROLE)
+    # It hashes files that it finds in the folders of the role that runs.
+    known["__ollama_server_door_digest"] = "digest"
+    known["__ollama_server_plan"] = {"instances": servers.instances, **door.plan(values, servers.instances)}
     found = {"nodes": nodes, "groups": groups}
     known["__ollama_server_accelerators"] = {"servers": {one["service"]: found for one in servers.instances}}
     source = (ROLE / "templates/compose.yaml.j2").read_text(encoding="utf-8")

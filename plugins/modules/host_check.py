@@ -239,9 +239,10 @@ class HostCheck:
         columns = "\t".join(["{{.Names}}", project, "{{.Ports}}", image, service, "{{.Status}}", folder])
         return parse_containers(self.docker.read("ps", "--all", "--no-trunc", "--format", columns))
 
-    def port(self, entry: t.Mapping[str, t.Any], containers: list[Container]) -> None:
+    def port(
+        self, address: str, port: int, variable: str, containers: list[Container], address_variable: str | None = None
+    ) -> None:
         """Refuse what the project cannot publish there."""
-        address, port, variable = entry["address"], entry["port"], entry["variable"]
         owners = [c for c in containers if c.publishes(address, port)]
         strangers = [c for c in owners if not c.project or c.project != self.module.params["project"]]
         if strangers:
@@ -251,7 +252,7 @@ class HostCheck:
             )
         error = bind_error(address, port)
         if error == errno.EADDRNOTAVAIL and address not in self.module.params["shared_addresses"]:
-            culprit = entry.get("address_variable") or self.module.params["address_variable"] or variable
+            culprit = address_variable or self.module.params["address_variable"] or variable
             raise HostError(f"{culprit}: {address} is not an address of this host. Use one that it has.")
         if error == errno.EADDRINUSE and not owners:
             raise HostError(
@@ -290,7 +291,7 @@ def main() -> None:
         found = check.containers() if engine == "ready" else []
         containers = [c for c in found if c.is_there]
         for entry in module.params["ports"]:
-            check.port(entry, containers)
+            check.port(entry["address"], entry["port"], entry["variable"], containers, entry["address_variable"])
     except GatehouseError as e:
         module.fail_json(msg=str(e))
     own = [c for c in containers if c.project and c.project == module.params["project"]]

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 import aiohttp
 

@@ -27,7 +27,7 @@ USER = 60882
 # What all doors are called in their certificates.
 NAME = "gatehouse-door"
 # Long ago, and in a far future.
-ALWAYS = {"since": 1, "until": 4_000_000_000}
+ALWAYS: dict[str, float] = {"since": 1, "until": 4_000_000_000}
 
 
 class Context(ssl.SSLContext):
@@ -226,4 +226,4 @@ def door(folder: Path, upstreams: Sequence[str], **options: Any) -> Iterator[Doo
         found.stop()
 
 
-__all__ = ["ALWAYS", "NAME", "Door", "door"]
+__all__ = ["ALWAYS", "NAME", "Context", "Door", "door"]

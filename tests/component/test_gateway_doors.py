@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A gateway of several servers on other hosts, each behind a door: where requests go, and what happens where one fails."""
+"""A gateway of several servers on other hosts, each behind a door: where requests go, and what if one fails."""
 
 from __future__ import annotations
 

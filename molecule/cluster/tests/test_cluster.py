@@ -37,9 +37,7 @@ def ask(
     gateway: Gateway, body: dict[str, Any], path: str = "/api/generate", who: str = "alice.laptop", **headers: str
 ) -> requests.Response:
     headers = {"Authorization": f"Bearer {key(who)}", "Connection": "close", **headers}
-    return requests.post(
-        gateway.url + path, json=body, headers=headers, timeout=gateway.timeout, verify=gateway.verify
-    )
+    return requests.post(gateway.url + path, json=body, headers=headers, timeout=gateway.timeout, verify=gateway.verify)
 
 
 def generate(gateway: Gateway, model: str = "tiny", **headers: str) -> requests.Response:
@@ -99,7 +97,7 @@ def status_of(server: str) -> dict[str, Any]:
 
 def served(server: str) -> int:
     """How many requests to generate a door has passed on so far."""
-    said = SCENARIO.host(server).run("docker logs gatehouse-ollama-door-1 2>&1 | grep -c '\"path\":\"/api/generate\"'")
+    said = SCENARIO.host(server).run('docker logs gatehouse-ollama-door-1 2>&1 | grep -c \'"path":"/api/generate"\'')
     return int(said.stdout)
 
 

@@ -27,7 +27,7 @@ _DOCKERS_DOMAIN = ".docker.internal"
 
 _FORM_TEXT = 'it is %s. It must be a list of at least one server as host and port, such as ["ollama:11434"]'
 _DOOR_TEXT = (
-    "it must be a dictionary with a name and an address, such as {name: gpu1, address: \"10.0.0.5:11443\"}; "
+    'it must be a dictionary with a name and an address, such as {name: gpu1, address: "10.0.0.5:11443"}; '
     "\"{{ groups['ollama_servers'] | gatehouse.ollama.doors(hostvars) }}\" makes the list from the inventory"
 )
 _HOST_TEXT = (

@@ -177,6 +177,9 @@ class TestPort:
     def test_an_address_that_the_host_lacks_is_an_error_that_names_the_variable(self) -> None:
         with pytest.raises(module.HostError, match=r"^the_address: 192.0.2.1 is not an address of this host"):
             self.check("192.0.2.1", 8880, address_variable="the_address")
+        check = module.HostCheck(Host({}, project="ours", address_variable=None))
+        with pytest.raises(module.HostError, match=r"^its_address: 192.0.2.1 is not an address of this host"):
+            check.port("192.0.2.1", 8880, "the_port", [], "its_address")
 
     def test_an_address_that_another_host_may_have_is_no_error(self) -> None:
         self.check("192.0.2.1", 8880, shared_addresses=["192.0.2.1"])

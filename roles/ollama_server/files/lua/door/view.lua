@@ -14,15 +14,13 @@ local _M = {}
 
 -- The array `models` of an answer of /api/tags or /api/ps, as text; or nil and an error.
 function _M.models_of(text)
-    local said = cjson.decode(text)
-    local models = type(said) == "table" and said.models
-    if models == cjson.null or type(models) == "table" and #models == 0 then
-        return "[]"
-    elseif type(models) ~= "table" then
-        return nil, "it has no list of models"
-    end
     local array = match(text, '^%s*{%s*"models"%s*:%s*(%[.*%])%s*}%s*$')
-    return array or nil, not array and "it has something beside its list of models" or nil
+    if array and type(cjson.decode(array)) == "table" then
+        return array
+    elseif match(text, '^%s*{%s*"models"%s*:%s*null%s*}%s*$') then
+        return "[]"
+    end
+    return nil, "it is no list of models"
 end
 
 -- `state`: draining, capacity, in_flight (numbers by name), hash, tags and ps (arrays as text); `known`: the hash of
