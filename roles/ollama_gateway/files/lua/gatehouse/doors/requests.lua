@@ -42,6 +42,14 @@ local function own_count(number)
     return own:count(number)
 end
 
+local function names_of(doors)
+    local names = {}
+    for i, door in ipairs(doors) do
+        names[i] = door.name
+    end
+    return names
+end
+
 -- Whether servers are behind doors.
 function _M.is_used()
     return view ~= nil
@@ -53,10 +61,17 @@ end
 function _M.init(settings, pem, options)
     local doors = {}
     for number, door in ipairs(settings.doors) do
-        local host, port = match(door.address, "^%[?(.-)%]?:(%d+)$")
+        -- An IPv6 address stays in its brackets.
+        local host, port = match(door.address, "^(.*):(%d+)$")
         doors[number] = { name = door.name, host = host, port = tonumber(port) }
     end
     dict, penalty, pem_path = ngx.shared.gatehouse_doors, settings.cold_penalty, pem
+    -- Over a reload, numbers may come to mean others.
+    local names = concat(names_of(settings.doors), ",")
+    if dict:get("names") ~= names then
+        dict:flush_all()
+        dict:set("names", names)
+    end
     view = views.new(dict, doors, ngx.now)
     own = flights.new(dict, ngx.worker.pid)
     read_file, log, tell, count_failure = options.read, options.log, options.saw, options.failed
@@ -83,8 +98,8 @@ local function secure(socket)
 end
 
 local function ask(door, path, keep)
-    local host = door.host:find(":", 1, true) and "[" .. door.host .. "]" or door.host
-    local target = { server = host .. ":" .. door.port, name = NAME, secure = secure, keep = keep, deadline = DEADLINE }
+    local server = door.host .. ":" .. door.port
+    local target = { server = server, name = NAME, secure = secure, keep = keep, deadline = DEADLINE }
     local status, text = http.get(ngx.socket.tcp(), target, path, ngx.now)
     -- One that was kept may have been ended there meanwhile.
     if not status and keep and text == "the connection ended" then
@@ -141,6 +156,8 @@ end
 
 -- One worker looks for all. `runs`: tells of a process id whether it lives. Returns true; or nil and an error.
 function _M.init_worker(runs)
+    -- One that had this process id before is dead.
+    own:bury(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     if ngx.worker.id() > 0 then
         return true
     end
@@ -155,14 +172,6 @@ function _M.init_worker(runs)
         end
     end
     return ok, err
-end
-
-local function names_of_all()
-    local names = {}
-    for i, door in ipairs(view.doors) do
-        names[i] = door.name
-    end
-    return concat(names, ", ")
 end
 
 -- Those that have the model. Where nobody has, somebody may have got it since: all are asked, but not for each request.
@@ -210,7 +219,7 @@ local function named(name)
         end
     end
     return nil, (name and "there is no such server" or "there are several servers")
-        .. "; name one in the header X-Gatehouse-Server: " .. names_of_all()
+        .. "; name one in the header X-Gatehouse-Server: " .. concat(names_of(view.doors), ", ")
 end
 
 -- Finds a server for the request. `route`: of the table; `model`: what it is about, nil if nothing. Returns true; or
