@@ -142,7 +142,7 @@ def test_compose_publishes_the_door_alone_which_may_write_nothing() -> None:
     assert [name for name, one in text["services"].items() if "ports" in one] == ["door"]
     one = text["services"]["door"]
     assert one["ports"] == ["10.0.0.5:11443:11443"]
-    assert one["networks"] == ["clients", "door"]
+    assert one["networks"] == {"clients": {"aliases": ["ollama-door"]}, "door": None}
     assert {mount["read_only"] for mount in one["volumes"]} == {True}
     assert one["labels"] == {"gatehouse.ollama.door": "digest"}
     assert one["user"] == "60882:60882"
