@@ -30,7 +30,7 @@ options:
   url:
     description:
       - Where the gateway answers, such as V(http://127.0.0.1:8880), seen from the host on which the module runs.
-      - Without it only O(side_doors), O(project), O(folder) and O(mirror_command) are looked at.
+      - Without it only O(side_doors), O(project), O(doors), O(folder) and O(mirror_command) are looked at.
     type: str
   server_name:
     description:
@@ -228,6 +228,50 @@ options:
     description: Whether the servers of O(project) are meant to be open to this host. Then it tries none of their doors.
     type: bool
     default: false
+  doors:
+    description:
+      - Doors of servers, which must refuse whoever shows no certificate of a gateway. They are tried without one and
+        with each of O(door_certificates), on the path that tells their state, on a route that reads and on one of
+        inference, with requests that hide others, in plain HTTP, in HTTP/2 and with old versions of TLS.
+      - What is not reached from the host on which the module runs is not tried, and the table says so.
+      - Requests for inference name a model that exists nowhere.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: An IP address or name.
+        type: str
+        required: true
+      port:
+        description: A TCP port.
+        type: int
+        required: true
+  door_certificates:
+    description:
+      - Certificates for the attack on O(doors), as M(gatehouse.ollama.wall_certificates) makes them.
+      - Their keys are shown to nobody. A valid one should be given to no host but the controller.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What the table calls it.
+        type: str
+        required: true
+      pem:
+        description: Its private key, itself, and the certificates that are shown with it, as PEM.
+        type: str
+        required: true
+      valid:
+        description:
+          - Whether doors have to take it for that of a gateway. Then the state of a door must be told to it, by a door
+            that has a certificate of O(door_ca), and nothing that is no route.
+        type: bool
+        default: false
+  door_ca:
+    description: The certificate of the CA of O(doors), as PEM, for the attack with a certificate that is valid.
+    type: str
   folder:
     description:
       - The folder of a gateway, as the role writes it. Nobody but their owner and group may have access to the files in
@@ -273,7 +317,7 @@ options:
       - The failed tries of everybody else are forgotten with that, so it is for gateways that nobody else uses.
     type: path
   title:
-    description: What is attacked, as the first line of the table calls it.
+    description: What is attacked, as the first line of the table calls it. Failures and warnings end with it.
     type: str
     default: ''
   max_requests:
@@ -436,9 +480,17 @@ ROUTE_OPTIONS = dict(
     own=dict(type="bool", default=False),
     **{"class": dict(type="str", default="read")},
 )
-DOOR_OPTIONS = dict(
+PLACE_OPTIONS = dict(
     host=dict(type="str", required=True),
     port=dict(type="int", required=True),
+)
+CERTIFICATE_OPTIONS = dict(
+    name=dict(type="str", required=True),
+    pem=dict(type="str", required=True, no_log=True),
+    valid=dict(type="bool", default=False),
+)
+DOOR_OPTIONS = dict(
+    **PLACE_OPTIONS,
     place=dict(type="str", choices=["here", "host", "network"], default="here"),
 )
 SERVER_OPTIONS = dict(
@@ -460,6 +512,9 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
+    doors=dict(type="list", elements="dict", default=[], options=PLACE_OPTIONS),
+    door_certificates=dict(type="list", elements="dict", default=[], options=CERTIFICATE_OPTIONS, no_log=False),
+    door_ca=dict(type="str"),
     project=dict(type="str"),
     open_here=dict(type="bool", default=False),
     folder=dict(type="path"),
@@ -499,6 +554,11 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
         # As many as somebody may read.
         holes=[entry for entry in entries if not entry["held"]][:10],
     )
+
+
+def told(text: str, title: str) -> str:
+    """Where many are attacked, what this is about."""
+    return f"{text}\n{title}." if title else text
 
 
 def main() -> None:
@@ -544,14 +604,14 @@ def main() -> None:
     try:
         results = wall.attack(budget)
     except GatehouseError as error:
-        module.fail_json(msg=f"The wall was not attacked to the end: {error}.")
+        module.fail_json(msg=told(f"The wall was not attacked to the end: {error}.", options["title"]))
     for note in notes(results):
-        module.warn(note)
+        module.warn(f"{note} ({options['title']})" if options["title"] else note)
     table = wall.table(results, every=module._verbosity > 0)
     outcome = report(results, options["title"], table, time.monotonic() - begun)
     if outcome["holes"]:
         del outcome["results"]
-        module.fail_json(msg=hole(results), **outcome)
+        module.fail_json(msg=told(hole(results), options["title"]), **outcome)
     module.exit_json(**outcome, **returned)
 
 

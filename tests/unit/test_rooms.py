@@ -29,7 +29,7 @@ ARROWS = {
     "_gpu": ["_errors", "_models"],
     "_usage": ["_errors", "_text"],
     "_rules": ["_credentials", "_errors", "_models", "_text", "_usage"],
-    "_wall": ["_credentials", "_docker", "_errors", "_models", "_text"],
+    "_wall": ["_credentials", "_docker", "_errors", "_models", "_text", "_tls"],
     "_gateway": ["_docker", "_errors", "_wall"],
     "_adopt": ["_credentials", "_docker", "_errors", "_models"],
 }

@@ -87,9 +87,24 @@ def links(address: Address, name: str, certificate: str | None, ca_file: str | N
     return Links(asked, first, replace(asked, certificate=presented))
 
 
-def with_client_certificate(link: Link, pem: str) -> Link:
-    """The same, with a certificate and key of a client. Raises GatehouseError if they are none."""
+def unproven(address: Address, name: str) -> Link:
+    """By TLS to whoever is there: nothing that is secret may go over it."""
+    return Link(address, _context(), name)
+
+
+def with_client_certificate(link: Link, pem: str, option: str = "client_certificate", ca: str | None = None) -> Link:
+    """The same, with a certificate and key of a client. Raises GatehouseError if they are none.
+
+    With the certificate of a CA, only to a server that it vouches for.
+    """
     context = _context()
+    if ca is not None:
+        try:
+            context.load_verify_locations(cadata=ca)
+        except (OSError, ValueError):
+            raise GatehouseError("door_ca: it must be the certificate of a CA, as PEM") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = True
     # Only a file will do; it is for nobody else, and gone at once.
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(pem)
@@ -97,7 +112,7 @@ def with_client_certificate(link: Link, pem: str) -> Link:
         try:
             context.load_cert_chain(file.name)
         except (OSError, ValueError):
-            raise GatehouseError("client_certificate: it must be a certificate and its private key, as PEM") from None
+            raise GatehouseError(f"{option}: it must be a certificate and its private key, as PEM") from None
     return replace(link, context=context)
 
 

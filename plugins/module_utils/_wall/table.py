@@ -14,9 +14,13 @@ HELD, HOLE, NOT_TRIED = "✓", "✗", "-"
 
 
 def table(
-    results: t.Sequence[Result], routes: t.Sequence[str], columns: t.Sequence[str], every: bool = False
+    results: t.Sequence[Result],
+    routes: t.Sequence[str],
+    columns: t.Sequence[str],
+    every: bool = False,
+    head: str = "route",
 ) -> list[str]:
-    """Who may do what: lines of a table of routes by credentials, with what each of them got.
+    """Who may do what: lines of a table of routes, or what `head` says, by columns, with what each of them got.
 
     Routes where all got the same share a line unless `every` is asked for. One with a hole has a line of its own.
     """
@@ -29,7 +33,7 @@ def table(
         apart = every or any(HOLE in cell for cell in row)
         alike.setdefault((route, *row) if apart else row, []).append(route)
     rows = [(_together(names), *key[-len(columns) :]) for key, names in alike.items()]
-    return aligned([("route", *columns), *rows])
+    return aligned([(head, *columns), *rows])
 
 
 def _cell(results: t.Sequence[Result]) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the attacks in order: files and side doors, the mirror, then the gateway itself."""
+"""Puts the attacks in order: files, side doors and doors, the mirror, then the gateway itself."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks imp
     path_keys,
     quic,
     routes,
+    server_doors,
     tls,
     tricks,
 )
@@ -86,14 +87,20 @@ class Wall:
     def attack(self, budget: Budget) -> list[Result]:
         """All results, up to the end of the first class with a hole. Raises GatehouseError."""
         results: list[Result] = []
-        for part in (self._files, self._side_doors, self._passed_on, self._gateway):
+        for part in (self._files, self._side_doors, self._doors, self._passed_on, self._gateway):
             results.extend(part(budget))
             if not all(result.held for result in results):
                 break
         return results
 
     def table(self, results: t.Sequence[Result], every: bool = False) -> list[str]:
-        """Routes by credentials, if a gateway was to be attacked with some; each in a line of its own if asked for."""
+        """Certificates by what doors said to them, or routes by credentials, where there were some.
+
+        Routes are each in a line of its own if asked for.
+        """
+        return [*server_doors.lines(results, every), *self._gateway_table(results, every)]
+
+    def _gateway_table(self, results: t.Sequence[Result], every: bool) -> list[str]:
         if self._address is None or not self._credentials:
             return []
         ended = [one.name for one in self._credentials if not one.valid]
@@ -128,6 +135,12 @@ class Wall:
             servers = [side_doors.Server(one["version"], frozenset(one["models"])) for one in servers]
         timeout = self._options["request_timeout"]
         return iter(side_doors.attack(list(doors.values()), servers, timeout, budget, self._secrets))
+
+    def _doors(self, budget: Budget) -> t.Iterator[Result]:
+        options = self._options
+        doors = [Address(one["host"], one["port"]) for one in options.get("doors") or []]
+        shown = [server_doors.Certificate(**one) for one in options.get("door_certificates") or []]
+        return server_doors.attack(doors, shown, options.get("door_ca"), options["request_timeout"], budget)
 
     def _passed_on(self, budget: Budget) -> t.Iterator[Result]:
         # Without a credential that is let in, nothing arrives.

@@ -19,7 +19,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attack impo
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks.routes import MODEL
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import Credential, admins, valid, wrong
-from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Header, Request, join, request
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import HOST, Header, Request, join, request
 
 # What must not arrive at the server next to credentials.
 COOKIE = b"gatehouse-wall-cookie"
@@ -43,13 +43,17 @@ _FRAMINGS: t.Tuple[t.Tuple[str, t.List[t.Tuple[str, bytes]], bytes], ...] = (
 )
 
 
+def framed(given: t.Sequence[Header] = (), host: str = HOST) -> t.Iterator[tuple[str, Request]]:
+    """Each hides a second request, which has none of these headers, behind the first one."""
+    hidden = request("GET", "/api/tags", host=host)
+    for name, headers, follows in _FRAMINGS:
+        whole = request("POST", "/api/chat", [*given, *(Header(*one) for one in headers)], host=host, close=False)
+        yield name, join(Request(whole.raw + follows, whole.shown), hidden)
+
+
 def _framings(credential: Credential | None) -> t.Iterator[Attack]:
     """Each hides a second request, which has no credential, behind the first one."""
-    hidden = request("GET", "/api/tags")
-    given = [credential.header()] if credential else []
-    for name, headers, follows in _FRAMINGS:
-        whole = request("POST", "/api/chat", [*given, *(Header(*one) for one in headers)], close=False)
-        sent = join(Request(whole.raw + follows, whole.shown), hidden)
+    for name, sent in framed([credential.header()] if credential else []):
         about = f"{name} with {credential.name if credential else 'no credential'}"
         yield Attack("smuggling", about, sent, JUDGED)
 
@@ -148,18 +152,23 @@ _ABSOLUTE = ("http://ollama:11434/api/tags", "http://localhost/api/tags", "HTTP:
 _FORBIDDEN_OR_ELSEWHERE = one_of("403 or 421", 403, 421)
 
 
+def spellings() -> list[str]:
+    """Other spellings of the path /api/tags."""
+    first, second = "api", "tags"
+    signs = (first, second, ord(second[0]), second[1:], first.upper(), second.upper())
+    return [spelling.format(*signs) for spelling in _SPELLINGS]
+
+
 def path_tricks(credentials: t.Sequence[Credential]) -> t.Iterator[Attack]:
     """Other spellings of a path: without a credential none is let in, with one of admin's none becomes a route.
 
     Whoever has another scope may do less than that.
     """
-    first, second = "api", "tags"
-    signs = (first, second, ord(second[0]), second[1:], first.upper(), second.upper())
-    spellings = [spelling.format(*signs) for spelling in _SPELLINGS]
-    for target in (*spellings, *_ABSOLUTE):
+    spelled = spellings()
+    for target in (*spelled, *_ABSOLUTE):
         yield _trick(target, None, REFUSED)
     for credential in admins(credentials):
-        for target in spellings:
+        for target in spelled:
             yield _trick(target, credential, UNKNOWN)
     for credential in valid(credentials):
         if not credential.may("models_read"):
@@ -176,10 +185,10 @@ _NO_ROUTES = (
     *("/metrics/", "/debug/pprof/", "/api", "/api/", "/v1", "/api/gatehouse-wall", "/v1/files", "/.gatehouse/401"),
     *("/clients/clients.json", "/favicon.ico", "/api/chat", "/api/delete"),
 )
-_NO_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS")
+NO_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS")
 _UNLISTED = (
     *(("GET", path) for path in _NO_ROUTES),
-    *((method, "/api/tags") for method in _NO_METHODS),
+    *((method, "/api/tags") for method in NO_METHODS),
     *(("OPTIONS", "*"), ("CONNECT", "ollama:11434")),
 )
 

@@ -130,6 +130,39 @@ def test_another_program_is_no_door_to_the_server_and_another_ollama_a_warning(d
         assert run.only[0]["table"][1].startswith(note)
 
 
+def test_a_failure_and_a_warning_say_what_was_attacked(direct: Direct, careless: int) -> None:
+    """Ansible itself says of no warning which host it is about."""
+    door = {"host": "127.0.0.1", "port": careless}
+    title = "Attacked: the side doors of alpha, from beta"
+    failed = direct.run(wall(side_doors=[door], title=title)).only[0]
+    assert failed["msg"].endswith(f".\n{title}.")
+    late = direct.run(wall(side_doors=[door] * 3, title=title, max_requests=1)).only[0]
+    assert late["msg"].startswith("The wall was not attacked to the end: 2 more attacks are to be made")
+    assert late["msg"].endswith(f"\n{title}.")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Careless, "VERSION", "0.1.0")
+        warned = direct.run(wall(side_doors=[door], servers=[], title=title)).only[0]
+    assert warned["warnings"][0].endswith(f"which is none of this host's Compose project ({title})")
+
+
+def test_a_door_is_tried_with_what_it_is_given_and_no_key_is_printed(playbook: Playbook, tmp_path: Path) -> None:
+    """Also with -vvv."""
+    authority = Authority("Gatehouse door CA")
+    client = authority.issue(subject="CN=gate1", client=True)
+    certificates = [{"name": "a gateway's", "pem": client.key_pem + client.pem, "valid": True}]
+    options = {"door_certificates": "{{ certificates }}", "door_ca": authority.pem}
+    tls = tls_server.context(tmp_path, authority.issue("gatehouse-door"))
+    with tls_server.server(lambda *_: tls_server.reply(400), tls) as port:
+        doors = [{"host": "127.0.0.1", "port": port}]
+        run = playbook.run(wall(doors=doors, **options), "-vvv", certificates=certificates)
+    assert run.only[0]["msg"].startswith(
+        f"The wall has a hole (doors with a gateway's certificate): 127.0.0.1:{port}: status, with a gateway's.\n"
+        "Sent:\n    GET /gatehouse/door HTTP/1.1"
+    )
+    assert run.only[0]["table"][0].split() == ["certificate", "status", "read", "inference"]
+    assert [line for line in client.key_pem.splitlines()[1:3] if line in run.output] == []
+
+
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch, careless: int) -> Any:
     """Runs the module on a host whose project has an open door here and another elsewhere."""
