@@ -230,23 +230,19 @@ options:
     default: false
   doors:
     description:
-      - Doors of servers, which must refuse whoever shows no certificate of a gateway. They are tried without one and
-        with each of O(door_certificates), on the path that tells their state, on a route that reads and on one of
-        inference, with requests that hide others, in plain HTTP, in HTTP/2 and with old versions of TLS.
+      - Addresses of doors of servers, which must refuse whoever shows no certificate of a gateway. They are tried
+        without one and with each of O(door_certificates), on the path that tells their state, on a route that reads and
+        on one of inference, with requests that hide others, in plain HTTP, in HTTP/2 and with old versions of TLS.
       - What is not reached from the host on which the module runs is not tried, and the table says so.
       - Requests for inference name a model that exists nowhere.
     type: list
-    elements: dict
+    elements: str
     default: []
-    suboptions:
-      host:
-        description: An IP address or name.
-        type: str
-        required: true
-      port:
-        description: A TCP port.
-        type: int
-        required: true
+  door_ports:
+    description: The TCP ports of O(doors), each at each address.
+    type: list
+    elements: int
+    default: []
   door_certificates:
     description:
       - Certificates for the attack on O(doors), as M(gatehouse.ollama.wall_certificates) makes them.
@@ -400,6 +396,11 @@ table:
   returned: always
   type: list
   elements: str
+line:
+  description: The title, the last line of the table and which of O(doors) were not reached, in one line.
+  returned: always
+  type: str
+  sample: "Attacked: the door of alpha, from beta: 161 attacks in 1.2 s, no hole"
 results:
   description: What came of each attack.
   returned: success
@@ -462,6 +463,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli impor
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import project_doors
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall import wall as _wall
+from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.attacks import server_doors
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import CREDENTIAL_OPTIONS
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import Answer, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.run import Budget, Result
@@ -480,17 +482,14 @@ ROUTE_OPTIONS = dict(
     own=dict(type="bool", default=False),
     **{"class": dict(type="str", default="read")},
 )
-PLACE_OPTIONS = dict(
-    host=dict(type="str", required=True),
-    port=dict(type="int", required=True),
-)
 CERTIFICATE_OPTIONS = dict(
     name=dict(type="str", required=True),
     pem=dict(type="str", required=True, no_log=True),
     valid=dict(type="bool", default=False),
 )
 DOOR_OPTIONS = dict(
-    **PLACE_OPTIONS,
+    host=dict(type="str", required=True),
+    port=dict(type="int", required=True),
     place=dict(type="str", choices=["here", "host", "network"], default="here"),
 )
 SERVER_OPTIONS = dict(
@@ -512,7 +511,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = dict(
     http3=dict(type="bool", default=False),
     side_doors=dict(type="list", elements="dict", default=[], options=DOOR_OPTIONS),
     servers=dict(type="list", elements="dict", options=SERVER_OPTIONS),
-    doors=dict(type="list", elements="dict", default=[], options=PLACE_OPTIONS),
+    doors=dict(type="list", elements="str", default=[]),
+    door_ports=dict(type="list", elements="int", default=[]),
     door_certificates=dict(type="list", elements="dict", default=[], options=CERTIFICATE_OPTIONS, no_log=False),
     door_ca=dict(type="str"),
     project=dict(type="str"),
@@ -550,6 +550,7 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
         attacks=len(results),
         seconds=round(seconds, 1),
         table=[*lines, *summary(results), *notes(results), "", end],
+        line=": ".join([*([title] if title else []), "; ".join([end, *server_doors.unreached(results)])]),
         results=entries,
         # As many as somebody may read.
         holes=[entry for entry in entries if not entry["held"]][:10],

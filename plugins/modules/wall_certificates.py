@@ -53,13 +53,15 @@ EXAMPLES = r"""
 
 - name: Try the door of a server from a neighbour
   gatehouse.ollama.wall:
-    doors: [{host: 192.0.2.10, port: 11443}]
+    doors: [192.0.2.10]
+    door_ports: [11443]
     door_certificates: "{{ made.worthless }}"
   delegate_to: neighbour
 
 - name: Try it from the controller, also whether it lets gateways in
   gatehouse.ollama.wall:
-    doors: [{host: 192.0.2.10, port: 11443}]
+    doors: [192.0.2.10]
+    door_ports: [11443]
     door_certificates: "{{ made.worthless + made.valid }}"
     door_ca: "{{ made.ca }}"
   delegate_to: localhost

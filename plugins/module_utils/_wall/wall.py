@@ -138,7 +138,8 @@ class Wall:
 
     def _doors(self, budget: Budget) -> t.Iterator[Result]:
         options = self._options
-        doors = [Address(one["host"], one["port"]) for one in options.get("doors") or []]
+        places = itertools.product(options.get("doors") or [], options.get("door_ports") or [])
+        doors = [Address(host, port) for host, port in places]
         shown = [server_doors.Certificate(**one) for one in options.get("door_certificates") or []]
         return server_doors.attack(doors, shown, options.get("door_ca"), options["request_timeout"], budget)
 

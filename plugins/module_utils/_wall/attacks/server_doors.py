@@ -89,10 +89,14 @@ def lines(results: t.Sequence[Result], every: bool) -> list[str]:
     there = [result for result in results if result.kind in _KINDS]
     names = list(dict.fromkeys(result.route for result in there if result.route))
     found = table(there, names, _COLUMNS, every, head="certificate") if names else []
-    missed = [
-        f"{one.name} is not reached from here, so nothing was tried there." for one in there if one.kind == UNREACHED
-    ]
+    missed = unreached(results)
     return [*found, *([""] if found and missed else []), *missed]
+
+
+def unreached(results: t.Sequence[Result]) -> list[str]:
+    """A sentence for each door that was not tried."""
+    missed = [result.name for result in results if result.kind == UNREACHED]
+    return [f"{name} is not reached from here, so nothing was tried there" for name in missed]
 
 
 def _is_reached(door: Address, timeout: float) -> bool:
@@ -117,7 +121,7 @@ def _without_right(name: str, way: Link) -> t.Iterator[Attack]:
     for column, sent in _REQUESTS.items():
         yield Attack(STRANGERS, _with(name, column), sent, _REFUSED, name, column, way)
     for what, sent in tricks.framed(host=NAME):
-        yield Attack(STRANGERS, _with(name, what), sent, _REFUSED, link=way)
+        yield Attack(STRANGERS, _with(name, what), sent, _UNREAD, link=way)
     claimed = [Header(one, b"SUCCESS") for one in ("X-SSL-Client-Verify", "SSL-Client-Verify", "X-Client-Verify")]
     claimed += [Header("X-Forwarded-For", b"127.0.0.1"), Header("X-Real-IP", b"127.0.0.1")]
     sent = request("GET", "/api/tags", claimed, host=NAME)
@@ -134,7 +138,7 @@ def _beside(_name: str, way: Link) -> t.Iterator[Attack]:
     for column, sent in _REQUESTS.items():
         yield Attack(BESIDE, f"plain HTTP, {column}", sent, _REFUSED, link=plain)
     for what, sent in tricks.framed(host=NAME):
-        yield Attack(BESIDE, f"plain HTTP, {what}", sent, _REFUSED, link=plain)
+        yield Attack(BESIDE, f"plain HTTP, {what}", sent, _UNREAD, link=plain)
     proxied = Request(b"PROXY TCP4 127.0.0.1 127.0.0.1 1 1\r\n", "PROXY TCP4 127.0.0.1 127.0.0.1 1 1\n")
     yield Attack(BESIDE, "plain HTTP, PROXY protocol", join(proxied, _REQUESTS["read"]), _REFUSED, link=plain)
     for what, one in (("plain", plain), ("over TLS", way)):
@@ -161,9 +165,10 @@ def _beyond(name: str, way: Link) -> t.Iterator[Attack]:
 
 _NO_ROUTES = (
     *("/../", "/../metrics", "/metrics", "/api", "/api/", "/v1", "/v1/files", "/healthz", "/debug/pprof/"),
-    *("/gatehouse/", "/gatehouse/usage", "/gatehouse/door/", "/gatehouse/door/../usage", "/gatehouse/%64oor"),
+    *("/gatehouse/", "/gatehouse/usage", "/gatehouse/door/", "/gatehouse/door/../usage"),
     *("/gatehouse/door%2f..%2f..%2fmetrics", "/gatehouse/door/../../api/tags", "//gatehouse/door", "/Gatehouse/door"),
-    *("http://ollama:11434/metrics", "http://localhost/api/tags", f"http://{NAME}/metrics", "ollama:11434"),
+    # Of a route it would be the same request (RFC 9112, section 3.2.2).
+    *("http://ollama:11434/metrics", "http://localhost/gatehouse/usage", f"https://{NAME}/metrics", "ollama:11434"),
 )
 
 
@@ -186,6 +191,11 @@ def is_refused(answer: Answer) -> bool:
     return not answer.raw or all_are(answer, (400, 403, 495, 496)) or hello.is_turned_down(answer)
 
 
+def _is_unread(answer: Answer) -> bool:
+    """The same, or what nginx says to a framing that it does not know, before it looks at certificates."""
+    return is_refused(answer) or (answer.statuses == [501] and not _OF_OLLAMA.search(answer.raw))
+
+
 def _is_turned_down(answer: Answer) -> bool:
     return not answer.timed_out and (not answer.raw or hello.is_turned_down(answer))
 
@@ -199,6 +209,7 @@ def _is_unknown(answer: Answer) -> bool:
 
 
 _REFUSED = Expectation("400 or 403, or the end of the connection", is_refused)
+_UNREAD = Expectation("400, 403 or the door's own 501, or the end of the connection", _is_unread)
 _NO_HANDSHAKE = Expectation("a TLS alert or the end of the connection", _is_turned_down)
 _LET_IN = Expectation(
     "200 from a door that its CA vouches for; the certificate is good for ten minutes by the controller's clock",

@@ -153,8 +153,7 @@ def test_a_door_is_tried_with_what_it_is_given_and_no_key_is_printed(playbook: P
     options = {"door_certificates": "{{ certificates }}", "door_ca": authority.pem}
     tls = tls_server.context(tmp_path, authority.issue("gatehouse-door"))
     with tls_server.server(lambda *_: tls_server.reply(400), tls) as port:
-        doors = [{"host": "127.0.0.1", "port": port}]
-        run = playbook.run(wall(doors=doors, **options), "-vvv", certificates=certificates)
+        run = playbook.run(wall(doors=["127.0.0.1"], door_ports=[port], **options), "-vvv", certificates=certificates)
     assert run.only[0]["msg"].startswith(
         f"The wall has a hole (doors with a gateway's certificate): 127.0.0.1:{port}: status, with a gateway's.\n"
         "Sent:\n    GET /gatehouse/door HTTP/1.1"

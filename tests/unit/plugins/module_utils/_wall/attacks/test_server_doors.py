@@ -191,14 +191,14 @@ def test_a_door_that_is_not_reached_is_told_and_not_tried(tmp_path: Path) -> Non
     results = attack(gone)
     assert summary(results) == ["✓ doors that are not reached from here: 1"]
     assert server_doors.lines(results, every=False) == [
-        f"{gone.name} is not reached from here, so nothing was tried there."
+        f"{gone.name} is not reached from here, so nothing was tried there"
     ]
     with serving(Door(), tmp_path) as door:
         results = attack(gone, door)
     assert hole(results) == ""
     assert server_doors.lines(results, every=False)[-2:] == [
         "",
-        f"{gone.name} is not reached from here, so nothing was tried there.",
+        f"{gone.name} is not reached from here, so nothing was tried there",
     ]
 
 
