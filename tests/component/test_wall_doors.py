@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.table impor
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.wall import Wall
 
 from tests.certificates import Authority
+from tests.collection import ROOT
 from tests.component.contract.standins import Standin
 from tests.component.doors import Door
 from tests.component.test_wall import server
@@ -216,3 +221,57 @@ def test_a_door_is_no_side_door(server: Standin, tmp_path: Path) -> None:
         place = {"host": "127.0.0.1", "port": int(one.door.address.rpartition(":")[2]), "place": "here"}
         (result,) = one.attack(doors=[], side_doors=[place], servers=[{"version": "0.32.15", "models": []}])
     assert (result.held, result.note, result.came_back[:12]) == (True, "", "HTTP/1.1 400")
+
+
+def verified(folder: Path, one: Attacked) -> tuple[int, str]:
+    """What the role's own tasks make of the door of alpha, with beta as another host; both are this machine."""
+    place = folder / "door_ca"
+    place.mkdir(mode=0o700)
+    (place / "ca.pem").write_text(one.door.authority.pem)
+    (place / "ca.key").touch(mode=0o600)
+    (place / "ca.key").write_text(one.door.authority.own.key_pem)
+    ports = [{"port": int(address.rpartition(":")[2])} for address in one.door.addresses]
+    plan = {"door_ca_dir": str(place), "door_gateways": GATEWAYS, "door_ports": ports}
+    given = {"name": "gatehouse.ollama.ollama_server", "tasks_from": "attack/door", "rolespec_validate": False}
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "ollama_server_door_bind": "127.0.0.1",
+        "ollama_server_verify_from": ["alpha", "beta"],
+        "__ollama_server_plan": plan,
+    }
+    play = {"hosts": "alpha", "gather_facts": False, "vars": variables, "tasks": [{"include_role": given}]}
+    (folder / "play.yml").write_text(json.dumps([play]))
+    command = [sys.executable, "-m", "ansible", "playbook", "-vvv", "-i", "alpha,beta,", str(folder / "play.yml")]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "500"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_role_attacks_from_everywhere_and_says_whose_door_it_is(server: Standin, tmp_path: Path) -> None:
+    """And no key is printed, also with -vvv."""
+    with attacked(tmp_path / "door", server.address) as one:
+        code, output = verified(tmp_path, one)
+    assert code == 0, output
+    shown = [line.strip(" -'") for line in output.partition("Show what withstood")[2].splitlines()]
+    told = re.sub(r"[0-9.]+ s,", "1 s,", "\n".join(shown))
+    assert "\nAttacked: the door of alpha, from the controller\n" in told
+    assert re.search(r"\na gateway's +in\n", told), told
+    assert "\n✓ doors beyond their routes: 73\n" in told
+    lines = [f"Attacked: the door of alpha, from {name}: 161 attacks in 1 s, no hole" for name in ("alpha", "beta")]
+    assert "\n".join(lines) in told
+    assert "PRIVATE KEY" not in output
+    assert "changed=0" in output
+
+
+def test_the_role_gives_nothing_to_other_hosts_where_the_controller_found_a_hole(
+    server: Standin, tmp_path: Path
+) -> None:
+    with attacked(tmp_path / "door", server.address, cuts=[ANYBODY]) as one:
+        code, output = verified(tmp_path, one)
+    assert code != 0
+    told = " ".join(output.replace("\\n", " ").split())
+    assert f"The wall has a hole ({STRANGERS}): {one.door.address}: status, with a certificate of no gateway." in told
+    assert "Attacked: the door of alpha, from the controller." in told
+    assert "from beta" not in output
+    assert "PRIVATE KEY" not in output

@@ -9,6 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from tests.collection import ROOT
 from tests.unit.certificates import authority
 from tests.unit.conftest import Direct, Playbook
 
@@ -68,3 +71,10 @@ def test_nothing_of_them_is_printed_and_they_are_registered(playbook: Playbook, 
     assert [
         line for line in (*bodies, *CA.key_pem.decode().splitlines()) if len(line) > 40 and line in run.output
     ] == []
+
+
+def test_the_role_gives_the_valid_one_to_the_controller_alone() -> None:
+    path = ROOT / "roles" / "ollama_server" / "tasks" / "attack" / "door.yml"
+    tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
+    places = {task.get("delegate_to") for task in tasks if "__ollama_server_wall_certificates.valid" in str(task)}
+    assert places == {"localhost"}
