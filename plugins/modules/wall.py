@@ -544,13 +544,15 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
                 del entry[name]
         entries.append(entry)
     lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
-    end = f"{len(results)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
+    tried = [result for result in results if result.kind != server_doors.UNREACHED]
+    missed = server_doors.unreached(results)
+    end = f"{len(tried)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
     return dict(
         changed=False,
-        attacks=len(results),
+        attacks=len(tried),
         seconds=round(seconds, 1),
-        table=[*lines, *summary(results), *notes(results), "", end],
-        line=": ".join([*([title] if title else []), "; ".join([end, *server_doors.unreached(results)])]),
+        table=[*lines, *summary(tried), *notes(results), "", end],
+        line=": ".join([*([title] if title else []), "; ".join([*([] if missed and not tried else [end]), *missed])]),
         results=entries,
         # As many as somebody may read.
         holes=[entry for entry in entries if not entry["held"]][:10],
