@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Attacks a gateway with every route of its table and with none, wrong, malformed, ended and too weak credentials,
     with smuggled headers and framings and with other spellings of paths; looks for side doors; and looks at the files
-    that hold credentials.
+    that hold credentials. It also attacks the doors of servers, by which gateways on other hosts reach them.
   - Without O(credentials) nothing that it sends counts as a failed try to come in, so it slows nobody down. What needs
     credentials is best tried at a gateway that M(gatehouse.ollama.wall_gateway) runs, of the same configuration.
   - It is safe against a server in production. Requests on routes that act name models that exist nowhere and carry a
