@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Attacks a gateway with every route of its table and with none, wrong, malformed, ended and too weak credentials,
     with smuggled headers and framings and with other spellings of paths; looks for side doors; and looks at the files
-    that hold credentials.
+    that hold credentials. It also attacks the doors of servers, by which gateways on other hosts reach them.
   - Without O(credentials) nothing that it sends counts as a failed try to come in, so it slows nobody down. What needs
     credentials is best tried at a gateway that M(gatehouse.ollama.wall_gateway) runs, of the same configuration.
   - It is safe against a server in production. Requests on routes that act name models that exist nowhere and carry a
@@ -38,10 +38,6 @@ options:
         handshake of TLS (SNI).
       - Without it the host of O(url) with TLS, and V(ollama) without TLS.
     type: str
-  proxy_protocol:
-    description: Whether connections to O(url) begin with the PROXY protocol. Those from here name no client.
-    type: bool
-    default: false
   certificate:
     description:
       - A PEM file on the host whose first certificate must be the one that the server presents. The rest of the file,
@@ -503,7 +499,6 @@ SERVER_OPTIONS = dict(
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     url=dict(type="str"),
     server_name=dict(type="str"),
-    proxy_protocol=dict(type="bool", default=False),
     certificate=dict(type="path"),
     ca_file=dict(type="path"),
     http_port=dict(type="int", default=0),
@@ -549,13 +544,15 @@ def report(results: list[Result], title: str, table: list[str], seconds: float) 
                 del entry[name]
         entries.append(entry)
     lines = [*([title, ""] if title else []), *([*table, ""] if table else [])]
-    end = f"{len(results)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
+    tried = [result for result in results if result.kind != server_doors.UNREACHED]
+    missed = server_doors.unreached(results)
+    end = f"{len(tried)} attacks in {seconds:.1f} s, {'holes found' if hole(results) else 'no hole'}"
     return dict(
         changed=False,
-        attacks=len(results),
+        attacks=len(tried),
         seconds=round(seconds, 1),
-        table=[*lines, *summary(results), *notes(results), "", end],
-        line=": ".join([*([title] if title else []), "; ".join([end, *server_doors.unreached(results)])]),
+        table=[*lines, *summary(tried), *notes(results), "", end],
+        line=": ".join([*([title] if title else []), "; ".join([*([] if missed and not tried else [end]), *missed])]),
         results=entries,
         # As many as somebody may read.
         holes=[entry for entry in entries if not entry["held"]][:10],
@@ -585,7 +582,7 @@ def main() -> None:
         return bytes(stdout + stderr)
 
     try:
-        address = read_url(options["url"], options["proxy_protocol"]) if options["url"] else None
+        address = read_url(options["url"]) if options["url"] else None
     except ValueError as error:
         module.fail_json(msg=f"url: {error}")
     for name in ("max_requests", "rate", "timeout", "request_timeout"):

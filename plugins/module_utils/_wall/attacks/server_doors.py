@@ -41,6 +41,8 @@ STATUS = "/gatehouse/door"
 # As for side doors: packets that a firewall drops are not waited for as long as an answer.
 _TO_CONNECT = 4
 
+_TRIES = 3
+
 _NONE = "none"
 _COLUMNS = ("status", "read", "inference")
 _BODY = json.dumps({"model": MODEL, "stream": False}).encode()
@@ -59,6 +61,18 @@ class Certificate:
     pem: str = field(repr=False)
     # Whether it is one of a gateway, which a door has to take.
     valid: bool = False
+
+
+@dataclass(frozen=True)
+class _Patient(Link):
+    """Asks again where Ollama, which may be busy, took too long to say how it stands."""
+
+    def send(self, raw: bytes, timeout: float) -> Answer:
+        answer = super().send(raw, timeout)
+        for _again in range(_TRIES - 1):
+            if answer.status == 503:
+                answer = super().send(raw, timeout)
+        return answer
 
 
 def attack(
@@ -151,7 +165,8 @@ def _beside(_name: str, way: Link) -> t.Iterator[Attack]:
 
 def _with_right(name: str, way: Link) -> t.Iterator[Attack]:
     """A gateway is let in: a door that is dead is not taken for one that is closed."""
-    yield Attack(GATEWAYS, f"status, with {name}", _REQUESTS["status"], _LET_IN, name, "status", way)
+    patient = _Patient(way.address, way.context, way.name)
+    yield Attack(GATEWAYS, f"status, with {name}", _REQUESTS["status"], _LET_IN, name, "status", patient)
 
 
 def _beyond(name: str, way: Link) -> t.Iterator[Attack]:

@@ -162,6 +162,18 @@ def test_a_door_is_tried_with_what_it_is_given_and_no_key_is_printed(playbook: P
     assert [line for line in client.key_pem.splitlines()[1:3] if line in run.output] == []
 
 
+def test_a_door_that_is_not_reached_is_no_attack_and_is_told(direct: Direct) -> None:
+    title = "Attacked: the door of alpha, from beta"
+    told = direct.run(wall(doors=["127.0.0.1"], door_ports=[1], title=title)).only[0]
+    missed = "127.0.0.1:1 is not reached from here, so nothing was tried there"
+    assert (told["attacks"], told["line"]) == (0, f"{title}: {missed}")
+    assert told["table"][:4] == [title, "", missed, ""]
+    closed = [{"host": "127.0.0.1", "port": 1}]
+    both = direct.run(wall(doors=["127.0.0.1"], door_ports=[1], side_doors=closed)).only[0]
+    assert both["line"].startswith("1 attacks in ")
+    assert both["line"].endswith(f", no hole; {missed}")
+
+
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch, careless: int) -> Any:
     """Runs the module on a host whose project has an open door here and another elsewhere."""
