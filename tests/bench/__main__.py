@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.bench import (
     bodies,
+    cluster,
     credentials,
     deploys,
     limits,
@@ -55,6 +56,7 @@ ANEW = (
     usage.ledger_loss,
     limits.limits,
     metrics.scrape,
+    *cluster.ALL,
 )
 RESULT = ROOT / "build" / "bench.json"
 

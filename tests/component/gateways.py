@@ -154,7 +154,7 @@ class Gateway:
 
     def present(self, issued: Issued, authority: Authority) -> None:
         """Show this certificate from the next connection on; speak to the gateway as somebody who trusts the CA."""
-        self._replace(self.folder / "tls" / "server.pem", issued)
+        self.put_certificate(self.folder / "tls" / "server.pem", issued)
         (self.folder / "ca.pem").write_text(authority.pem)
         self.tls = ssl.create_default_context(cadata=authority.pem)
 
@@ -163,9 +163,10 @@ class Gateway:
         listed = [{"name": one, "address": address} for one, address in doors.items()]
         self.configure(ollama_gateway_doors=listed, __ollama_gateway_door_certificate={"ca": authority.pem})
         issued = authority.issue(subject=f"CN={name}", client=True)
-        self._replace(self.folder / "tls" / "door.pem", issued)
+        self.put_certificate(self.folder / "tls" / "door.pem", issued)
 
-    def _replace(self, path: Path, issued: Issued) -> None:
+    def put_certificate(self, path: Path, issued: Issued) -> None:
+        """Replace a key and its certificate by rename."""
         new = path.with_suffix(".new")
         new.write_text(issued.key_pem + issued.pem)
         os.chown(new, USER, USER)

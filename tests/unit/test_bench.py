@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.bench.bodies import small_tokens
+from tests.bench.cluster import MODELS, Seen, arrivals
 from tests.bench.load import LoadError, rate_of
 from tests.bench.modules import PlaybookError, users_per_second
 from tests.bench.streams import longest_stall
@@ -92,3 +95,16 @@ def test_the_rate_of_a_task_is_that_of_its_own_time() -> None:
 def test_a_task_that_did_something_else_has_no_rate(result: dict[str, Any]) -> None:
     with pytest.raises(PlaybookError, match=str(result.get("msg", "changed"))):
         users_per_second(timed(**result), False, "ours", 1000)
+
+
+def test_the_requests_for_a_cluster_are_the_same_each_time_and_ask_for_one_model_more_than_for_the_next() -> None:
+    wanted = arrivals(3000)
+    assert wanted == arrivals(3000)
+    asked = Counter(one.model for one in wanted)
+    assert [name for name, _count in asked.most_common()] == MODELS
+    assert all(later.at > earlier.at for earlier, later in pairwise(wanted))
+
+
+def test_an_answer_that_never_began_has_failed_and_one_that_was_cut_has_not() -> None:
+    seen = Seen(Counter({200: 7, 503: 2, 0: 1}), cut=3)
+    assert seen.failed == 3
