@@ -49,7 +49,7 @@ TOKENS = (3, 8)
 # How many ask at once while servers die, for how long each time, and when one does.
 USERS, SECONDS, DIES = 24, 6.0, 2.0
 
-ROUNDS, ASKED = 20, 2000
+ROUNDS, ASKED = 10, 2000
 CHAT = servers.chat(230)
 LINES = 200
 
@@ -297,22 +297,26 @@ def hop(folder: Path, upstream: servers.Upstream) -> list[Figure]:
         before_door.authority = authority
         before_door.configure()
         with running(before_plain), running(before_door):
-            for figure, path in ((short, "/v1/chat/completions"), (streamed, f"/api/chat?lines={LINES}")):
 
-                def rate(proxy: Proxy, path: str = path) -> float:
-                    return load.requests_per_second(f"http://{proxy.address}{path}", servers.ALICE, body=body)
-
-                # Connections are made once, and kept.
-                for proxy in (before_plain, before_door):
-                    rate(proxy)
-                in_turn(ROUNDS, figure, lambda: rate(before_plain), lambda: rate(before_door))
-
-            def per_second(first: Proxy, second: Gateway | Door) -> float:
+            def rates(first: Proxy, second: Gateway | Door, path: str, count: int) -> tuple[float, float]:
                 processes = first.processes("worker") + workers(second)
-                url = f"http://{first.address}/v1/chat/completions"
-                return 1 / load.cpu_per_request(processes, url, servers.ALICE, body, ASKED)
+                url = f"http://{first.address}{path}"
+                took, worked = load.per_request(processes, url, servers.ALICE, body, count)
+                return 1 / took, 1 / worked
 
-            in_turn(6, computed, lambda: per_second(before_plain, plain), lambda: per_second(before_door, there))
+            sides: list[tuple[Proxy, Gateway | Door]] = [(before_plain, plain), (before_door, there)]
+            for path, count, figures in (
+                ("/v1/chat/completions", ASKED, (short, computed)),
+                (f"/api/chat?lines={LINES}", ASKED // 20, (streamed,)),
+            ):
+                # Connections are made once, and kept.
+                for side in sides:
+                    rates(*side, path, count)
+                for number in range(ROUNDS):
+                    turned = sides[:: -1 if number % 2 else 1]
+                    found = {side[0]: rates(*side, path, count) for side in turned}
+                    for figure, *values in zip(figures, found[before_plain], found[before_door], strict=False):
+                        figure.add(*values)
     return [short, streamed, computed]
 
 
@@ -382,13 +386,14 @@ def routing(folder: Path, _upstream: servers.Upstream) -> list[Figure]:
 
         def cost(gateway: Gateway) -> float:
             url, processes = f"http://{gateway.address}/v1/chat/completions", gateway.processes("worker")
-            aside = looks[gateway.address]
-            return load.cpu_per_request(processes, url, servers.ALICE, body, ASKED, aside) * 1e6
+            took, computed = load.per_request(processes, url, servers.ALICE, body, ASKED)
+            # The looks cost what they cost, however many requests there are.
+            return (computed - looks[gateway.address] * took) * 1e6
 
         # Connections are made once, and kept.
         for gateway in gateways:
             cost(gateway)
-        in_turn(8, figure, lambda: cost(gateways[0]), lambda: cost(gateways[1]))
+        in_turn(ROUNDS, figure, lambda: cost(gateways[0]), lambda: cost(gateways[1]))
     return [figure, alone]
 
 
