@@ -148,7 +148,9 @@ def test_a_request_whose_server_dies_goes_to_another_that_has_the_model(cluster:
 
 def test_a_request_whose_door_dies_goes_to_another_that_has_the_model(cluster: Cluster) -> None:
     assert status(cluster.generate("tiny")) == 200
-    cluster.doors["gpu1"].stop()
+    container = cluster.doors["gpu1"].container
+    assert container is not None
+    container.kill()
     assert [status(cluster.generate("tiny")) for _ in range(10)] == [200] * 10
 
 

@@ -11,12 +11,14 @@ local in_flight = require "door.in_flight"
 local view = require "door.view"
 
 local open = io.open
-local sub = string.sub
+local match, sub = string.match, string.sub
 
 local DRAIN = "/etc/gatehouse/state/drain.json"
 local ENOENT = 2
 -- In seconds: what Ollama said may be told again that long.
 local FRESH = 0.3
+-- What writes models, by its path below /api/.
+local WRITES = { pull = true, push = true, create = true, copy = true, delete = true }
 
 local _M = {}
 
@@ -43,6 +45,8 @@ local counts = setmetatable({}, {
     end,
 })
 local answers = {}
+-- How many requests have ended that may have written models, which all servers of the host share.
+local writes = 0
 
 -- By the name of a server: when each gateway was last told that it takes requests, in seconds.
 local told = setmetatable({}, {
@@ -76,15 +80,19 @@ function _M.finish(server)
     if counted and counted ~= "" then
         counts[server]:finish(sub(counted, 2))
     end
+    if WRITES[match(ngx.var.request_uri or "", "^/api/(%l+)") or ""] then
+        writes = writes + 1
+    end
 end
 
 -- What Ollama says of itself; or nil.
 local function ask(server)
     local known = answers[server]
     local now = ngx.now()
-    if known and now - known.at < FRESH and now >= known.at then
+    if known and known.writes == writes and now - known.at < FRESH and now >= known.at then
         return known
     end
+    local before = writes
     local tags, ps = ngx.location.capture_multi({ { "/gatehouse/door/tags" }, { "/gatehouse/door/ps" } })
     if tags.status ~= 200 or tags.truncated or ps.status ~= 200 or ps.truncated then
         return nil
@@ -93,6 +101,7 @@ local function ask(server)
     local is_same = known and known.text == tags.body
     local said = {
         at = now,
+        writes = before,
         text = tags.body,
         tags = is_same and known.tags or view.models_of(tags.body),
         hash = is_same and known.hash or ngx.md5(tags.body),
