@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import quantiles
@@ -337,15 +338,16 @@ class ManyDoors(servers.Upstream):
         super().configure(**variables)
         conf = self.folder / "conf"
         listens = "\n".join(f"        listen {address} ssl;" for address in self.addresses)
-        text = (conf / "nginx.conf").read_text(encoding="utf-8")
-        self.put(conf / "nginx.conf", text.replace("@doors@", listens).replace("@hash@", self.HASH))
+        text = (conf / "nginx.conf").read_text(encoding="utf-8").replace("@doors@", listens)
+        first = self.addresses[0].partition(":")[0]
+        self.put(conf / "nginx.conf", text.replace("@hash@", self.HASH).replace("@first@", first))
         self.put(conf / "door_ca.pem", self.authority.pem)
         told = {"draining": False, "capacity": PARALLEL, "in_flight": {}, "tags_hash": self.HASH}
         names = [f"model-{number}:latest" for number in range(1, EACH + 1)]
         models = [{"name": name, "model": name, "size": 2019393189, "digest": "a80c4f17acd5" * 5} for name in names]
-        told["ps"] = models[:1]
-        self.put(conf / "short.json", json.dumps(told))
-        self.put(conf / "all.json", json.dumps({**told, "tags": models}))
+        for who, loaded in {"first": models[:2], "others": models[1:2]}.items():
+            self.put(conf / f"{who}-short.json", json.dumps({**told, "ps": loaded}))
+            self.put(conf / f"{who}-all.json", json.dumps({**told, "ps": loaded, "tags": models}))
 
 
 def decision(count: int) -> float:
@@ -364,11 +366,14 @@ def _computes(processes: list[int], seconds: float = 5.0) -> float:
 
 def routing(folder: Path, _upstream: servers.Upstream) -> list[Figure]:
     meaning = f"microseconds of the gateway's worker for a chat with {MANY} doors of {EACH} models, against one door"
-    figure = Figure("routing_64_vs_1", "ratio", 1.1, meaning, at_most=True)
+    one = Figure("routing_64_vs_1", "ratio", 1.1, f"{meaning}; one of them has the model loaded", at_most=True)
+    spread = Figure("routing_64_spread_vs_1", "ratio", None, "the same with a model that all have loaded", at_most=True)
     alone = Figure("routing_decision_us", "us", None, "microseconds of the choice itself in Lua, with 64 beyond one")
     alone.add(decision(1), decision(MANY))
-    body = folder / "chat.json"
-    body.write_bytes(CHAT.replace(servers.MODEL.encode(), b"model-1"))
+    figures = (one, spread)
+    bodies = [folder / f"{figure.name}.json" for figure in figures]
+    for model, body in zip(("model-1", "model-2"), bodies, strict=True):
+        body.write_bytes(CHAT.replace(servers.MODEL.encode(), model.encode()))
     authority = Authority("Gatehouse doors")
     doors = ManyDoors(folder / "doors", authority)
     with contextlib.ExitStack() as stack:
@@ -384,17 +389,19 @@ def routing(folder: Path, _upstream: servers.Upstream) -> list[Figure]:
         told = ", ".join(f"{share * 100:.2f} %" for share in looks.values())
         print(f"bench: the looks at one door, and at {MANY}, take a worker {told} of its time", flush=True)
 
-        def cost(gateway: Gateway) -> float:
-            url, processes = f"http://{gateway.address}/v1/chat/completions", gateway.processes("worker")
-            took, computed = load.per_request(processes, url, servers.ALICE, body, ASKED)
-            # The looks cost what they cost, however many requests there are.
-            return (computed - looks[gateway.address] * took) * 1e6
+        for figure, body in zip(figures, bodies, strict=True):
 
-        # Connections are made once, and kept.
-        for gateway in gateways:
-            cost(gateway)
-        in_turn(ROUNDS, figure, lambda: cost(gateways[0]), lambda: cost(gateways[1]))
-    return [figure, alone]
+            def cost(gateway: Gateway, body: Path = body) -> float:
+                url, processes = f"http://{gateway.address}/v1/chat/completions", gateway.processes("worker")
+                took, computed = load.per_request(processes, url, servers.ALICE, body, ASKED)
+                # The looks cost what they cost, however many requests there are.
+                return (computed - looks[gateway.address] * took) * 1e6
+
+            # Connections are made once, and kept.
+            for gateway in gateways:
+                cost(gateway)
+            in_turn(ROUNDS, figure, partial(cost, gateways[0]), partial(cost, gateways[1]))
+    return [one, spread, alone]
 
 
 ALL = (placement, killed, hop, routing)
