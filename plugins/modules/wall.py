@@ -38,6 +38,10 @@ options:
         handshake of TLS (SNI).
       - Without it the host of O(url) with TLS, and V(ollama) without TLS.
     type: str
+  proxy_protocol:
+    description: Whether connections to O(url) begin with the PROXY protocol. Those from here name no client.
+    type: bool
+    default: false
   certificate:
     description:
       - A PEM file on the host whose first certificate must be the one that the server presents. The rest of the file,
@@ -499,6 +503,7 @@ SERVER_OPTIONS = dict(
 OPTIONS: dict[str, dict[str, t.Any]] = dict(
     url=dict(type="str"),
     server_name=dict(type="str"),
+    proxy_protocol=dict(type="bool", default=False),
     certificate=dict(type="path"),
     ca_file=dict(type="path"),
     http_port=dict(type="int", default=0),
@@ -582,7 +587,7 @@ def main() -> None:
         return bytes(stdout + stderr)
 
     try:
-        address = read_url(options["url"]) if options["url"] else None
+        address = read_url(options["url"], options["proxy_protocol"]) if options["url"] else None
     except ValueError as error:
         module.fail_json(msg=f"url: {error}")
     for name in ("max_requests", "rate", "timeout", "request_timeout"):
