@@ -126,8 +126,7 @@ def gateways(docker: Docker, project: str) -> list[Gateway]:
     # One that was replaced and ends takes no new request, and has no timer any more by which it could tell anything.
     serving = [one for one in there if name_of(one) == project + "-gateway-1"]
     for one in serving or there:
-        mounts = {str(mount.get("Destination")): str(mount.get("Source")) for mount in one.get("Mounts") or []}
-        clients, conf = mounts.get(INSIDE + "/clients"), mounts.get(INSIDE + "/conf")
+        clients, conf = hold.mounted(one, INSIDE + "/clients"), hold.mounted(one, INSIDE + "/conf")
         if clients and conf and lets_wait(os.path.join(conf, "settings.json")):
             found.append(Gateway(str(one["Id"]), clients))
     return found
@@ -154,16 +153,14 @@ def at_servers(docker: Docker, gateway: Gateway, since: float) -> int | None:
 
 def drain(docker: Docker, found: list[Gateway], since: float, seconds: float) -> int:
     """Wait until servers have no request, and return how many they have; -1 if that is not known."""
-    begun = time.monotonic() - max(0, time.time() - since)
-    while True:
+
+    def look() -> int | None:
         counts = [at_servers(docker, one, since) for one in found]
-        if counts == [0] * len(found):
-            return 0
-        took = time.monotonic() - begun
-        # A gateway has to know of it, however little time there is for those that run.
-        if took > (max(seconds, NOTICE) if None in counts else seconds):
-            return -1 if None in counts else sum(filter(None, counts))
-        time.sleep(STEP)
+        return None if None in counts else sum(filter(None, counts))
+
+    # The time counts from the begin of the hold, and so does that in which all of a gateway has to know of it.
+    passed = max(0, time.time() - since)
+    return hold.wait_until_none(look, seconds - passed, NOTICE - passed, STEP)
 
 
 def have_wait(docker: Docker, params: Dict) -> Dict:
@@ -188,8 +185,7 @@ def have_end(docker: Docker, params: Dict) -> Dict:
 
 def let_go(docker: Docker, params: Dict) -> Dict:
     everywhere = docker.containers(params["project"], "--all") if docker.is_installed else []
-    mounts = [mount for one in everywhere for mount in one.get("Mounts") or []]
-    folders = {str(mount["Source"]) for mount in mounts if mount.get("Destination") == INSIDE + "/clients"}
+    folders = {hold.mounted(one, INSIDE + "/clients") for one in everywhere}
     released = [
         os.path.lexists(os.path.join(folder, hold.NAME))
         if docker.check_mode

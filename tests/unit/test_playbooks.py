@@ -305,6 +305,64 @@ def test_usage_says_of_a_gateway_without_a_ledger_from_when_on_it_has_one(playbo
     assert "has its ledger in state/usage below its own folder, from the first deployment on that counts tokens" in said
 
 
+@pytest.fixture
+def one_by_one(playbook: Playbook) -> Playbook:
+    """The play of deploy that replaces servers with doors, with a server that fails on the host `bad`."""
+    plays = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))
+    (play,) = [play for play in plays if play.get("serial") == 1]
+    (turn,) = play["tasks"]
+    (ask,) = [task for task in turn["block"] if "gatehouse.ollama.door_drain" in task]
+    (role,) = [task for task in turn["block"] if "ansible.builtin.import_role" in task]
+    for name in ("gatehouse.ollama.door_drain", "delegate_to", "ignore_unreachable"):
+        del ask[name]
+    del role["ansible.builtin.import_role"], role["vars"]
+    ask["ansible.builtin.debug"] = {"msg": "asked {{ __gatehouse_server }}"}
+    role["ansible.builtin.command"] = {"argv": ["test", "{{ inventory_hostname }}", "!=", "bad"]}
+    first = {"hosts": "all", "gather_facts": False, "tasks": [{"set_fact": {"__gatehouse_door": {"takes": True}}}]}
+    (playbook.folder / "play.yml").write_text(yaml.safe_dump([first, {**play, "become": False}]))
+    return playbook
+
+
+def replace(one_by_one: Playbook, left: list[str], *options: str) -> tuple[int, str]:
+    """The exit code, and what was said, where these hosts are left to that play."""
+    groups = {"ollama_servers": {"hosts": dict.fromkeys(["a", "bad", "c", "d"])}}
+    groups |= {"gatehouse_one_by_one": {"hosts": dict.fromkeys(left)}} if left else {}
+    inventory = {"all": {"vars": {"ansible_connection": "local"}, "children": groups}}
+    (one_by_one.folder / "hosts.yml").write_text(json.dumps(inventory))
+    process = subprocess.run(
+        [*PLAYBOOK, "play.yml", "-i", "hosts.yml", "-e", f"ansible_python_interpreter={sys.executable}", *options],
+        cwd=one_by_one.folder,
+        env=one_by_one.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return process.returncode, process.stdout
+
+
+def test_servers_with_a_door_are_replaced_one_after_the_other_until_one_fails(one_by_one: Playbook) -> None:
+    code, said = replace(one_by_one, ["a", "bad", "c", "d"])
+    assert code == 2, said
+    assert re.findall(r"^changed: \[(\w+)\]", said, re.MULTILINE) == ["a"]
+    assert "bad could not be replaced, as said above, and the deploy ends here." in said
+    assert "These go on as they are: c, d." in said
+
+
+def test_servers_that_a_run_is_not_for_are_asked_once(one_by_one: Playbook) -> None:
+    code, said = replace(one_by_one, ["a", "c"], "--limit=a,c")
+    assert code == 0, said
+    assert re.findall(r"asked (\w+)", said) == ["bad", "d"]
+    assert re.findall(r"^changed: \[(\w+)\]", said, re.MULTILINE) == ["a", "c"]
+
+
+def test_where_no_server_is_left_nothing_is_asked_or_warned_about(one_by_one: Playbook) -> None:
+    code, said = replace(one_by_one, [])
+    assert code == 0, said
+    assert "WARNING" not in said
+    assert "skipping: no hosts matched" in said
+
+
 def write_inventory(playbook: Playbook, hosts: dict[str, dict[str, Any]]) -> None:
     """Hosts that are all this machine and in both groups, with variables of their own."""
     groups = {"ollama_servers": {"hosts": hosts}, "ollama_gateways": {"hosts": dict.fromkeys(hosts)}}

@@ -97,6 +97,45 @@ def test_it_knows_since_when_somebody_holds(tmp_path: Path) -> None:
     assert (hold.since(str(tmp_path), "one"), hold.since(str(tmp_path), "two")) == (100, None)
 
 
+def test_a_file_by_another_name_has_holders_of_its_own(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    hold.hold(folder, "one", 100, 200)
+    hold.hold(folder, "two", 100, 300, "drain.json")
+    assert held(tmp_path) == {"one": SPAN}
+    assert hold.spans(folder, "drain.json", 150) == {"two": {"since": 100, "until": 300}}
+    assert not hold.release(folder, "one", 150, "drain.json")
+    assert hold.release(folder, "two", 150, "drain.json")
+    assert os.listdir(tmp_path) == [hold.NAME]
+
+
+@pytest.mark.parametrize(("now", "holds"), [(99, False), (100, True), (199, True), (200, False)])
+def test_a_span_holds_from_its_begin_until_its_end(now: int, holds: bool, tmp_path: Path) -> None:
+    hold.hold(str(tmp_path), "one", 100, 200)
+    assert ("one" in hold.spans(str(tmp_path), hold.NAME, now)) is holds
+
+
+def test_it_waits_until_no_request_is_left() -> None:
+    looks: list[int | None] = [None, 2, 1, 0, 7]
+    assert hold.wait_until_none(lambda: looks.pop(0), seconds=60, notice=60, step=0) == 0
+    assert looks == [7]
+
+
+def test_it_says_how_many_are_left_when_the_time_is_up_and_that_nobody_knows() -> None:
+    assert hold.wait_until_none(lambda: 3, seconds=-1, notice=0, step=0) == 3
+    assert hold.wait_until_none(lambda: None, seconds=-1, notice=0, step=0) == -1
+
+
+def test_who_is_to_hold_has_time_to_notice_however_little_there_is_for_requests() -> None:
+    looks: list[int | None] = [None, None, 2]
+    assert hold.wait_until_none(lambda: looks.pop(0), seconds=-1, notice=60, step=0) == 2
+
+
+def test_it_knows_what_a_container_has_of_the_host() -> None:
+    container = {"Mounts": [{"Destination": "/a", "Source": "/opt/a"}, {"Destination": "/tmp"}]}
+    assert [hold.mounted(container, target) for target in ("/a", "/tmp", "/b")] == ["/opt/a", "", ""]
+    assert hold.mounted({"Mounts": None}, "/a") == ""
+
+
 @pytest.mark.parametrize("kind", [fcntl.LOCK_SH, fcntl.LOCK_EX])
 def test_a_folder_that_stays_locked_is_not_waited_for_for_ever(
     kind: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
