@@ -108,7 +108,7 @@ gateways:
   elements: str
   returned: success
 spared:
-  description: Whether those of O(others) that take requests have all the models of this one, or this one takes none.
+  description: Whether those of O(others) that take requests have all the models of this one, or this one is drained.
   type: bool
   returned: success
 running:
@@ -173,11 +173,12 @@ class Drain:
 
     def answer(self, **what: t.Any) -> Dict:
         """What is now, and `what`."""
-        found = [one for one in (door.ask(self.docker, self.door) if self.door else []) if one.answers]
+        found = self.those_that_answer()
         models = sorted({model for one in found for model in one.models})
         # By the file: the door needs a moment to read it.
-        takes = bool(found) and not self.spans()
-        spared = self.door is not None and (not takes or missed(models, self.params["others"]) == [])
+        is_drained = bool(self.spans())
+        takes = bool(found) and not is_drained
+        spared = self.door is not None and (is_drained or missed(models, self.params["others"]) == [])
         return dict(
             {"changed": False, "running": 0, "line": ""},
             door=self.door is not None,
@@ -187,6 +188,15 @@ class Drain:
             spared=spared,
             **what,
         )
+
+    def those_that_answer(self) -> list[door.Status]:
+        """A busy server may take a while."""
+        ends = time.monotonic() + NOTICE
+        while True:
+            found = [one for one in (door.ask(self.docker, self.door) if self.door else []) if one.answers]
+            if found or self.door is None or not self.door.runs or time.monotonic() > ends:
+                return found
+            time.sleep(STEP)
 
     def asked(self) -> Dict:
         return self.answer()
@@ -228,7 +238,7 @@ class Drain:
         others = self.params["others"]
         if self.door is None or others is None:
             return
-        own = sorted({name for one in door.ask(self.docker, self.door) for name in one.models})
+        own = sorted({name for one in self.those_that_answer() for name in one.models})
         lacking = missed(own, others)
         if lacking is None:
             self.module.warn(NOBODY)

@@ -32,6 +32,7 @@ class Host:
         self.there = self.runs = True
         self.warnings: list[str] = []
         self.told: dict[str, float] = {}
+        self.answers = [200]
 
     @property
     def file(self) -> Path:
@@ -54,7 +55,8 @@ class Host:
         said = {"draining": bool(self.holders), "tags": [{"name": name} for name in self.models]}
         said["gateways"] = self.told
         said |= {} if count is None else {"in_flight": {"a": count}}
-        return 0, f"HTTP/1.1 200 OK\r\n\r\n{json.dumps(said)}\036", ""
+        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return 0, f"HTTP/1.1 {status} As it is\r\n\r\n{json.dumps(said)}\036", ""
 
     def run(self, state: str, **options: Any) -> dict[str, Any]:
         return answer(module, {"state": state, **options})
@@ -232,9 +234,18 @@ def test_a_server_can_be_spared_if_others_that_take_requests_have_all_its_models
     assert host.run("asked", others=others)["spared"] is spared
 
 
-def test_a_server_that_takes_no_request_can_always_be_spared(host: Host) -> None:
+def test_a_server_that_is_drained_already_can_be_spared(host: Host) -> None:
     host.run("held")
     assert host.run("asked", others=[])["spared"]
+
+
+def test_one_that_does_not_answer_is_asked_again_and_counts_as_the_last_one_all_the_same(host: Host) -> None:
+    host.answers = [503, 503, 200]
+    said = host.run("asked", others=[])
+    assert (said["takes"], said["spared"], host.answers) == (True, False, [200])
+    host.answers = [503]
+    said = host.run("asked", others=[])
+    assert (said["takes"], said["spared"]) == (False, False)
 
 
 def test_who_drains_the_last_server_is_warned(host: Host) -> None:

@@ -5,7 +5,6 @@
 -- Between nginx and the other modules: the only one that touches ngx. There is one worker, so what it knows is all
 -- there is to know.
 
-local cjson = require "cjson.safe"
 local drain = require "door.drain"
 local errors = require "door.errors"
 local in_flight = require "door.in_flight"
@@ -44,6 +43,14 @@ local counts = setmetatable({}, {
     end,
 })
 local answers = {}
+
+-- By the name of a server: when each gateway was last told that it takes requests, in seconds.
+local told = setmetatable({}, {
+    __index = function(all, server)
+        all[server] = {}
+        return all[server]
+    end,
+})
 
 local function say(status, text)
     ngx.status = status
@@ -104,17 +111,19 @@ function _M.status(server, capacity)
     end
     ngx.req.discard_body()
     local said = ask(server)
+    local state = { draining = draining:holds(ngx.now()), in_flight = counts[server].counts }
     if not said then
-        return say(503, cjson.encode({ error = "Ollama does not answer" }) .. "\n")
+        return say(503, view.error(state))
     end
-    say(200, view.text({
-        draining = draining:holds(ngx.now()),
-        capacity = capacity,
-        in_flight = counts[server].counts,
-        hash = said.hash,
-        tags = said.tags,
-        ps = said.ps,
-    }, ngx.var.arg_tags))
+    local gateway = ngx.var.gatehouse_gateway
+    if gateway == "" then
+        -- The host itself, inside the container.
+        state.gateways = told[server]
+    elseif not state.draining then
+        told[server][gateway] = ngx.now()
+    end
+    state.capacity, state.hash, state.tags, state.ps = capacity, said.hash, said.tags, said.ps
+    say(200, view.text(state, ngx.var.arg_tags))
 end
 
 -- The content where nginx has none: an error of the door.

@@ -23,8 +23,9 @@ function _M.models_of(text)
     return nil, "it is no list of models"
 end
 
--- `state`: draining, capacity, in_flight (numbers by name), hash, tags and ps (arrays as text); `known`: the hash of
--- the tags that the gateway has, nil if it has none.
+-- `state`: draining, capacity, in_flight (numbers by name), hash, tags and ps (arrays as text), gateways (nil, or when
+-- each was last told that requests are taken, by its name); `known`: the hash of the tags that the gateway has, nil if
+-- it has none.
 function _M.text(state, known)
     local parts = {
         '{"draining":', state.draining and "true" or "false",
@@ -35,8 +36,20 @@ function _M.text(state, known)
     if known ~= state.hash then
         parts[#parts + 1] = ',"tags":' .. state.tags
     end
+    if state.gateways then
+        parts[#parts + 1] = ',"gateways":' .. encode(state.gateways)
+    end
     parts[#parts + 1] = ',"ps":' .. state.ps .. "}\n"
     return concat(parts)
+end
+
+-- The same where Ollama says nothing: what the door knows by itself, for whoever waits until nothing runs.
+function _M.error(state)
+    return encode({
+        error = "Ollama does not answer",
+        draining = state.draining,
+        in_flight = state.in_flight,
+    }) .. "\n"
 end
 
 return _M
