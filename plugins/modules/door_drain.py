@@ -268,7 +268,8 @@ class Drain:
         if not self.module.check_mode:
             hold.release(self.door.state, holder, time.time(), door.NAME)
         left = {name: span for name, span in self.spans().items() if name != holder}
-        if was and not left and not self.module.check_mode:
+        # Whatever kept them away: requests may have waited at the gateways instead.
+        if not left and not self.module.check_mode:
             self.wait_for_gateways()
         if left:
             line = "takes no request yet, as it is drained by %s too" % ", ".join(sorted(left))
