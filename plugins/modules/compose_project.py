@@ -72,6 +72,11 @@ options:
   project_src:
     description: The folder of the Compose file.
     type: path
+  keep_cut_off:
+    description:
+      - Whether those that are not in a network of the Compose file stay, as they may be at work. They are returned.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and tell what would change.
@@ -112,6 +117,11 @@ needed_by:
   returned: success
   type: list
   elements: str
+cut_off:
+  description: Names of the containers that are not in a network of the Compose file and stay for O(keep_cut_off=true).
+  returned: success
+  type: list
+  elements: str
 projects:
   description: The option of this name, for a later task of the same run.
   returned: success
@@ -128,10 +138,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.volume im
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
 
 
-def apply(module: AnsibleModule, params: dict[str, t.Any]) -> tuple[list[str], dict[str, tuple[str, str]]]:
-    """The containers for which the network stays, and what changes, by its name. Raises GatehouseError."""
+def apply(module: AnsibleModule, params: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, tuple[str, str]]]:
+    """What is returned of containers, and what changes, by its name. Raises GatehouseError."""
     docker = Docker(module)
     needed_by: list[str] = []
+    cut_off: list[str] = []
     changes = {}
     if params["network"]:
         name, label = params["network"], params["label"]
@@ -148,9 +159,9 @@ def apply(module: AnsibleModule, params: dict[str, t.Any]) -> tuple[list[str], d
         before, after = volume.hand_over(params["user_id"])
         changes[volume.name] = (f"owner: {before}\n" if before else "", f"owner: {after}\n")
     if params["project_src"]:
-        gone = stale.remove(docker, params["project"], params["project_src"])
+        gone, cut_off = stale.remove(docker, params["project"], params["project_src"], params["keep_cut_off"])
         changes[params["project"]] = ("".join(f"container: {one}\n" for one in gone), "")
-    return needed_by, changes
+    return dict(needed_by=needed_by, cut_off=cut_off), changes
 
 
 def main() -> None:
@@ -167,6 +178,7 @@ def main() -> None:
             folder=dict(type="path"),
             image=dict(type="str"),
             project_src=dict(type="path"),
+            keep_cut_off=dict(type="bool", default=False),
         ),
         required_one_of=[("network", "volume", "project_src")],
         required_by={
@@ -178,7 +190,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        needed_by, changes = apply(module, module.params)
+        containers, changes = apply(module, module.params)
     except GatehouseError as error:
         module.fail_json(msg=str(error))
     diff = [
@@ -186,7 +198,7 @@ def main() -> None:
         for name, (before, after) in changes.items()
         if before != after
     ]
-    module.exit_json(changed=bool(diff), needed_by=needed_by, projects=module.params["projects"], diff=diff)
+    module.exit_json(changed=bool(diff), **containers, projects=module.params["projects"], diff=diff)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,19 @@ import typing as t
 from ansible_collections.gatehouse.ollama.plugins.module_utils._docker.cli import Dict, Docker, name_of
 
 
-def remove(docker: Docker, project: str, folder: str) -> list[str]:
-    """Remove those of a project whose Compose file is in the folder; return their names. Raises DockerError."""
+def remove(docker: Docker, project: str, folder: str, keeps: bool = False) -> tuple[list[str], list[str]]:
+    """Remove those of a project whose Compose file is in the folder, and return their names.
+
+    `keeps`: those that are cut off may run, and stay; their names come second. Raises DockerError.
+    """
     dead, cut_off = find(docker, project, folder)
+    kept, cut_off = (cut_off, []) if keeps else ([], cut_off)
     if cut_off:
         docker.change("stop", *cut_off)
     if dead or cut_off:
         # Without force: one that was started meanwhile stays.
         docker.change("rm", *dead, *cut_off)
-    return dead + cut_off
+    return dead + cut_off, kept
 
 
 def find(docker: Docker, project: str, folder: str) -> tuple[list[str], list[str]]:

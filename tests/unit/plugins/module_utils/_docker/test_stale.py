@@ -121,5 +121,12 @@ def test_a_docker_that_does_not_answer_is_an_error(find: Look) -> None:
 def test_what_runs_is_stopped_first_and_check_mode_only_names_what_goes(tmp_path: Path, check: bool) -> None:
     (tmp_path / "compose.yaml").touch()
     host = Host(container("dead", False, NEW, OLD), container("cut", True, NEW), check_mode=check)
-    assert stale.remove(Docker(host), "gatehouse-ollama", str(tmp_path)) == ["dead", "cut"]
+    assert stale.remove(Docker(host), "gatehouse-ollama", str(tmp_path)) == (["dead", "cut"], [])
     assert host.changes == ([] if check else [["stop", "cut"], ["rm", "dead", "cut"]])
+
+
+def test_what_is_cut_off_and_may_be_at_work_can_be_kept_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").touch()
+    host = Host(container("dead", False, NEW, OLD), container("cut", True, NEW))
+    assert stale.remove(Docker(host), "gatehouse-ollama", str(tmp_path), keeps=True) == (["dead"], ["cut"])
+    assert host.changes == [["rm", "dead"]]
