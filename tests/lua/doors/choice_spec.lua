@@ -8,7 +8,7 @@ describe("the choice of a server", function()
     local own
 
     local function door(number, more)
-        local one = { number = number, takes = true, aside = 0, others = 0, capacity = 1, warm = {}, loaded = 0 }
+        local one = { number = number, up = true, draining = false, aside = 0, others = 0, capacity = 1, warm = {}, loaded = 0 }
         for key, value in pairs(more or {}) do
             one[key] = value
         end
@@ -64,16 +64,21 @@ describe("the choice of a server", function()
         assert.are.equal(1, choose({ door(1), door(2, { warm = WARM, others = 1 }) }, { penalty = 0 }))
     end)
 
-    it("is never one that is down or draining, or was tried before", function()
-        assert.are.equal(2, choose({ door(1, { takes = false }), door(2, { others = 9 }) }))
+    it("is never one that drains, or was tried before", function()
+        assert.are.equal(2, choose({ door(1, { draining = true }), door(2, { others = 9 }) }))
         assert.are.equal(2, choose({ door(1), door(2, { others = 9 }) }, { tried = { [1] = true } }))
-        assert.is_nil((choose({ door(1, { takes = false }), door(2) }, { tried = { [2] = true } })))
+        assert.is_nil((choose({ door(1, { draining = true }), door(2) }, { tried = { [2] = true } })))
         assert.is_nil((choose({})))
+    end)
+
+    it("is one that seems to be down only where there is no other", function()
+        assert.are.equal(2, choose({ door(1, { up = false }), door(2, { others = 9, aside = 200 }) }))
+        assert.are.equal(1, choose({ door(1, { up = false }), door(2, { draining = true }) }))
     end)
 
     it("is one that was put aside only where there is no other, and for no longer", function()
         assert.are.equal(2, choose({ door(1, { aside = 101, warm = WARM }), door(2, { others = 9 }) }))
-        assert.are.equal(1, choose({ door(1, { aside = 101 }), door(2, { takes = false }) }))
+        assert.are.equal(1, choose({ door(1, { aside = 101 }), door(2, { draining = true }) }))
         assert.are.equal(1, choose({ door(1, { aside = 100 }), door(2, { others = 1 }) }))
     end)
 

@@ -121,10 +121,10 @@ function _M.status(server, capacity)
     ngx.req.discard_body()
     local said = ask(server)
     local state = { draining = draining:holds(ngx.now()), in_flight = counts[server].counts }
-    if not said then
-        return say(503, view.error(state))
-    end
     local gateway = ngx.var.gatehouse_gateway
+    if not said then
+        return say(503, view.error(gateway == "" and state or {}))
+    end
     if gateway == "" then
         -- The host itself, inside the container.
         state.gateways = told[server]

@@ -43,7 +43,8 @@ function _M.text(state, known)
     return concat(parts)
 end
 
--- The same where Ollama says nothing: what the door knows by itself, for whoever waits until nothing runs.
+-- The same where Ollama says nothing: what the door knows by itself, for whoever waits until nothing runs. `state` is
+-- empty for gateways.
 function _M.error(state)
     return encode({
         error = "Ollama does not answer",

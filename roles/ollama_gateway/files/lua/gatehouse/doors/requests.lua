@@ -21,6 +21,8 @@ local min = math.min
 
 -- In seconds: how often each door is looked at, how long an answer may take, and how often dead workers are looked for.
 local LOOK, DEADLINE, BURY = 1, 2, 10
+-- How often in a row one that is slow is waited for.
+local MISSES = 2
 -- For which time a list may be as it was, how long one may be made, between two tries to read it meanwhile, and for how
 -- long each is made anew after something was written. And for how long nobody asks again for a model that nobody has.
 local LISTED, LISTING, LIST_STEP, WRITTEN, ASKED = 1, 3, 0.02, 2, 0.5
@@ -108,6 +110,14 @@ local function ask(door, path, keep)
     return status, text
 end
 
+-- Returns whether the door does not answer, or says that its server does not. Of one that may only be busy it takes two
+-- times in a row.
+local function is_gone(door, status, err)
+    local is_slow = status ~= nil or err == "timeout"
+    door.misses = is_slow and (door.misses or 0) + 1 or MISSES
+    return door.misses >= MISSES
+end
+
 local function look(door)
     local number = door.number
     local status, text = ask(door, "/gatehouse/door?tags=" .. view:tags_hash(number), true)
@@ -116,9 +126,12 @@ local function look(door)
         found, models, loaded = said.read(text)
     end
     if found then
+        door.misses = 0
         view:saw(number, found, models, own:count(number))
-    else
+    elseif is_gone(door, status, text) then
         view:missed(number)
+    else
+        return
     end
     tell(door.name, found, models, loaded)
 end

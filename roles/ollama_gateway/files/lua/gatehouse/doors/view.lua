@@ -30,7 +30,6 @@ local function read(self, door)
     local dict, number = self.dict, door.number
     local seen = cjson.decode(dict:get("seen:" .. number) or "") or NONE
     door.up, door.draining = seen.up == true, seen.draining == true
-    door.takes = door.up and not door.draining
     door.others, door.capacity = seen.others or 0, seen.capacity or 1
     door.loaded, door.warm = seen.loaded or 0, said.set(seen.warm)
     door.total = seen.total or 0
