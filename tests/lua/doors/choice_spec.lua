@@ -8,7 +8,8 @@ describe("the choice of a server", function()
     local own
 
     local function door(number, more)
-        local one = { number = number, up = true, draining = false, aside = 0, others = 0, capacity = 1, warm = {}, loaded = 0 }
+        local one = { number = number, up = true, draining = false, aside = 0, others = 0, capacity = 1, warm = {},
+            loaded = 0 }
         for key, value in pairs(more or {}) do
             one[key] = value
         end

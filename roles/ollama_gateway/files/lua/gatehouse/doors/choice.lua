@@ -46,15 +46,15 @@ local function best_of(doors, wish, state)
     return found
 end
 
--- `doors`: each {number, up, draining, aside, others, capacity, warm, loaded}: whether it answered when it was looked at,
--- whether it takes no new requests, until when it is put aside, how many requests of other gateways it has and can have
--- at once, the set of models that it has loaded or is loading, and how many are loaded. `wish`: {model, loading, penalty,
--- own, tried, now}: its listed name, the set of the numbers where this gateway has it loaded just now, how busy a server
--- with the model may be before one without is to load it, a function that tells of a number how many requests of this
--- gateway are there, the set of the numbers that are out of the question, and the time in seconds. Returns the door, and
--- whether it has to load; nil if there is none.
+-- `doors`: each {number, up, draining, aside, others, capacity, warm, loaded}: whether it answered when it was looked
+-- at, whether it takes no new requests, until when it is put aside, how many requests of other gateways it has and can
+-- have at once, the set of models that it has loaded or is loading, and how many are loaded. `wish`: {model, loading,
+-- penalty, own, tried, now}: its listed name, the set of the numbers where this gateway has it loaded just now, how
+-- busy a server with the model may be before one without is to load it, a function that tells of a number how many
+-- requests of this gateway are there, the set of the numbers that are out of the question, and the time in seconds.
+-- Returns the door, and whether it has to load; nil if there is none.
 function _M.choose(doors, wish)
-    -- Whoever failed a moment ago is better than nobody, and so is one that may only be too busy to say that it is there.
+    -- Whoever failed a moment ago is better than nobody, and so is one that may only be too busy to say something.
     local found = best_of(doors, wish, SOUND) or best_of(doors, wish, ASIDE) or best_of(doors, wish, DOWN)
     if found then
         return found, not (found.warm[wish.model] or wish.loading[found.number])
