@@ -13,9 +13,9 @@ from ansible_collections.gatehouse.ollama.plugins.filter.reached_at import filte
 
 from tests.component import rendering
 
-SHARED = {"ollama_gateway_virtual_addresses": ["10.0.0.100/24"], "ollama_gateway_bind": "0.0.0.0"}
+SHARED: dict[str, Any] = {"ollama_gateway_virtual_addresses": ["10.0.0.100/24"], "ollama_gateway_bind": "0.0.0.0"}
 HOST = {"inventory_hostname": "gate1", "ansible_host": "10.0.0.1", "ansible_facts": {}}
-SIGNED = {"ollama_gateway_tls": "self_signed", **HOST}
+SIGNED: dict[str, Any] = {"ollama_gateway_tls": "self_signed", **HOST}
 PLACE = {
     "interface": "eth0",
     "source": "10.0.0.1",
@@ -84,7 +84,7 @@ def test_a_gateway_that_answers_to_all_names_goes_on_to_and_is_known_by_the_shar
 def test_a_gateway_can_always_be_asked_by_its_own_host(
     bind: str, addresses: list[str], ports: list[str], asked: str
 ) -> None:
-    variables = {"ollama_gateway_bind": bind, "ollama_gateway_virtual_addresses": addresses}
+    variables: dict[str, Any] = {"ollama_gateway_bind": bind, "ollama_gateway_virtual_addresses": addresses}
     assert published(**variables) == ports
     assert rendering.value("__ollama_gateway_local_address", **variables) == asked
     listening = rendering.value("__ollama_gateway_ports", **variables)
@@ -107,7 +107,7 @@ def test_keepalived_speaks_with_the_peers_alone_and_never_takes_an_address_back(
     [({}, "http"), (SIGNED, "https"), ({"ollama_gateway_proxy_protocol": True, **SIGNED}, "https+proxy")],
 )
 def test_the_service_asks_as_the_gateway_speaks(variables: dict[str, Any], speaks: str) -> None:
-    known = {"__ollama_gateway_address": PLACE, "ansible_managed": "x", **SHARED, **variables}
+    known: dict[str, Any] = {"__ollama_gateway_address": PLACE, "ansible_managed": "x", **SHARED, **variables}
     text = rendering.render("gatehouse-gateway-address.service.j2", **known)
     (start,) = (line for line in text.splitlines() if line.startswith("ExecStart="))
     assert (
@@ -124,5 +124,5 @@ def test_challenges_are_passed_on_where_several_gateways_may_be_asked() -> None:
         "gate3:80",
     ]
     for others in ({"ollama_gateway_peers": ["gate1"]}, {"ollama_gateway_tls": "provided"}):
-        variables = {**SIGNED, "ollama_gateway_http_port": 80, "ollama_gateway_peers": peers, **others}
+        variables: dict[str, Any] = {**SIGNED, "ollama_gateway_http_port": 80, "ollama_gateway_peers": peers, **others}
         assert "@gateways" not in rendering.render("tls.conf.j2", **variables)
