@@ -222,11 +222,11 @@ class Drain:
             return self.answer(line="takes requests")
         if not self.door.runs:
             return self.answer(line="does not run, and takes no request when it does")
+        here = self.door
         left: t.List[t.Optional[Dict]] = [None]
 
         def look() -> int | None:
-            assert self.door is not None
-            left[0] = door.in_flight(door.ask(self.docker, self.door))
+            left[0] = door.in_flight(door.ask(self.docker, here))
             return None if left[0] is None else sum(left[0].values())
 
         running = hold.wait_until_none(look, max(self.params["drain_timeout"], 0), NOTICE, STEP)
@@ -281,11 +281,12 @@ class Drain:
 
     def wait_for_gateways(self) -> None:
         """They choose this server again, before another one is drained."""
-        since, gateways = time.time(), set(self.params["gateways"])
+        here, since, gateways = self.door, time.time(), set(self.params["gateways"])
+        if here is None:
+            return
 
         def look() -> int:
-            assert self.door is not None
-            return len(gateways - told(door.ask(self.docker, self.door), since))
+            return len(gateways - told(door.ask(self.docker, here), since))
 
         if gateways and hold.wait_until_none(look, AGAIN, AGAIN, STEP):
             text = "Not all of the gateways %s have asked within %d seconds whether this server takes requests again"
