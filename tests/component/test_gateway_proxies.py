@@ -254,10 +254,13 @@ def test_connections_are_counted_by_the_address_of_the_client(upstream: Echo, tm
     ) as server, contextlib.ExitStack() as open_:
         host, _, port = server.address.rpartition(":")
         headers = (f"Authorization: {server.credential()}", forwarded(NEAR))
+        before = len(upstream.requests)
         for _ in range(2):
             one = open_.enter_context(socket.create_connection((host, int(port)), 20, (BALANCER, 0)))
             one.sendall(server.wire("/hang", *headers))
-        assert until(lambda: send(server, BALANCER, *headers).status == 429)
+        # Both are in hand: one that is asked meanwhile would take the place of the second.
+        assert until(lambda: len(upstream.requests) == before + 2)
+        assert send(server, BALANCER, *headers).status == 429
         assert send(server, BALANCER, headers[0], forwarded(FAR)).status == 200
         for _ in range(2):
             upstream.pieces.put(None)
