@@ -5,7 +5,7 @@ BIN := .venv/bin
 MOLECULE := PATH=$(CURDIR)/$(BIN):$$PATH MOLECULE_GLOB='molecule/*/molecule.yml' $(BIN)/molecule -c .config/molecule/config.yml
 SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))))
 # What takes longest comes first, so that nothing is left alone in the end.
-SLOWEST := upgrades backup adopt tls_acme basic wall nvidia_runtime clients bad_input
+SLOWEST := upgrades cluster backup adopt tls_acme basic wall nvidia_runtime clients bad_input
 PYTHON_FILES := plugins tests molecule
 
 # What needs no hosts and measures no time, the longest first.
