@@ -21,11 +21,13 @@ local min = math.min
 
 -- In seconds: how often each door is looked at, how long an answer may take, and how often dead workers are looked for.
 local LOOK, DEADLINE, BURY = 1, 2, 10
+-- In bytes: of an answer with 5,000 models.
+local LONGEST = 16777216
 -- How often in a row one that is slow is waited for.
 local MISSES = 2
--- For which time a list may be as it was, how long one may be made, between two tries to read it meanwhile, and for how
--- long each is made anew after something was written. And for how long nobody asks again for a model that nobody has.
-local LISTED, LISTING, LIST_STEP, WRITTEN, ASKED = 1, 3, 0.02, 2, 0.5
+-- For which time a list may be as it was unless something was written since, how long one may be made, and between two
+-- tries to read it meanwhile. And for how long nobody asks again for a model that nobody has.
+local LISTED, LISTING, LIST_STEP, ASKED = 1, 3, 0.02, 0.5
 -- How many servers a request is tried at, after the first. And how long connections wait to be used again.
 local MORE_TRIES, IDLE, MOST_USES = 2, 30, 100000
 -- What all doors are called, in their certificates.
@@ -101,7 +103,8 @@ end
 
 local function ask(door, path, keep)
     local server = door.host .. ":" .. door.port
-    local target = { server = server, name = NAME, secure = secure, keep = keep, deadline = DEADLINE }
+    local target = { server = server, name = NAME, secure = secure, keep = keep, deadline = DEADLINE,
+        longest = LONGEST }
     local status, text = http.get(ngx.socket.tcp(), target, path, ngx.now)
     -- One that was kept may have been ended there meanwhile.
     if not status and keep and text == "the connection ended" then
@@ -212,7 +215,8 @@ local function choose(flight)
     if not door then
         return nil
     end
-    if model and has_to_load then
+    -- Of a model that nobody has nothing is remembered.
+    if model and has_to_load and view:with(model) then
         view:loads(model, door.number)
     end
     flight.door = door
@@ -305,7 +309,8 @@ function _M.finish()
     number = tonumber(number)
     own:finish(number)
     if writes == WRITES then
-        dict:set("written", true, WRITTEN)
+        -- Lists of before count no more.
+        dict:incr("writes", 1, 0)
         ngx.timer.at(0, looker(view.doors[number]))
     end
     -- It may have been put aside, because of this request or another.
@@ -335,21 +340,24 @@ end
 -- a time, it is made once.
 function _M.list(path, key)
     view:refresh()
+    local place = (dict:get("writes") or 0) .. ":" .. path
     local ends = ngx.now() + LISTING
-    while not dict:get("written") and ngx.now() < ends do
-        local text = dict:get("list:" .. path)
-        if text then
-            return text
-        elseif dict:add("listing:" .. path, true, LISTING) then
+    while ngx.now() < ends do
+        local text, failed = dict:get("list:" .. place), dict:get("nolist:" .. place)
+        if text or failed then
+            return text, failed
+        elseif dict:add("listing:" .. place, true, LISTING) then
             break
         end
         ngx.sleep(LIST_STEP)
     end
     local text, err = union.union(gather(path), key)
     if text then
-        dict:safe_set("list:" .. path, text, LISTED)
+        dict:safe_set("list:" .. place, text, LISTED)
+    else
+        dict:set("nolist:" .. place, err, LISTED)
     end
-    dict:delete("listing:" .. path)
+    dict:delete("listing:" .. place)
     return text, err
 end
 

@@ -103,7 +103,7 @@ end
 
 -- By which the door knows that its models are known; empty if they are not.
 function methods:tags_hash(number)
-    return self.dict:get("tags:" .. number) or ""
+    return self.dict:get("models:" .. number) and self.dict:get("tags:" .. number) or ""
 end
 
 -- A door did not answer. The models that its server had are not forgotten.

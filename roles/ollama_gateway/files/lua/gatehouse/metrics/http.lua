@@ -14,7 +14,7 @@ local PIECE = 65536
 local _M = {}
 
 -- Reads until the connection ends, or until `is_all` says of the text that this is all.
-local function read_all(socket, now, deadline, is_all)
+local function read_all(socket, now, deadline, longest, is_all)
     local parts, size = {}, 0
     repeat
         local piece, err = socket:receiveany(PIECE)
@@ -29,7 +29,7 @@ local function read_all(socket, now, deadline, is_all)
         elseif err ~= "closed" then
             return nil, err
         end
-        if size > LONGEST then
+        if size > longest then
             return nil, "the answer is too long"
         elseif now() > deadline then
             return nil, "the answer takes too long"
@@ -65,13 +65,13 @@ local function exchange(socket, target, path, now)
     if not ok then
         return nil, err
     end
-    return read_all(socket, now, deadline, target.keep and is_whole or nil)
+    return read_all(socket, now, deadline, target.longest or LONGEST, target.keep and is_whole or nil)
 end
 
 -- `socket`: a new one as of ngx.socket.tcp; `target`: `server`, host and port; `name`, by which that is asked;
 -- `secure`, which makes a connection one of TLS, if it is to be; `keep`, whether it is kept, which needs an answer that
--- says its length; and `deadline`, if that is another one in seconds; `now`: tells the time in seconds. Returns the
--- status and the body; or nil and an error.
+-- says its length; and `deadline` in seconds and `longest` in bytes, if those are others; `now`: tells the time in
+-- seconds. Returns the status and the body; or nil and an error.
 function _M.get(socket, target, path, now)
     socket:settimeouts(CONNECT, SEND, target.deadline and target.deadline * 1000 or READ)
     local text, err = exchange(socket, target, path, now)
