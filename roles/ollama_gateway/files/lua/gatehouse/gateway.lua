@@ -236,7 +236,7 @@ local function begin(folder)
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
     usage.init(folder, settings, log, rights_of_clients, metrics.is_known)
     usage.remember()
-    settings.doors = servers and servers.doors
+    settings.doors = servers and doors.names()
     metrics.init(folder, settings, usage.state, usage.each_limited, function()
         return waits_for_servers.count, held_since() or 0
     end)

@@ -59,6 +59,11 @@ function _M.is_used()
     return view ~= nil
 end
 
+-- What these servers are called.
+function _M.names()
+    return names_of(view.doors)
+end
+
 -- `settings`: of doors.json: `doors`, each `name` and `address`, and `cold_penalty`; `pem`: where the gateway's
 -- certificate is; `options`: `read`, which reads a file, `log`, `saw`, which gets what is seen of a server, and
 -- `failed`, which gets the name of one at which a request failed.
@@ -236,7 +241,7 @@ local function named(name)
         end
     end
     return nil, (name and "there is no such server" or "there are several servers")
-        .. "; name one in the header X-Gatehouse-Server: " .. concat(names_of(view.doors), ", ")
+        .. "; name one in the header X-Gatehouse-Server: " .. concat(_M.names(), ", ")
 end
 
 -- Finds a server for the request. `route`: of the table; `model`: what it is about, nil if nothing. Returns true; or

@@ -32,7 +32,6 @@ local function read(self, door)
     door.up, door.draining = seen.up == true, seen.draining == true
     door.others, door.capacity = seen.others or 0, seen.capacity or 1
     door.loaded, door.warm = seen.loaded or 0, said.set(seen.warm)
-    door.total = seen.total or 0
     door.aside = dict:get("aside:" .. number) or 0
     local models = dict:get("models:" .. number) or ""
     if models ~= door.names then
@@ -86,7 +85,6 @@ function methods:saw(number, now_said, models, own)
         draining = now_said.draining,
         capacity = now_said.capacity,
         others = max(0, now_said.total - own),
-        total = now_said.total,
         warm = said.joined(now_said.warm),
         loaded = now_said.loaded,
     })

@@ -68,13 +68,7 @@ function _M.init(folder, settings, ledger, limited, hold)
     shared:safe_add("restarts", 0)
     shared:safe_add("lost", 0)
     shared:safe_add("models", 0)
-    upstreams, is_told = settings.upstreams, settings.doors ~= nil
-    if is_told then
-        upstreams = {}
-        for i, door in ipairs(settings.doors) do
-            upstreams[i] = door.name
-        end
-    end
+    upstreams, is_told = settings.doors or settings.upstreams, settings.doors ~= nil
     certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
     ledger_state, each_limited, hold_state = ledger, limited, hold
 end
