@@ -71,6 +71,7 @@ class ActionModule(CredentialsAction):
             "private_key": values["tls_private_key"] if own else "",
             "client_ca": values["client_ca"],
             "client_crl": values["client_crl"],
+            "valkey_ca": values["valkey_ca"],
         }
         if not any(given.values()):
             return {}

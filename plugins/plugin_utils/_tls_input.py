@@ -14,7 +14,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Pr
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
     CLIENT_CA,
     CLIENT_CRL,
-    read_client_ca,
+    VALKEY_CA,
+    read_authorities,
     read_client_crl,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import pem
@@ -34,6 +35,7 @@ VARIABLES = {
     "private_key": PRIVATE_KEY,
     "client_ca": CLIENT_CA,
     "client_crl": CLIENT_CRL,
+    "valkey_ca": VALKEY_CA,
 }
 # A text that is taken for a path may be a key without its BEGIN. Base64 has no dot, and few file names have none.
 _QUOTABLE = re.compile(r"(?=.*\.)[\w.~/ -]+\Z")
@@ -54,18 +56,21 @@ def read_certificates(loader: DataLoader, given: t.Mapping[str, str], names: lis
     now = datetime.datetime.now(datetime.timezone.utc)
     problems, warnings = Problems(), Problems()
     found = _contents(loader, given, problems)
-    server, authorities, lists = None, [], []
+    server, authorities, lists, of_valkey = None, [], [], []
     if "certificate" in found and "private_key" in found:
         server = read_server(found["certificate"], found["private_key"], names, now, problems, warnings)
     if "client_ca" in found:
-        authorities = read_client_ca(found["client_ca"], now, problems)
+        authorities = read_authorities(found["client_ca"], CLIENT_CA, now, problems)
     if "client_crl" in found and authorities:
         lists = read_client_crl(found["client_crl"], authorities, now, problems)
+    if "valkey_ca" in found:
+        of_valkey = read_authorities(found["valkey_ca"], VALKEY_CA, now, problems)
     problems.raise_any()
     result: Dict = {
         "names": names or (server.names if server else []),
         "client_ca": pem(authorities),
         "client_crl": pem(lists),
+        "valkey_ca": pem(of_valkey),
     }
     return Certificates(result, server.pem if server else "", warnings)
 

@@ -35,6 +35,7 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._models.patterns 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import (
     common,
     proxies,
+    shared_limits,
     upstreams,
     virtual_addresses,
 )
@@ -98,7 +99,8 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
     problems += upstreams.door_problems(values["doors"], engine)
-    if values["doors"]:
+    shared_limits.judge(values, problems)
+    if values["doors"] or (values["valkey"] and not values["valkey_ca"]):
         with problems.of(PREFIX + "door_ca_dir"):
             controller.private_folder("door_ca", values["door_ca_dir"])
     limits = [merged(defaults, own) for own in ({}, *(client.limits for client in clients if client.present))]

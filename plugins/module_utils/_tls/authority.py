@@ -25,20 +25,21 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.pem import r
 
 CLIENT_CA = "ollama_gateway_client_ca"
 CLIENT_CRL = "ollama_gateway_client_crl"
+VALKEY_CA = "ollama_gateway_valkey_ca"
 
 
-def read_client_ca(data: bytes, now: datetime.datetime, problems: Problems) -> list[t.Any]:
-    """The CAs of client certificates."""
-    found = read_certificates(data, CLIENT_CA, problems)
+def read_authorities(data: bytes, variable: str, now: datetime.datetime, problems: Problems) -> list[t.Any]:
+    """The CAs that a variable gives."""
+    found = read_certificates(data, variable, problems)
     for one in found:
         if not _may(one, "key_cert_sign", ca=True):
-            problems.add(CLIENT_CA, f"{describe(one)} is not that of a CA")
+            problems.add(variable, f"{describe(one)} is not that of a CA")
         elif not any(issued_by(one, other) for other in found):
             # By default OpenSSL trusts no chain that ends before a root.
             text = f"the issuer of {describe(one)}, {one.issuer.rfc4514_string()}, is missing; add it"
-            problems.add(CLIENT_CA, text)
+            problems.add(variable, text)
         for text in time_problems(one, now):
-            problems.add(CLIENT_CA, text)
+            problems.add(variable, text)
     return found
 
 

@@ -106,6 +106,11 @@ local function read_settings(path)
     return settings
 end
 
+-- Returns nil where there is no such file.
+local function read_settings_if_any(path)
+    return read_file(path) and read_settings(path)
+end
+
 -- Nginx reads the clock when it looks for what others sent, and not while Lua runs.
 local function time_now()
     ngx.update_time()
@@ -194,7 +199,7 @@ local function begin(folder)
         memory = password_memory.new(ngx.shared.gatehouse_passwords, sign, settings.password_cache_ttl),
         failures = failed_tries,
     })
-    local servers = read_file(folder .. "/conf/doors.json") and read_settings(folder .. "/conf/doors.json")
+    local servers = read_settings_if_any(folder .. "/conf/doors.json")
     if servers then
         doors.init(servers, folder .. "/tls/door.pem", {
             read = read_file,
@@ -234,7 +239,8 @@ local function begin(folder)
         error("there is memory for " .. room .. " bytes of bodies, which is less than the largest body takes")
     end
     bodies_in_flight = bodies.new(ngx.shared.gatehouse_bodies, room, largest_bodies.inference, ngx.worker.pid)
-    usage.init(folder, settings, log, rights_of_clients, metrics.is_known)
+    usage.init(folder, settings, read_settings_if_any(folder .. "/conf/state.json"), log, rights_of_clients,
+        metrics.is_known)
     usage.remember()
     settings.doors = servers and doors.names()
     metrics.init(folder, settings, usage.state, usage.each_limited, function()

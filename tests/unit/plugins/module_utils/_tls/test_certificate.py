@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import pem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
-    read_client_ca,
+    read_authorities,
     read_client_crl,
 )
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.certificate import pem as as_pem
@@ -311,7 +311,7 @@ def test_without_the_library_the_message_says_what_to_do(monkeypatch: pytest.Mon
 
 def judge_ca(data: bytes, lists: bytes | None = None) -> list[str]:
     problems = Problems()
-    found = read_client_ca(data, NOW, problems)
+    found = read_authorities(data, CLIENT_CA, NOW, problems)
     if lists is not None:
         read_client_crl(lists, found, NOW, problems)
     return problems
@@ -323,7 +323,7 @@ def test_several_authorities_with_a_list_each_are_taken() -> None:
     lists = crl(MIDDLE) + crl(other) + crl(ROOT, revoked=(LEAF,))
     assert judge_ca(text, lists) == []
     problems = Problems()
-    found = read_client_ca(b"# a comment\n" + text, NOW, problems)
+    found = read_authorities(b"# a comment\n" + text, CLIENT_CA, NOW, problems)
     assert as_pem(found).encode() == text
     assert as_pem(read_client_crl(lists, found, NOW, problems)).encode() == lists
 

@@ -14,49 +14,23 @@
 -- again as they end; counts of others are never thrown out.
 
 local counters = require "gatehouse.limits.counters"
+local refusals = require "gatehouse.limits.refusals"
 local report = require "gatehouse.limits.report"
 local scopes = require "gatehouse.limits.scopes"
 local slots = require "gatehouse.limits.slots"
 local windows = require "gatehouse.limits.windows"
 
 local max = math.max
-local format = string.format
 
 -- How often one tries again that depends on others, which take some microseconds.
 local TRIES = 100
--- In seconds: when a slot may be free, and when there may be memory.
-local SLOT_RETRY, MEMORY_RETRY = 1, 60
-
-local SENTENCES = {
-    requests_per_minute = "this client may make %d requests a minute",
-    concurrent_requests = "this client may have %d requests at the same time",
-    tokens_per_minute = "this client may use %d tokens a minute",
-    tokens_per_day = "this client may use %d tokens a day of UTC",
-}
 
 local _M = {}
 local methods = {}
 
-local function refusal_of(scope, name, retry_after, is_worth_waiting)
-    local models = scope.pattern and " of models such as " .. scope.pattern or ""
-    return {
-        limit = name,
-        model = scope.pattern,
-        retry_after = retry_after,
-        is_spent_for_day = name == "tokens_per_day",
-        is_worth_waiting = is_worth_waiting or false,
-        message = format(SENTENCES[name], scope.limits[name]) .. models .. " (" .. name .. ")",
-    }
-end
-
 -- Of a request that cannot be counted, and the error for the log.
 local function uncounted(err)
-    return {
-        retry_after = MEMORY_RETRY,
-        is_spent_for_day = false,
-        is_worth_waiting = false,
-        message = "the requests of this client cannot be counted now",
-    }, "failed to count a request: " .. err
+    return refusals.uncounted(), "failed to count a request: " .. err
 end
 
 -- Seconds until this scope has tokens again, 0 if it has some; or nil and an error. The counts exist from then on, so
@@ -83,7 +57,7 @@ local function refusal_of_tokens(self, scope, name, moment, longest)
     if not wait then
         return uncounted(err)
     end
-    return wait > (longest and longest.retry_after or 0) and refusal_of(scope, name, wait) or longest
+    return wait > (longest and longest.retry_after or 0) and refusals.of(scope, name, wait) or longest
 end
 
 -- Returns nil if all from the place `i` on have tokens; or the refusal that lasts longest, and an error if it cannot be
@@ -143,7 +117,7 @@ function slot_place:settle(of)
 end
 
 function slot_place.wait()
-    return SLOT_RETRY
+    return refusals.SLOT_RETRY
 end
 
 local MINUTE_PLACE, SLOT_PLACE = { __index = minute_place }, { __index = slot_place }
@@ -211,7 +185,7 @@ local function try_again(self, places, missing)
         if missing.err then
             return nil, uncounted(missing.err)
         elseif missing.has_place == false then
-            return nil, refusal_of(missing.scope, missing.name, missing:wait(), missing.is_worth_waiting)
+            return nil, refusals.of(missing.scope, missing.name, missing:wait(), missing.is_worth_waiting)
         end
         missing = try(self, places, 1)
         if not missing then
@@ -219,7 +193,7 @@ local function try_again(self, places, missing)
         end
     end
     -- A worker was stopped by the system between two steps.
-    return nil, refusal_of(missing.scope, missing.name, SLOT_RETRY, true)
+    return nil, refusals.of(missing.scope, missing.name, refusals.SLOT_RETRY, true)
 end
 
 -- Returns true; or nil, the refusal, and an error if it is one of memory.
@@ -231,10 +205,16 @@ local function take(self, places)
     return true
 end
 
+local function new_ticket(self, all)
+    self.last = self.last + 1
+    local ticket = { id = self.last, scopes = all }
+    self.tickets[ticket.id] = ticket
+    return ticket
+end
+
 -- `limits`: as limits/clients.lua reads them, or nil; `model`: its name, or nil if that is not known. Returns a ticket,
 -- which must be released once the request has ended, however it does; or nil, a refusal, and an error for the log if it
--- cannot be counted. A refusal is {limit, model, retry_after, is_spent_for_day, is_worth_waiting, message}; `limit` is
--- nil if it cannot be counted, and `model` the pattern of a limit on models.
+-- cannot be counted. See limits/refusals.lua.
 --
 -- `is_worth_waiting`: a slot is given back in the log phase, which is after its client has the last byte. One that
 -- sends its requests one after the other is therefore never to be refused at once: the caller has to try again some
@@ -253,10 +233,7 @@ function methods:admit(client, limits, model)
     if not ok then
         return nil, refusal, err
     end
-    self.last = self.last + 1
-    local ticket = { id = self.last, scopes = all }
-    self.tickets[ticket.id] = ticket
-    return ticket
+    return new_ticket(self, all)
 end
 
 -- The ticket with this id that this worker gave out and that is not released yet: a request loses its context on the
@@ -313,6 +290,13 @@ function methods:charge(ticket, tokens)
     return not err or nil, err and "failed to charge tokens: " .. err
 end
 
+-- A request has ended, and took so many tokens. Returns what `charge` does.
+function methods:finish(ticket, tokens)
+    local ok, err = self:charge(ticket, tokens)
+    self:release(ticket)
+    return ok, err
+end
+
 -- Counts a request of before: when it ended, in seconds, and how many tokens it took. `begun`: when it began; nil if it
 -- is not to count as a request. What is over by now is not counted. Returns true; or nil and an error.
 function methods:count(client, limits, model, ended, tokens, begun)
@@ -331,6 +315,36 @@ function methods:count(client, limits, model, ended, tokens, begun)
     return not err or nil, err and "failed to count a request: " .. err
 end
 
+local function note_minute(self, scope, moment)
+    if scope.limits.requests_per_minute then
+        return select(2, self.counters:add(scopes.requests(scope, moment.minute), 1,
+            windows.life_of_minute(moment, moment.minute)))
+    end
+end
+
+-- Counts a request that was let in by what all gateways share, whether there is room here or not. Returns a ticket as
+-- `admit` does, and an error if it could not be counted everywhere.
+function methods:note(client, limits, model)
+    local moment, all, problem = windows.at(self.now()), {}, nil
+    for _, scope in ipairs(scopes.of(client, limits, model or "")) do
+        local err = note_minute(self, scope, moment)
+        local has_slot, no_slot = true, nil
+        if scope.limits.concurrent_requests then
+            has_slot, no_slot = self.slots:take(scope.name)
+        end
+        -- What has no slot gives none back.
+        all[#all + 1] = has_slot and scope or nil
+        problem = problem or err or no_slot
+    end
+    return new_ticket(self, all), problem and "failed to count a request: " .. problem
+end
+
+-- The refusal of a client whose tokens are used up as far as is known here; or nil.
+function methods:spent(client, limits, model)
+    local all = scopes.of(client, limits, model or "")
+    return (check_tokens(self, all, 1, windows.at(self.now())))
+end
+
 -- Gives back the slots of workers that live no more. `lives`: tells it of a process id, as a text.
 function methods:look(lives)
     self.slots:look(lives)
@@ -345,16 +359,37 @@ function methods:headers(client, limits, model, headers)
     return self.report:headers(client, limits, model, headers)
 end
 
+-- What this gateway has counted, as limits/report.lua asks for it.
+local own_counts = {}
+
+function own_counts:requests(scope, minute)
+    return self.counters:taken(scopes.requests(scope, minute))
+end
+
+function own_counts:tokens(scope, minute)
+    return self.counters:value(scopes.tokens(scope, minute))
+end
+
+function own_counts:tokens_of_day(scope, day)
+    return self.counters:value(scopes.tokens_of_day(scope, day))
+end
+
+function own_counts:slots_taken(scope)
+    return self.slots:taken(scope.name)
+end
+
 -- `dict`: as ngx.shared has them; `now`: tells the time in seconds, with fractions; `pid`: tells this worker's process
 -- id.
 function _M.new(options)
     local count = counters.new(options.dict, options.now)
     local slot = slots.new(count, options.pid)
+    local counts = setmetatable({ counters = count, slots = slot }, { __index = own_counts })
     return setmetatable({
         now = options.now,
         counters = count,
         slots = slot,
-        report = report.new(count, slot, options.now),
+        counts = counts,
+        report = report.new(counts, options.now),
         tickets = {},
         last = 0,
     }, { __index = methods })

@@ -16,33 +16,31 @@ local methods = {}
 -- What is used of a limit, and the seconds until there is room again, or until the day ends.
 local LOOKS = {}
 
-function LOOKS.requests_per_minute(self, scope, moment)
-    local current = self.counters:taken(scopes.requests(scope, moment.minute))
-    local previous = self.counters:taken(scopes.requests(scope, moment.minute - 1))
+function LOOKS.requests_per_minute(counts, scope, moment)
+    local current, previous = counts:requests(scope, moment.minute), counts:requests(scope, moment.minute - 1)
     return current + windows.rest(moment, previous),
         windows.seconds_until_room(moment, scope.limits.requests_per_minute, current, previous)
 end
 
-function LOOKS.concurrent_requests(self, scope)
-    return self.slots:taken(scope.name), 0
+function LOOKS.concurrent_requests(counts, scope)
+    return counts:slots_taken(scope), 0
 end
 
-function LOOKS.tokens_per_minute(self, scope, moment)
-    local current = self.counters:value(scopes.tokens(scope, moment.minute))
-    local previous = self.counters:value(scopes.tokens(scope, moment.minute - 1))
+function LOOKS.tokens_per_minute(counts, scope, moment)
+    local current, previous = counts:tokens(scope, moment.minute), counts:tokens(scope, moment.minute - 1)
     return current + windows.rest(moment, previous),
         windows.seconds_until_room(moment, scope.limits.tokens_per_minute, current, previous)
 end
 
-function LOOKS.tokens_per_day(self, scope, moment)
-    return self.counters:value(scopes.tokens_of_day(scope, moment.day)), windows.seconds_until_day(moment)
+function LOOKS.tokens_per_day(counts, scope, moment)
+    return counts:tokens_of_day(scope, moment.day), windows.seconds_until_day(moment)
 end
 
 local IN_ORDER = { "requests_per_minute", "concurrent_requests", "tokens_per_minute", "tokens_per_day" }
 
 local function look(self, scope, name, moment)
     local limit = scope.limits[name]
-    local used, reset = LOOKS[name](self, scope, moment)
+    local used, reset = LOOKS[name](self.counts, scope, moment)
     return { name = name, model = scope.pattern, limit = limit, used = max(used, 0),
         remaining = max(limit - max(used, 0), 0), reset = reset }
 end
@@ -112,9 +110,10 @@ function methods:headers(client, limits, model, headers)
     return headers
 end
 
--- `now`: tells the time in seconds.
-function _M.new(counters, slots, now)
-    return setmetatable({ counters = counters, slots = slots, now = now }, { __index = methods })
+-- `counts`: tells by `requests(scope, minute)`, `tokens(scope, minute)`, `tokens_of_day(scope, day)` and
+-- `slots_taken(scope)`; `now`: tells the time in seconds.
+function _M.new(counts, now)
+    return setmetatable({ counts = counts, now = now }, { __index = methods })
 end
 
 return _M

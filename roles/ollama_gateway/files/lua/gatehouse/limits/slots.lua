@@ -84,8 +84,8 @@ local function hold_less(self, scope)
     end
 end
 
--- Takes a slot, pending. Returns what counters.reserve does. Where it is not true, nothing is taken.
-function methods:reserve(scope, limit)
+-- Writes down that this worker is about to take a slot. Returns true; or nil and an error.
+local function note(self, scope)
     local pid = self.pid()
     local ok, err = true, nil
     if self.enlisted ~= pid then
@@ -94,6 +94,12 @@ function methods:reserve(scope, limit)
     if ok then
         ok, err = hold_more(self, scope)
     end
+    return ok and true, err
+end
+
+-- Takes a slot, pending. Returns what counters.reserve does. Where it is not true, nothing is taken.
+function methods:reserve(scope, limit)
+    local ok, err = note(self, scope)
     if not ok then
         return nil, nil, err
     end
@@ -105,6 +111,22 @@ function methods:reserve(scope, limit)
         hold_less(self, scope)
     end
     return has_place, settled, problem
+end
+
+-- Takes a slot, whether there is one or not. Returns true; or nil and an error.
+function methods:take(scope)
+    local ok, err = note(self, scope)
+    if ok then
+        ok, err = self.counters:add(key_of(scope), 1, FORGOTTEN)
+        if not ok then
+            hold_less(self, scope)
+        end
+    end
+    if not ok then
+        return nil, err
+    end
+    self.dict:expire(key_of(scope), FORGOTTEN)
+    return true
 end
 
 function methods:withdraw(scope)

@@ -16,6 +16,7 @@ local ledger = require "gatehouse.usage.ledger"
 local model_names = require "gatehouse.model_names"
 local remembering = require "gatehouse.remembering"
 local replay = require "gatehouse.limits.replay"
+local shared_state = require "gatehouse.state.requests"
 local sums = require "gatehouse.usage.sums"
 local OTHERS = require("gatehouse.rights").OTHERS
 
@@ -50,7 +51,9 @@ local _M = {}
 local in_flight = {}
 -- Nothing is counted, and nobody limited, where it is nil.
 local book
-local keep_days, gate, tell, rights_of_clients, state, used, is_known
+local keep_days, tell, rights_of_clients, state, used, is_known
+-- Who admits requests: this gateway, or before it all that share something.
+local own_gate, gate
 -- Whether this worker is about to end, and has no threads any more.
 local is_ending = false
 
@@ -71,9 +74,10 @@ local function read_sums(path, from)
     end
 end
 
--- Once for all workers, before there are any. `settings`: those of the gateway; `log`: a function that takes a message;
--- `clients`: tells the rights of the clients, nil if they cannot be read; `knows`: whether a server may have a model.
-function _M.init(folder, settings, log, clients, knows)
+-- Once for all workers, before there are any. `settings`: those of the gateway; `shared`: those of what gateways share,
+-- or nil; `log`: a function that takes a message; `clients`: tells the rights of the clients, nil if they cannot be
+-- read; `knows`: whether a server may have a model.
+function _M.init(folder, settings, shared, log, clients, knows)
     if not settings.usage then
         return
     end
@@ -88,7 +92,9 @@ function _M.init(folder, settings, log, clients, knows)
         remove = remove,
         log = log,
     })
-    gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
+    own_gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
+    gate = shared and shared_state.init(shared, { password = folder .. "/tls/valkey.password", ledger = state,
+        rights = clients, own = own_gate, log = log }) or own_gate
     used = sums.new({
         dict = ngx.shared.gatehouse_usage,
         flags = ngx.shared.gatehouse_run,
@@ -109,7 +115,7 @@ local function replay_day(time, rights, now)
     local file, err = append.is_file(path)
     file = file and open(path, "rb")
     if file then
-        err = select(3, replay.replay(file:lines(), rights, gate, now))
+        err = select(3, replay.replay(file:lines(), rights, own_gate, now))
         file:close()
     end
     if err then
@@ -148,11 +154,11 @@ function _M.init_worker(runs)
         return true
     end
     -- One that had this process id before is dead.
-    gate:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
+    own_gate:look(function(pid) return tonumber(pid) ~= ngx.worker.pid() and runs(pid) end)
     local ok, err = ngx.timer.every(WRITE, function() book:flush() end)
     if ok then
         ok, err = ngx.timer.every(LOOK, function()
-            gate:look(runs)
+            own_gate:look(runs)
             _M.remember()
         end)
     end
@@ -161,6 +167,9 @@ function _M.init_worker(runs)
         if ok then
             ok, err = ngx.timer.every(EXPIRE, expire)
         end
+    end
+    if ok then
+        ok, err = shared_state.init_worker()
     end
     return ok, err
 end
@@ -220,17 +229,18 @@ local function refuse(refusal)
     return ngx.exit(refusal.limit and ngx.HTTP_TOO_MANY_REQUESTS or ngx.HTTP_SERVICE_UNAVAILABLE)
 end
 
--- Returns what `admit` of the gate does.
-local function wait_for_slot(client, limits, model)
-    local ticket, refusal, err
+-- Returns what `admit` of the gate does. One that waits for a slot may have it in a moment.
+local function try_to_admit(client, limits, model)
+    local id = ngx.var.request_id
+    local ticket, refusal, err, add_headers = gate:admit(client, limits, model, id)
     for _ = 2, SLOT_TRIES do
-        ngx.sleep(SLOT_TURN)
-        ticket, refusal, err = gate:admit(client, limits, model)
         if ticket or not refusal.is_worth_waiting then
             break
         end
+        ngx.sleep(SLOT_TURN)
+        ticket, refusal, err, add_headers = gate:admit(client, limits, model, id)
     end
-    return ticket, refusal, err
+    return ticket, refusal, err, add_headers
 end
 
 -- Ends the request if it is beyond the limits of its client; the answer says how much is left of them in any case.
@@ -243,14 +253,15 @@ local function admit(client, limits, found, model)
         var.gatehouse_refused = "limit_of_body"
         return ngx.exit(ngx.HTTP_BAD_REQUEST)
     end
-    local ticket, refusal, err = gate:admit(client, limits, model)
-    if not ticket and refusal.is_worth_waiting then
-        ticket, refusal, err = wait_for_slot(client, limits, model)
-    end
+    local ticket, refusal, err, add_headers = try_to_admit(client, limits, model)
     if err then
         tell(err)
     end
-    gate:headers(client, limits, model, ngx.header)
+    if add_headers then
+        add_headers(ngx.header)
+    else
+        own_gate:headers(client, limits, model, ngx.header)
+    end
     return ticket or refuse(refusal)
 end
 
@@ -291,8 +302,7 @@ local function settle(counted, status)
         counted.tokens = counted.answer:finish(counted.whole, answered, prompt)
         local ticket = counted.ticket
         if ticket then
-            local ok, err = gate:charge(ticket, counted.tokens.prompt + counted.tokens.completion)
-            gate:release(ticket)
+            local ok, err = gate:finish(ticket, counted.tokens.prompt + counted.tokens.completion)
             if not ok then
                 tell(err)
             end
@@ -327,12 +337,12 @@ function _M.filter()
     end
 end
 
--- Calls `take` with each client that has limits, and what is used of them, as limits/report.lua has it.
+-- Calls `take` with each client that has limits, and what is used of them here, as limits/report.lua has it.
 function _M.each_limited(take)
     local rights = book and rights_of_clients()
     for client, limits in pairs(rights and rights:limited() or {}) do
         if client ~= OTHERS then
-            take(client, gate:state(client, limits))
+            take(client, own_gate:state(client, limits))
         end
     end
 end

@@ -1,0 +1,247 @@
+-- Copyright (c) 2026 Gatehouse maintainers
+-- GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+-- SPDX-License-Identifier: GPL-3.0-or-later
+
+-- Admits requests within limits that all gateways share. It stands before the gate of this gateway
+-- (limits/admission.lua), which counts along: where the store is lost, that one decides by what it knows, or nobody is
+-- let in.
+--
+-- A request has its slot on a lease that is renewed while it lasts: a gateway that dies gives nothing back. What ended
+-- is told by one thread of each worker, so that nothing renews what has ended.
+
+local refusals = require "gatehouse.limits.refusals"
+local report = require "gatehouse.limits.report"
+local scopes = require "gatehouse.limits.scopes"
+local windows = require "gatehouse.limits.windows"
+
+local date = os.date
+local max, min = math.max, math.min
+
+-- In seconds: how long a lease is, how often it is renewed, and after which time one may come back for whom the store
+-- is lost.
+local LEASE, RENEWAL, LOST_RETRY = 30, 10, 1
+local LIMITS = { "requests_per_minute", "concurrent_requests", "tokens_per_minute", "tokens_per_day" }
+-- What a reply has before the scopes, and of each: see state/scripts.lua.
+local HEAD, REQUESTS, TOKENS, DAY, SLOTS, SIZE = 3, 1, 3, 5, 6, 6
+-- How many may wait to be told, how many are told at once, and how many are renewed at once.
+local MOST_ENDS, BATCH, RENEWED = 10000, 100, 100
+
+local _M = {}
+local methods = {}
+
+local function day_key(time)
+    return "day:" .. date("!%Y-%m-%d", time)
+end
+
+-- What is used, by the store; of tokens by this gateway, if that knows more: of those the store hears later.
+local shared_counts = {}
+
+local function value(self, scope, place)
+    return self.reply[HEAD + (self.places[scope] - 1) * SIZE + place]
+end
+
+function shared_counts:requests(scope, minute)
+    return value(self, scope, REQUESTS + self.minute - minute)
+end
+
+function shared_counts:tokens(scope, minute)
+    return max(value(self, scope, TOKENS + self.minute - minute), self.own:tokens(scope, minute))
+end
+
+function shared_counts:tokens_of_day(scope, day)
+    return max(value(self, scope, DAY), self.own:tokens_of_day(scope, day))
+end
+
+function shared_counts:slots_taken(scope)
+    return value(self, scope, SLOTS)
+end
+
+local SHARED = { __index = shared_counts }
+
+-- Returns counts, as limits/report.lua takes them, and the moment that they are of.
+local function counts_of(self, reply, all)
+    local moment = windows.at(reply[2] + reply[3] / 1000000)
+    local places = {}
+    for i, scope in ipairs(all) do
+        places[scope] = i
+    end
+    return setmetatable({ reply = reply, places = places, minute = moment.minute, own = self.own.counts }, SHARED),
+        moment
+end
+
+local function keys_of(self, all)
+    local keys, day = {}, day_key(self.now())
+    for _, scope in ipairs(all) do
+        keys[#keys + 1], keys[#keys + 2], keys[#keys + 3] = "minute:" .. scope.name, "slots:" .. scope.name, day
+    end
+    return keys
+end
+
+-- Asks the store. Returns its reply; or nil.
+local function ask(self, all, id)
+    local args = { id, LEASE * 1000 }
+    for _, scope in ipairs(all) do
+        args[#args + 1] = scope.name
+        for _, name in ipairs(LIMITS) do
+            args[#args + 1] = scope.limits[name] or 0
+        end
+    end
+    return self.store:call("admit", keys_of(self, all), args)
+end
+
+-- What has to be told when it ends: who has a slot, and who is charged by the minute.
+local function has_end(all)
+    for _, scope in ipairs(all) do
+        if scope.limits.concurrent_requests or scope.limits.tokens_per_minute then
+            return true
+        end
+    end
+    return false
+end
+
+-- Counts along, and keeps what there is to tell when the request ends.
+local function take(self, ticket, id, all)
+    ticket.shared = { id = id, scopes = all }
+    if has_end(all) then
+        self.held[id] = all
+    end
+    return ticket
+end
+
+-- As `admit` in limits/admission.lua, with the `id` of the request, and in the place of the last one a function that
+-- adds the headers of the answer.
+function methods:admit(client, limits, model, id)
+    local own, all = self.own, scopes.of(client, limits, model or "")
+    local refusal = own:spent(client, limits, model)
+    local reply = not refusal and ask(self, all, id)
+    if not reply then
+        if not refusal and self.refuses then
+            return nil, refusals.uncounted(LOST_RETRY)
+        end
+        local ticket, refused, err = own:admit(client, limits, model)
+        -- Told anyway: the store may be back before it ends.
+        return ticket and take(self, ticket, id, all), refused, err
+    end
+    local counts, moment = counts_of(self, reply, all)
+    local add_headers = function(headers)
+        return report.new(counts, function() return moment.time end):headers(client, limits, model, headers)
+    end
+    if reply[1] ~= 1 then
+        return nil, refusals.find(counts, all, moment) or refusals.uncounted(LOST_RETRY), nil, add_headers
+    end
+    local ticket, err = own:note(client, limits, model)
+    return take(self, ticket, id, all), nil, err, add_headers
+end
+
+-- What ended is told as soon as there is a turn.
+local function add_end(self, id, all, tokens)
+    if #self.ends < MOST_ENDS then
+        self.ends[#self.ends + 1] = { id = id, scopes = all, tokens = tokens }
+        self.wake()
+    end
+end
+
+-- A request has ended, and took so many tokens. Returns true; or nil and an error.
+function methods:finish(ticket, tokens)
+    local own, shared = self.own, ticket.shared
+    local ok, err = own:charge(ticket, tokens)
+    own:release(ticket)
+    if shared and self.held[shared.id] then
+        self.held[shared.id] = nil
+        add_end(self, shared.id, shared.scopes, tokens)
+    end
+    return ok, err
+end
+
+local function call_of_end(one)
+    local keys, is_charged = {}, false
+    for _, scope in ipairs(one.scopes) do
+        keys[#keys + 1], keys[#keys + 2] = "minute:" .. scope.name, "slots:" .. scope.name
+        is_charged = is_charged or scope.limits.tokens_per_minute ~= nil
+    end
+    return { "finish", keys, { one.id, is_charged and one.tokens or 0 } }
+end
+
+-- Tells the store what has ended. What could not be told is kept for the next time.
+local function tell_ends(self)
+    while #self.ends > 0 do
+        local ends, calls, kept = self.ends, {}, {}
+        for i = 1, min(#ends, BATCH) do
+            calls[i] = call_of_end(ends[i])
+        end
+        for i = BATCH + 1, #ends do
+            kept[#kept + 1] = ends[i]
+        end
+        self.ends = kept
+        if not self.store:call_all(calls) then
+            for i = 1, #calls do
+                self.ends[#self.ends + 1] = ends[i]
+            end
+            return
+        end
+    end
+end
+
+-- Renews the slots of all requests of this worker that go on.
+local function renew(self)
+    local calls, keys, args = {}, {}, nil
+    for id, all in pairs(self.held) do
+        for _, scope in ipairs(all) do
+            if scope.limits.concurrent_requests then
+                if not args or #keys == RENEWED then
+                    keys, args = {}, { LEASE * 1000 }
+                    calls[#calls + 1] = { "renew", keys, args }
+                end
+                keys[#keys + 1], args[#args + 1] = "slots:" .. scope.name, id
+            end
+        end
+    end
+    return #calls == 0 or self.store:call_all(calls)
+end
+
+-- A turn of the thread that tells the store: what has ended, and from time to time what goes on; also right after the
+-- store was lost, which may have forgotten it.
+function methods:turn()
+    local is_lost = self.store:is_lost()
+    local was_lost = self.was_lost
+    self.was_lost = is_lost
+    if is_lost then
+        return
+    end
+    tell_ends(self)
+    local now = self.now()
+    if was_lost or now - self.renewed >= RENEWAL or now < self.renewed then
+        self.renewed = now
+        if not renew(self) then
+            self.was_lost = true
+        end
+    end
+end
+
+-- Whether there is nothing to tell any more.
+function methods:is_idle()
+    return #self.ends == 0 and next(self.held) == nil
+end
+
+-- See limits/report.lua; what other gateways let through counts, too.
+function methods:state(client, limits)
+    local all, names = scopes.of(client, limits), {}
+    for i, scope in ipairs(all) do
+        names[i] = scope.name
+    end
+    local reply = self.store:call("look", keys_of(self, all), names)
+    if not reply then
+        return self.own:state(client, limits)
+    end
+    local counts, moment = counts_of(self, reply, all)
+    return report.new(counts, function() return moment.time end):state(client, limits)
+end
+
+-- `store`: as state/store.lua makes it; `own`: the gate of this gateway; `refuses`: whether nobody is let in while the
+-- store is lost; `now`: tells the time in seconds; `wake`: has `turn` called soon.
+function _M.new(options)
+    options.held, options.ends, options.renewed = {}, {}, 0
+    return setmetatable(options, { __index = methods })
+end
+
+return _M
