@@ -35,6 +35,7 @@ lint: deps .venv/installed
 	$(BIN)/ansible-lint --offline --strict
 	$(BIN)/antsibull-changelog lint
 	shellcheck .ci/run tests/*.sh tests/lab/images/host/lab-init tests/lab/images/openresty/openresty \
+		tests/lab/images/valkey/docker-entrypoint.sh \
 		tests/lab/images/acme/make-certificates tests/lab/images/acme/pebbles \
 		tests/lab/images/packages/make-nvidia-repository tests/lab/nvidia/nvidia-smi \
 		roles/ollama_gateway/files/keep.sh roles/ollama_gateway/files/mirror.sh roles/ollama_gateway/files/acme_install.sh

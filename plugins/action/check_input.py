@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import BadInput
-from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules import engine, gateway, runtime, server, valkey
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._actions import CredentialsAction, Dict
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._private_folders import checked, revoked
@@ -23,6 +23,7 @@ RULES = {
     "nvidia_runtime": runtime.check,
     "ollama_gateway": gateway.check,
     "ollama_server": server.check,
+    "valkey": valkey.check,
 }
 
 
@@ -52,7 +53,7 @@ class ActionModule(CredentialsAction):
         problems = variables.problems(found.problems)
         if values.get("state") == "absent":
             # Of what is removed only where it is has to be right; a vault or a file that others need may be gone.
-            problems = [one for one in problems if re.match(rf"{role}_(state|dir|network):", one)]
+            problems = [one for one in problems if re.match(rf"{role}_(state|dir|data_dir|network):", one)]
         problems = unknown(role, task_vars, options) + problems
         if problems:
             raise BadInput(problems)

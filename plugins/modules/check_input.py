@@ -27,7 +27,7 @@ options:
     description: Name of the calling role, which its public variables begin with.
     type: str
     required: true
-    choices: [docker_engine, nvidia_runtime, ollama_gateway, ollama_server]
+    choices: [docker_engine, nvidia_runtime, ollama_gateway, ollama_server, valkey]
 notes:
   - Variables that a play registers or sets must not begin with the name of the role and an underscore.
   - What it returns is not shown, since the environment of a server may hold secrets.
@@ -97,7 +97,7 @@ door_gateways:
 door_ca_dir:
   description: The folder of the CA that signs the certificates of doors and gateways.
   type: str
-  returned: for C(ollama_server) with a door
+  returned: for C(valkey), and for C(ollama_server) with a door
 secrets_dir:
   description: The folder of the generated keys.
   type: str
@@ -111,6 +111,32 @@ revoked:
   type: list
   elements: str
   returned: for C(ollama_gateway)
+valkey_dir:
+  description: The folder of the passwords.
+  type: str
+  returned: for C(valkey)
+nodes:
+  description: The addresses of all nodes.
+  type: list
+  elements: str
+  returned: for C(valkey)
+several:
+  description: Whether these are several, so that there is a Sentinel.
+  type: bool
+  returned: for C(valkey)
+publish:
+  description: What Docker publishes for each service.
+  type: dict
+  returned: for C(valkey)
+ports:
+  description: What M(gatehouse.ollama.host_check) takes as O(gatehouse.ollama.host_check#module:ports).
+  type: list
+  elements: dict
+  returned: for C(valkey)
+maxmemory:
+  description: Bytes that the data may come to.
+  type: int
+  returned: for C(valkey)
 names:
   description: The names of the gateway, from the variables or else of the certificate that is given.
   type: list

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Gatehouse maintainers
 # GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The folders `secrets`, `ca` and `door_ca` of the controller, as the first task of a run finds them."""
+"""The folders `secrets`, `valkey`, `ca` and `door_ca` of the controller, as the first task of a run finds them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ import os
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.keys.memory import REVOKED
-from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import check, check_file
+from ansible_collections.gatehouse.ollama.plugins.module_utils._credentials.private_folder import (
+    SecretFolder,
+    check,
+    check_file,
+)
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import SecretStoreError
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.gateway import PREFIX
 from ansible_collections.gatehouse.ollama.plugins.plugin_utils._inventory_folders import refuse_visible
 
 
 def checked(kind: str, path: str, task_vars: t.Mapping[str, t.Any]) -> str:
-    """The absolute path of the folder `secrets`, `ca` or `door_ca`. Raises SecretStoreError if it cannot be that."""
+    """The absolute path of the folder of this kind. Raises SecretStoreError if it cannot be that."""
     path = os.path.expanduser(os.path.expandvars(path))
     if not os.path.isabs(path):
         # It would begin at the playbook, which may be in an installed collection: the next upgrade removes that.
         text = "it must be an absolute path, such as {{ inventory_dir }}/.gatehouse/%s, not %s"
         raise SecretStoreError(text % (kind, path))
     refuse_visible(path, kind, task_vars)
-    if kind != "secrets":
+    if kind.endswith("ca"):
         _check_ca(path)
+    elif kind == "valkey":
+        SecretFolder(path).is_there()
     return path
 
 

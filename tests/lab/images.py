@@ -38,6 +38,7 @@ SERVICES = {
     "nginx": ("ollama_gateway", "ollama_gateway_nginx_image"),
     "openresty": ("ollama_gateway", "ollama_gateway_openresty_image"),
     "ollama": ("ollama_server", "ollama_server_image"),
+    "valkey": ("valkey", "valkey_image"),
 }
 
 

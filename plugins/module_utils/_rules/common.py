@@ -41,7 +41,7 @@ class Controller(t.NamedTuple):
 
     # The text of a file as roles find files there, None if there is none.
     read: t.Callable[[str], t.Optional[str]]
-    # Where the folder `secrets`, `ca` or `door_ca` is now; raises SecretStoreError if it cannot be that.
+    # Where the folder `secrets`, `valkey`, `ca` or `door_ca` is now; raises SecretStoreError if it cannot be that.
     private_folder: t.Callable[[str, str], str]
     # What all tasks of one run have in common, and no other has.
     run: str
