@@ -12,8 +12,9 @@
 local match = string.match
 
 -- In milliseconds: how long connecting and each step of an answer may take, and how long a connection waits to be used
--- again. And how many of a worker do.
-local TIMEOUT, IDLE, POOL = 250, 60000, 64
+-- again. And how many connections a worker has at most, and how many requests wait for one of these: each has it for
+-- less than a millisecond, while a burst of handshakes would keep the store from answering.
+local TIMEOUT, IDLE, POOL, WAITING = 500, 60000, 8, 10000
 local PREFIX = "gatehouse:"
 -- In the memory of all workers: whether the store is lost, and how often it was. Connections of before are not used
 -- again: the other side may be gone without a word.
@@ -29,7 +30,7 @@ local function connect(self, address)
     -- An IPv6 address stays in its brackets.
     local host, port = match(address, "^(.*):(%d+)$")
     local pool = "valkey " .. address .. " " .. (self.dict:get(LOSSES) or 0)
-    local ok, err = client:connect(host, tonumber(port), { pool = pool, pool_size = POOL })
+    local ok, err = client:connect(host, tonumber(port), { pool = pool, pool_size = POOL, backlog = WAITING })
     if ok and (client:get_reused_times() or 0) > 0 then
         return client
     end
