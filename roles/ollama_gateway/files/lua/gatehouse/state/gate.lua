@@ -6,8 +6,7 @@
 -- (limits/admission.lua), which counts along: where the store is lost, that one decides by what it knows, or nobody is
 -- let in.
 --
--- A request has its slot on a lease that is renewed while it lasts: a gateway that dies gives nothing back. What ended
--- is told by one thread of each worker, so that nothing renews what has ended.
+-- A request has its slot on a lease that is renewed while it lasts: a gateway that dies gives nothing back.
 
 local refusals = require "gatehouse.limits.refusals"
 local report = require "gatehouse.limits.report"
@@ -15,7 +14,9 @@ local scopes = require "gatehouse.limits.scopes"
 local windows = require "gatehouse.limits.windows"
 
 local date = os.date
-local max, min = math.max, math.min
+local max = math.max
+local concat = table.concat
+local gmatch = string.gmatch
 
 -- In seconds: how long a lease is, how often it is renewed, and after which time one may come back for whom the store
 -- is lost.
@@ -23,8 +24,8 @@ local LEASE, RENEWAL, LOST_RETRY = 30, 10, 1
 local LIMITS = { "requests_per_minute", "concurrent_requests", "tokens_per_minute", "tokens_per_day" }
 -- What a reply has before the scopes, and of each: see state/scripts.lua.
 local HEAD, REQUESTS, TOKENS, DAY, SLOTS, SIZE = 3, 1, 3, 5, 6, 6
--- How many may wait to be told, how many are told at once, and how many are renewed at once.
-local MOST_ENDS, BATCH, RENEWED = 10000, 100, 100
+-- How many slots are renewed at once.
+local RENEWED = 100
 
 local _M = {}
 local methods = {}
@@ -69,24 +70,40 @@ local function counts_of(self, reply, all)
         moment
 end
 
-local function keys_of(self, all)
-    local keys, day = {}, day_key(self.now())
-    for _, scope in ipairs(all) do
-        keys[#keys + 1], keys[#keys + 2], keys[#keys + 3] = "minute:" .. scope.name, "slots:" .. scope.name, day
+local function keys_of(all)
+    local keys = {}
+    for i, scope in ipairs(all) do
+        keys[2 * i - 1], keys[2 * i] = "minute:" .. scope.name, "slots:" .. scope.name
     end
     return keys
 end
 
--- Asks the store. Returns its reply; or nil.
-local function ask(self, all, id)
+-- Asks the store. Returns its reply as a list of numbers; or nil.
+local function ask(self, script, all, args)
+    local keys = keys_of(all)
+    keys[#keys + 1] = day_key(self.now())
+    local text = self.line:call(script, keys, args)
+    if not text then
+        return nil
+    end
+    local reply, count = {}, 0
+    for number in gmatch(text, "%-?%d+") do
+        count = count + 1
+        reply[count] = tonumber(number)
+    end
+    return reply
+end
+
+local function ask_to_admit(self, all, id)
     local args = { id, LEASE * 1000 }
     for _, scope in ipairs(all) do
-        args[#args + 1] = scope.name
-        for _, name in ipairs(LIMITS) do
-            args[#args + 1] = scope.limits[name] or 0
+        local limits = {}
+        for i, name in ipairs(LIMITS) do
+            limits[i] = scope.limits[name] or 0
         end
+        args[#args + 1], args[#args + 2] = scope.name, concat(limits, " ")
     end
-    return self.store:call("admit", keys_of(self, all), args)
+    return ask(self, "admit", all, args)
 end
 
 -- What has to be told when it ends: who has a slot, and who is charged by the minute.
@@ -113,7 +130,7 @@ end
 function methods:admit(client, limits, model, id)
     local own, all = self.own, scopes.of(client, limits, model or "")
     local refusal = own:spent(client, limits, model)
-    local reply = not refusal and ask(self, all, id)
+    local reply = not refusal and ask_to_admit(self, all, id)
     if not reply then
         if not refusal and self.refuses then
             return nil, refusals.uncounted(LOST_RETRY)
@@ -133,94 +150,56 @@ function methods:admit(client, limits, model, id)
     return take(self, ticket, id, all), nil, err, add_headers
 end
 
--- What ended is told as soon as there is a turn.
-local function add_end(self, id, all, tokens)
-    if #self.ends < MOST_ENDS then
-        self.ends[#self.ends + 1] = { id = id, scopes = all, tokens = tokens }
-        self.wake()
+-- Tells that a request has ended, and what it took.
+local function tell_end(self, id, all, tokens)
+    local is_charged = false
+    for _, scope in ipairs(all) do
+        is_charged = is_charged or scope.limits.tokens_per_minute ~= nil
     end
+    self.line:tell("finish", keys_of(all), { id, is_charged and tokens or 0 }, true)
 end
 
 -- A request has ended, and took so many tokens. Returns true; or nil and an error.
 function methods:finish(ticket, tokens)
     local own, shared = self.own, ticket.shared
-    local ok, err = own:charge(ticket, tokens)
-    own:release(ticket)
+    local ok, err = own:finish(ticket, tokens)
     if shared and self.held[shared.id] then
         self.held[shared.id] = nil
-        add_end(self, shared.id, shared.scopes, tokens)
+        tell_end(self, shared.id, shared.scopes, tokens)
     end
     return ok, err
 end
 
-local function call_of_end(one)
-    local keys, is_charged = {}, false
-    for _, scope in ipairs(one.scopes) do
-        keys[#keys + 1], keys[#keys + 2] = "minute:" .. scope.name, "slots:" .. scope.name
-        is_charged = is_charged or scope.limits.tokens_per_minute ~= nil
-    end
-    return { "finish", keys, { one.id, is_charged and one.tokens or 0 } }
-end
-
--- Tells the store what has ended. What could not be told is kept for the next time.
-local function tell_ends(self)
-    while #self.ends > 0 do
-        local ends, calls, kept = self.ends, {}, {}
-        for i = 1, min(#ends, BATCH) do
-            calls[i] = call_of_end(ends[i])
-        end
-        for i = BATCH + 1, #ends do
-            kept[#kept + 1] = ends[i]
-        end
-        self.ends = kept
-        if not self.store:call_all(calls) then
-            for i = 1, #calls do
-                self.ends[#self.ends + 1] = ends[i]
-            end
-            return
-        end
-    end
-end
-
 -- Renews the slots of all requests of this worker that go on.
 local function renew(self)
-    local calls, keys, args = {}, {}, nil
+    local keys, args
     for id, all in pairs(self.held) do
         for _, scope in ipairs(all) do
             if scope.limits.concurrent_requests then
-                if not args or #keys == RENEWED then
+                if not keys or #keys == RENEWED then
                     keys, args = {}, { LEASE * 1000 }
-                    calls[#calls + 1] = { "renew", keys, args }
+                    self.line:tell("renew", keys, args)
                 end
                 keys[#keys + 1], args[#args + 1] = "slots:" .. scope.name, id
             end
         end
     end
-    return #calls == 0 or self.store:call_all(calls)
 end
 
--- A turn of the thread that tells the store: what has ended, and from time to time what goes on; also right after the
--- store was lost, which may have forgotten it.
+-- A turn of the thread that speaks to the store: what was asked, what has ended, and from time to time what goes on;
+-- also right after the store was lost, which may have forgotten it.
 function methods:turn()
-    local is_lost = self.store:is_lost()
-    local was_lost = self.was_lost
-    self.was_lost = is_lost
-    if is_lost then
-        return
-    end
-    tell_ends(self)
-    local now = self.now()
-    if was_lost or now - self.renewed >= RENEWAL or now < self.renewed then
+    local now, is_lost = self.now(), self.store:is_lost()
+    if not is_lost and (self.was_lost or now - self.renewed >= RENEWAL or now < self.renewed) then
         self.renewed = now
-        if not renew(self) then
-            self.was_lost = true
-        end
+        renew(self)
     end
+    self.was_lost = not self.line:turn() or is_lost
 end
 
 -- Whether there is nothing to tell any more.
 function methods:is_idle()
-    return #self.ends == 0 and next(self.held) == nil
+    return self.line:is_empty() and next(self.held) == nil
 end
 
 -- See limits/report.lua; what other gateways let through counts, too.
@@ -229,7 +208,7 @@ function methods:state(client, limits)
     for i, scope in ipairs(all) do
         names[i] = scope.name
     end
-    local reply = self.store:call("look", keys_of(self, all), names)
+    local reply = ask(self, "look", all, names)
     if not reply then
         return self.own:state(client, limits)
     end
@@ -237,10 +216,10 @@ function methods:state(client, limits)
     return report.new(counts, function() return moment.time end):state(client, limits)
 end
 
--- `store`: as state/store.lua makes it; `own`: the gate of this gateway; `refuses`: whether nobody is let in while the
--- store is lost; `now`: tells the time in seconds; `wake`: has `turn` called soon.
+-- `store`: as state/store.lua makes it; `line`: as state/line.lua does; `own`: the gate of this gateway; `refuses`:
+-- whether nobody is let in while the store is lost; `now`: tells the time in seconds.
 function _M.new(options)
-    options.held, options.ends, options.renewed = {}, {}, 0
+    options.held, options.renewed, options.was_lost = {}, 0, false
     return setmetatable(options, { __index = methods })
 end
 

@@ -5,6 +5,7 @@
 -- Between nginx and the modules about what gateways share: connections, the memory of all workers, and timers.
 
 local gates = require "gatehouse.state.gate"
+local lines = require "gatehouse.state.line"
 local scripts = require "gatehouse.state.scripts"
 local settlements = require "gatehouse.state.settlement"
 local stores = require "gatehouse.state.store"
@@ -13,7 +14,7 @@ local open = io.open
 local format, gsub, match = string.format, string.gsub, string.match
 
 -- In seconds: how often the ledger is looked at for what is new, how often the store is asked in any case, and how long
--- the thread that tells what ended waits for something.
+-- the thread that speaks to the store waits for something.
 local SETTLE, CHECK, WAIT = 0.2, 1, 1
 -- In bytes: of a ledger, to tell it from another one.
 local HEAD = 4096
@@ -74,16 +75,21 @@ function _M.init(settings, options)
         dict = ngx.shared.gatehouse_run,
         log = tell,
     })
-    gate = gates.new({
+    local line = lines.new({
         store = store,
-        own = options.own,
-        refuses = settings.lost == "refuse",
-        now = ngx.now,
+        new_waiter = function() return require("ngx.semaphore").new(0) end,
         wake = function()
-            if semaphore and semaphore:count() < 1 then
+            if semaphore:count() < 1 then
                 semaphore:post(1)
             end
         end,
+    })
+    gate = gates.new({
+        store = store,
+        line = line,
+        own = options.own,
+        refuses = settings.lost == "refuse",
+        now = ngx.now,
     })
     settlement = new_settlement(settings, options)
     return gate
@@ -94,18 +100,18 @@ function _M.is_lost()
     return store and store:is_lost()
 end
 
--- The thread of a worker that tells what ends and what goes on. A worker that ends goes on until its requests have.
-local function tell_store(premature)
+-- The thread of a worker that speaks to the store. A worker that ends goes on until its requests have.
+local function speak(premature)
     if premature then
         return
     end
     repeat
         local ok, err = pcall(gate.turn, gate)
         if not ok then
-            tell("failed to tell what requests have ended: " .. tostring(err))
+            tell("failed to speak to the store: " .. tostring(err))
         end
         semaphore:wait(WAIT)
-    until ngx.worker.exiting() and gate:is_idle()
+    until ngx.worker.exiting() and (store:is_lost() or gate:is_idle())
 end
 
 local function settle(premature)
@@ -132,7 +138,7 @@ function _M.init_worker()
         return true
     end
     semaphore = require("ngx.semaphore").new(0)
-    local ok, err = ngx.timer.at(0, tell_store)
+    local ok, err = ngx.timer.at(0, speak)
     if ok and ngx.worker.id() == 0 then
         ok, err = ngx.timer.every(SETTLE, settle)
     end

@@ -38,27 +38,26 @@ local function write_minute(key, now)
 end
 ]]
 
--- KEYS: of each scope its minute, its slots and the day. ARGV: the id of the request, for how many milliseconds it has
--- a slot, and of each scope its name in the day and its four limits, 0 where it has none. Returns whether it is let in,
--- seconds and microseconds, and of each scope what is used then: requests, those of the minute before, tokens, those of
--- the minute before, tokens of the day, and slots.
+-- KEYS: of each scope its minute and its slots, and then the day. ARGV: the id of the request, for how many
+-- milliseconds it has a slot, and of each scope its name in the day and its four limits, 0 where it has none. Returns
+-- numbers with spaces between: whether it is let in, seconds and microseconds, and of each scope what is used then:
+-- requests, those of the minute before, tokens, those of the minute before, tokens of the day, and slots.
 local ADMIT = MINUTE .. [[
 local scopes, has_room = {}, true
-for i = 1, #KEYS / 3 do
-    local at = 3 * i - 2
+for i = 1, (#KEYS - 1) / 2 do
     local limits = {}
-    for j = 1, 4 do limits[j] = tonumber(ARGV[5 * i - 2 + j]) end
-    local one = { limits = limits, minute = { 0, 0, 0, 0, 0 }, minute_key = KEYS[at], slots_key = KEYS[at + 1],
+    for limit in string.gmatch(ARGV[2 * i + 2], "%d+") do limits[#limits + 1] = tonumber(limit) end
+    local one = { limits = limits, minute = { 0, 0, 0, 0, 0 }, minute_key = KEYS[2 * i - 1], slots_key = KEYS[2 * i],
         day = 0, slots = 0 }
     if limits[1] > 0 or limits[3] > 0 then
-        one.minute = read_minute(KEYS[at])
-    end
-    if limits[4] > 0 then
-        one.day = tonumber(redis.call("HGET", KEYS[at + 2], ARGV[5 * i - 2])) or 0
+        one.minute = read_minute(one.minute_key)
     end
     if limits[2] > 0 then
         redis.call("ZREMRANGEBYSCORE", one.slots_key, "-inf", millis)
         one.slots = redis.call("ZCARD", one.slots_key)
+    end
+    if limits[4] > 0 then
+        one.day = tonumber(redis.call("HGET", KEYS[#KEYS], ARGV[2 * i + 1])) or 0
     end
     local now = one.minute
     if limits[1] > 0 and now[2] + math.floor(now[3] * left / 60) >= limits[1]
@@ -72,37 +71,36 @@ end
 local reply = { has_room and 1 or 0, seconds, micros }
 for _, one in ipairs(scopes) do
     local now = one.minute
-    if has_room then
-        if one.limits[1] > 0 then
-            now[2] = now[2] + 1
-            write_minute(one.minute_key, now)
-        end
-        if one.limits[2] > 0 then
-            one.slots = one.slots + 1
-            redis.call("ZADD", one.slots_key, millis + ARGV[2], ARGV[1])
-            redis.call("PEXPIRE", one.slots_key, ARGV[2])
-        end
+    if has_room and one.limits[1] > 0 then
+        now[2] = now[2] + 1
+        write_minute(one.minute_key, now)
+    end
+    if has_room and one.limits[2] > 0 then
+        one.slots = one.slots + 1
+        redis.call("ZADD", one.slots_key, millis + ARGV[2], ARGV[1])
+        redis.call("PEXPIRE", one.slots_key, ARGV[2])
     end
     for _, count in ipairs({ now[2], now[3], now[4], now[5], one.day, one.slots }) do
         reply[#reply + 1] = count
     end
 end
-return reply
+for i = 1, #reply do reply[i] = string.format("%.0f", reply[i]) end
+return table.concat(reply, " ")
 ]]
 
--- The same without a request: says what is used.
+-- The same without a request: says what is used. ARGV: the names in the day.
 local LOOK = MINUTE .. [[
 local reply = { 0, seconds, micros }
-for i = 1, #KEYS / 3 do
-    local at = 3 * i - 2
-    local now = read_minute(KEYS[at])
-    local slots = redis.call("ZCOUNT", KEYS[at + 1], "(" .. millis, "+inf")
-    local day = tonumber(redis.call("HGET", KEYS[at + 2], ARGV[i])) or 0
+for i = 1, (#KEYS - 1) / 2 do
+    local now = read_minute(KEYS[2 * i - 1])
+    local slots = redis.call("ZCOUNT", KEYS[2 * i], "(" .. millis, "+inf")
+    local day = tonumber(redis.call("HGET", KEYS[#KEYS], ARGV[i])) or 0
     for _, count in ipairs({ now[2], now[3], now[4], now[5], day, slots }) do
         reply[#reply + 1] = count
     end
 end
-return reply
+for i = 1, #reply do reply[i] = string.format("%.0f", reply[i]) end
+return table.concat(reply, " ")
 ]]
 
 -- A request has ended. KEYS: of each scope its minute and its slots. ARGV: the id, and the tokens that it took.

@@ -12,9 +12,8 @@
 local match = string.match
 
 -- In milliseconds: how long connecting and each step of an answer may take, and how long a connection waits to be used
--- again. And how many connections a worker has at most, and how many requests wait for one of these: each has it for
--- less than a millisecond, while a burst of handshakes would keep the store from answering.
-local TIMEOUT, IDLE, POOL, WAITING = 500, 60000, 8, 10000
+-- again. And how many of a worker wait.
+local TIMEOUT, IDLE, POOL = 500, 60000, 4
 local PREFIX = "gatehouse:"
 -- In the memory of all workers: whether the store is lost, and how often it was. Connections of before are not used
 -- again: the other side may be gone without a word.
@@ -30,7 +29,7 @@ local function connect(self, address)
     -- An IPv6 address stays in its brackets.
     local host, port = match(address, "^(.*):(%d+)$")
     local pool = "valkey " .. address .. " " .. (self.dict:get(LOSSES) or 0)
-    local ok, err = client:connect(host, tonumber(port), { pool = pool, pool_size = POOL, backlog = WAITING })
+    local ok, err = client:connect(host, tonumber(port), { pool = pool })
     if ok and (client:get_reused_times() or 0) > 0 then
         return client
     end
@@ -139,8 +138,8 @@ local function run_all(self, client, calls)
             if not is_unknown(false, reply[2]) then
                 return nil, reply[2]
             end
-            reply, err = run(self, client, calls[i])
-            if not reply then
+            replies[i], err = run(self, client, calls[i])
+            if not replies[i] then
                 return nil, err
             end
         end
@@ -172,16 +171,9 @@ local function with_client(self, act, what)
     return reply
 end
 
--- Runs a script of state/scripts.lua. `keys`: without the prefix; `args`: numbers and texts. Returns the reply; or nil
--- and an error.
-function methods:call(name, keys, args)
-    if self:is_lost() then
-        return nil, "the store is lost"
-    end
-    return with_client(self, run, { name, keys, args })
-end
-
--- The same where the store may be lost: it is no more if that goes well. For a script that writes, beside all requests.
+-- Runs a script of state/scripts.lua where the store may be lost: it is no more if that goes well. For a script that
+-- writes, beside all requests. `keys`: without the prefix; `args`: numbers and texts. Returns the reply; or nil and an
+-- error.
 function methods:try(name, keys, args)
     local reply, err = with_client(self, run, { name, keys, args })
     if reply then
@@ -190,13 +182,10 @@ function methods:try(name, keys, args)
     return reply, err
 end
 
--- Runs several, each {name, keys, args}, with one message and none between them. Returns true; or nil and an error.
+-- Runs several, each {name, keys, args}, in one message and one after the other. Returns their replies; or nil and an
+-- error.
 function methods:call_all(calls)
-    if self:is_lost() then
-        return nil, "the store is lost"
-    end
-    local replies, err = with_client(self, run_all, calls)
-    return replies and true, err
+    return with_client(self, run_all, calls)
 end
 
 -- `addresses`: each host:port, of Valkey or of sentinels, which know it as `master`; `user`; `password`: tells it;
