@@ -38,7 +38,7 @@ end
 
 -- The same without waiting for it. `is_kept`: it is sent again where it may not have arrived.
 function methods:tell(name, keys, args, is_kept)
-    if self.last - self.first < MOST_TOLD then
+    if self.last - self.first + 1 < MOST_TOLD then
         add(self, { name, keys, args, is_kept = is_kept })
     end
 end
