@@ -29,6 +29,10 @@ options:
   address:
     description: The node to wait for. O(state=synced) needs it.
     type: str
+  quorum:
+    description: With O(state=synced), whether its Sentinel has to reach enough others to replace a primary, too.
+    type: bool
+    default: false
   port:
     description: Port of Valkey.
     type: int
@@ -94,11 +98,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._valkey.cluster i
 _PAUSE = 0.5
 
 
-def wait(cluster: Cluster, address: str, seconds: float) -> str:
+def wait(cluster: Cluster, address: str, quorum: bool, seconds: float) -> str:
     """What is still wrong with the node when the time is over, empty if nothing is."""
     ends = time.monotonic() + seconds
     while True:
-        why = trouble(cluster, address)
+        why = trouble(cluster, address, quorum)
         if not why or time.monotonic() > ends:
             return why
         time.sleep(_PAUSE)
@@ -110,6 +114,7 @@ def main() -> None:
             state=dict(type="str", choices=["asked", "synced"], required=True),
             nodes=dict(type="list", elements="str", required=True),
             address=dict(type="str"),
+            quorum=dict(type="bool", default=False),
             port=dict(type="int", required=True),
             sentinel_port=dict(type="int", default=0),
             ca=dict(type="str", required=True),
@@ -124,7 +129,7 @@ def main() -> None:
     names = ("nodes", "port", "sentinel_port", "ca", "user", "password")
     cluster = Cluster(**{name: given[name] for name in names})
     if given["state"] == "synced":
-        why = "" if module.check_mode else wait(cluster, given["address"], given["timeout"])
+        why = "" if module.check_mode else wait(cluster, given["address"], given["quorum"], given["timeout"])
         if why:
             where = "on the host, `docker logs gatehouse-state-valkey-1` says what it did last"
             module.fail_json(msg=f"{given['address']} is not in sync after {given['timeout']} seconds: {why}; {where}")
