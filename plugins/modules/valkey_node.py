@@ -27,8 +27,9 @@ options:
     elements: str
     required: true
   address:
-    description: The node to wait for. O(state=synced) needs it.
+    description: The node itself.
     type: str
+    required: true
   quorum:
     description: With O(state=synced), whether its Sentinel has to reach enough others to replace a primary, too.
     type: bool
@@ -73,6 +74,7 @@ EXAMPLES = r"""
   gatehouse.ollama.valkey_node:
     state: asked
     nodes: [10.0.0.31, 10.0.0.32, 10.0.0.33]
+    address: 10.0.0.31
     port: 6379
     sentinel_port: 26379
     ca: "{{ certificate.ca }}"
@@ -85,6 +87,10 @@ RETURN = r"""
 primary:
   description: The address of the primary, empty where nobody knows one.
   type: str
+  returned: with O(state=asked)
+is_primary:
+  description: Whether that is O(address).
+  type: bool
   returned: with O(state=asked)
 """
 
@@ -113,7 +119,7 @@ def main() -> None:
         argument_spec=dict(
             state=dict(type="str", choices=["asked", "synced"], required=True),
             nodes=dict(type="list", elements="str", required=True),
-            address=dict(type="str"),
+            address=dict(type="str", required=True),
             quorum=dict(type="bool", default=False),
             port=dict(type="int", required=True),
             sentinel_port=dict(type="int", default=0),
@@ -122,7 +128,6 @@ def main() -> None:
             password=dict(type="str", default="", no_log=True),
             timeout=dict(type="int", default=60),
         ),
-        required_if=[("state", "synced", ["address"])],
         supports_check_mode=True,
     )
     given: dict[str, t.Any] = module.params
@@ -138,7 +143,7 @@ def main() -> None:
         found = primary(cluster) if given["ca"] else ""
     except GatehouseError as error:
         module.fail_json(msg=f"valkey_nodes: {error}. Nothing was changed.")
-    module.exit_json(changed=False, primary=found)
+    module.exit_json(changed=False, primary=found, is_primary=found == given["address"])
 
 
 if __name__ == "__main__":
