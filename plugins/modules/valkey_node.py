@@ -27,8 +27,13 @@ options:
     elements: str
     required: true
   address:
-    description: The node to wait for. O(state=synced) needs it.
+    description: The node itself.
     type: str
+    required: true
+  quorum:
+    description: With O(state=synced), whether its Sentinel has to reach enough others to replace a primary, too.
+    type: bool
+    default: false
   port:
     description: Port of Valkey.
     type: int
@@ -69,6 +74,7 @@ EXAMPLES = r"""
   gatehouse.ollama.valkey_node:
     state: asked
     nodes: [10.0.0.31, 10.0.0.32, 10.0.0.33]
+    address: 10.0.0.31
     port: 6379
     sentinel_port: 26379
     ca: "{{ certificate.ca }}"
@@ -82,6 +88,10 @@ primary:
   description: The address of the primary, empty where nobody knows one.
   type: str
   returned: with O(state=asked)
+is_primary:
+  description: Whether that is O(address).
+  type: bool
+  returned: with O(state=asked)
 """
 
 import time
@@ -94,11 +104,11 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._valkey.cluster i
 _PAUSE = 0.5
 
 
-def wait(cluster: Cluster, address: str, seconds: float) -> str:
+def wait(cluster: Cluster, address: str, quorum: bool, seconds: float) -> str:
     """What is still wrong with the node when the time is over, empty if nothing is."""
     ends = time.monotonic() + seconds
     while True:
-        why = trouble(cluster, address)
+        why = trouble(cluster, address, quorum)
         if not why or time.monotonic() > ends:
             return why
         time.sleep(_PAUSE)
@@ -109,7 +119,8 @@ def main() -> None:
         argument_spec=dict(
             state=dict(type="str", choices=["asked", "synced"], required=True),
             nodes=dict(type="list", elements="str", required=True),
-            address=dict(type="str"),
+            address=dict(type="str", required=True),
+            quorum=dict(type="bool", default=False),
             port=dict(type="int", required=True),
             sentinel_port=dict(type="int", default=0),
             ca=dict(type="str", required=True),
@@ -117,14 +128,13 @@ def main() -> None:
             password=dict(type="str", default="", no_log=True),
             timeout=dict(type="int", default=60),
         ),
-        required_if=[("state", "synced", ["address"])],
         supports_check_mode=True,
     )
     given: dict[str, t.Any] = module.params
     names = ("nodes", "port", "sentinel_port", "ca", "user", "password")
     cluster = Cluster(**{name: given[name] for name in names})
     if given["state"] == "synced":
-        why = "" if module.check_mode else wait(cluster, given["address"], given["timeout"])
+        why = "" if module.check_mode else wait(cluster, given["address"], given["quorum"], given["timeout"])
         if why:
             where = "on the host, `docker logs gatehouse-state-valkey-1` says what it did last"
             module.fail_json(msg=f"{given['address']} is not in sync after {given['timeout']} seconds: {why}; {where}")
@@ -133,7 +143,7 @@ def main() -> None:
         found = primary(cluster) if given["ca"] else ""
     except GatehouseError as error:
         module.fail_json(msg=f"valkey_nodes: {error}. Nothing was changed.")
-    module.exit_json(changed=False, primary=found)
+    module.exit_json(changed=False, primary=found, is_primary=found == given["address"])
 
 
 if __name__ == "__main__":

@@ -68,9 +68,16 @@ def test_what_has_to_be_set_stands_above_a_line(name: str) -> None:
 
 def test_all_hosts_of_the_cluster_are_in_a_group_of_ours() -> None:
     everything = read("cluster")
-    grouped = [host for group in everything["children"].values() for host in group["hosts"]]
+    groups = everything["children"]
+    grouped = [host for name in ("ollama_servers", "ollama_gateways") for host in groups[name]["hosts"]]
     assert sorted(grouped) == sorted(everything["hosts"])
-    assert set(everything["children"]) == {"ollama_servers", "ollama_gateways"}
+    assert set(groups) == {"ollama_servers", "ollama_gateways", "ollama_state"}
+
+
+def test_what_gateways_share_is_kept_by_three_hosts_of_the_cluster_at_their_own_addresses() -> None:
+    nodes = variable("gpu3", "groups['ollama_state'] | gatehouse.ollama.state_nodes(hostvars)")
+    assert nodes == [variable(host, "valkey_bind") for host in read("cluster")["children"]["ollama_state"]["hosts"]]
+    assert len({ipaddress.ip_address(node) for node in nodes}) == 3
 
 
 @pytest.mark.parametrize("gateway", ["gate1", "gate2"])

@@ -32,7 +32,7 @@ ARROWS = {
     "_wall": ["_credentials", "_docker", "_errors", "_models", "_text", "_tls"],
     "_gateway": ["_docker", "_errors", "_wall"],
     "_adopt": ["_credentials", "_docker", "_errors", "_models"],
-    "_valkey": ["_errors"],
+    "_valkey": ["_errors", "_wall"],
 }
 
 

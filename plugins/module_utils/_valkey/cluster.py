@@ -101,14 +101,15 @@ def _is_primary(cluster: Cluster, address: str) -> bool:
         return False
 
 
-def trouble(cluster: Cluster, address: str) -> str:
-    """Why this node does not yet do its part, empty if it does."""
+def trouble(cluster: Cluster, address: str, quorum: bool = False) -> str:
+    """Why this node does not do its part, or with `quorum` could not replace a primary; empty if it does."""
     try:
-        found = role(cluster, address)
+        found, leader = role(cluster, address), primary(cluster)
         if cluster.sentinel_port:
-            cluster.ask(address, cluster.sentinel_port, "PING")
-    except (Unreachable, Refused) as error:
+            # A Sentinel counts those that it reaches.
+            cluster.ask(address, cluster.sentinel_port, *(("SENTINEL", "CKQUORUM", CLUSTER) if quorum else ("PING",)))
+    except GatehouseError as error:
         return str(error)
-    if found.is_primary or found.follows:
-        return ""
-    return "it is a replica of %s, and does not have all of its data yet" % found.primary
+    if not found.is_primary:
+        return "" if found.follows else f"it does not have all data of the primary {found.primary} yet"
+    return "" if leader == address else f"it takes itself for the primary, which is {leader}"
