@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tests.component.test_gateway_client_limits import ALICE, BOB, RIGHTS, TOKEN
 from tests.component.valkeys import Sentinel, Valkey, day, present_password, replica_of, valkey, variables
 
 NUMBERS = itertools.count()
+WATCHER = [*RIGHTS["scopes"], "metrics"]
 
 
 class Pair:
@@ -43,7 +45,7 @@ class Pair:
             keys = (gateway.folder / "clients" / "api_keys").read_text()
             before = keys.partition(".")[0]
             gateway.write("api_keys", keys.replace(f"{before}.", f"{self.alice}.", 1).splitlines())
-            gateway.permit({self.alice: {**RIGHTS, "limits": limits}, "bob": RIGHTS})
+            gateway.permit({self.alice: {**RIGHTS, "limits": limits}, "bob": {**RIGHTS, "scopes": WATCHER}})
         until(lambda: all(status(gateway.ask("/api/tags", ALICE)) == 200 for gateway in self.both))
 
     def at_once(self, count: int, **more: Any) -> collections.Counter[int]:
@@ -111,6 +113,12 @@ def early_in_a_minute() -> None:
     passed = time.time() % 60
     if passed > 45:
         time.sleep(60.2 - passed)
+
+
+def is_up(gateway: Gateway) -> bool:
+    """Whether Prometheus is told that there is a store."""
+    text = gateway.ask("/metrics", BOB).body.decode()
+    return re.findall("^gatehouse_valkey_up (.*)$", text, re.MULTILINE) == ["1"]
 
 
 def headers(reply: Reply) -> dict[str, str]:
@@ -187,7 +195,9 @@ class TestALostStore:
             # It had five of these ten.
             assert seen == {200: 15, 429: 5}
             assert time.monotonic() - begun < 5
+            assert not is_up(lone.one)
         assert until(lambda: "there again" in lone.one.logs(), 5)
+        assert is_up(lone.one)
 
     def test_or_refuses_all_that_have_limits_and_nobody_else(self, ollama: Standin, tmp_path: Path) -> None:
         with pair_at(tmp_path, ollama, ollama_gateway_valkey_lost="refuse") as pair:

@@ -245,7 +245,7 @@ local function begin(folder)
     settings.doors = servers and doors.names()
     metrics.init(folder, settings, usage.state, usage.each_limited, function()
         return waits_for_servers.count, held_since() or 0
-    end)
+    end, usage.store_is_lost)
 end
 
 -- Run once at each start and reload: what fails here never replaces a running configuration.

@@ -77,6 +77,7 @@ _M.FOUND = {
     certificate_expiry_timestamp_seconds = { "gauge", "When the certificate that clients are shown ends." },
     client_limit = { "gauge", "What a limit of a client allows; model is a pattern where the limit is on models." },
     client_limit_used = { "gauge", "What is used of that limit." },
+    valkey_up = { "gauge", "Whether the Valkey by which gateways share limits took what was last sent to it." },
     ledger_lag_seconds = { "gauge", "How long the oldest line has waited to be written to the ledger." },
     ledger_pending_lines = { "gauge", "Lines that wait to be written to the ledger." },
     ledger_lost_lines_total = { "counter", "Lines that will never be in the ledger." },

@@ -52,7 +52,7 @@ local _M = {}
 local counts, shared, generation, upstreams, certificate_path
 -- Whether others look at the servers, and tell of them.
 local is_told
-local ledger_state, each_limited, hold_state
+local ledger_state, each_limited, hold_state, store_is_lost
 -- Of this worker: requests whose answer has not ended, and what was last told to all; the names of models that a server
 -- has, and which version of those it is; lines that were lost before the last flush.
 local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
@@ -60,8 +60,8 @@ local in_flight, told, models, version, lost = 0, nil, {}, nil, 0
 -- Once for all workers, before there are any. `ledger`: tells how many lines wait, for how many seconds the oldest
 -- does, and how many are lost; `limited`: calls what it gets with each client that has limits, and what is used of
 -- them; `hold`: tells how many requests wait, and since when the hold is in force that this worker knows of, 0 for
--- none.
-function _M.init(folder, settings, ledger, limited, hold)
+-- none; `is_lost`: tells whether what gateways share is out of reach, nil where they share nothing.
+function _M.init(folder, settings, ledger, limited, hold, is_lost)
     counts = series.new(ngx.shared.gatehouse_metrics, MOST)
     shared = ngx.shared.gatehouse_workers
     generation = shared:incr("generation", 1, 0)
@@ -70,7 +70,7 @@ function _M.init(folder, settings, ledger, limited, hold)
     shared:safe_add("models", 0)
     upstreams, is_told = settings.doors or settings.upstreams, settings.doors ~= nil
     certificate_path = settings.tls and folder .. "/tls/server.pem" or nil
-    ledger_state, each_limited, hold_state = ledger, limited, hold
+    ledger_state, each_limited, hold_state, store_is_lost = ledger, limited, hold, is_lost
 end
 
 local function forget(pid)
@@ -408,6 +408,10 @@ local function found()
     local ends = certificate_path and certificate.ends(certificate_path)
     if ends then
         write("certificate_expiry_timestamp_seconds", "", ends)
+    end
+    local is_lost = store_is_lost()
+    if is_lost ~= nil then
+        write("valkey_up", "", is_lost and 0 or 1)
     end
     write("ledger_lag_seconds", "", longest)
     write("ledger_pending_lines", "", lines)

@@ -388,6 +388,9 @@ function _M.state()
     return book:pending(), book:lag(), book:lost()
 end
 
+-- Whether what gateways share is out of reach; nil where they share nothing.
+_M.store_is_lost = shared_state.is_lost
+
 local function entry_of(counted, status, server)
     local tokens = settle(counted, status)
     -- Of a model that nobody has, or that nobody is known to have and that answered nothing, the name is anybody's
