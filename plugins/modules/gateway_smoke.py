@@ -15,6 +15,7 @@ description:
   - The gateway must refuse a request without a credential, let one in with it, reach a server, and pass a stream on to
     its end. Where no server takes connections, or there is no model, what needs one is not tried, and the task warns.
   - The model is one that is loaded. Where none is, it is the smallest, so that no other has to go for it.
+  - Where gateways share limits by Valkey, it must reach that.
   - Fails with what was seen and what was expected. Changes nothing.
 options:
   url:
@@ -77,6 +78,14 @@ options:
     type: list
     elements: str
     required: true
+  valkey_lost:
+    description:
+      - What becomes of clients with limits while Valkey is not reached, as C(ollama_gateway_valkey_lost). It has to be
+        reached within seconds then, or the task warns with V(local) and fails with V(refuse).
+      - Empty where gateways share nothing.
+    type: str
+    choices: ["", local, refuse]
+    default: ""
 extends_documentation_fragment:
   - gatehouse.ollama.changes_nothing
 author:
@@ -101,15 +110,19 @@ untried:
   elements: str
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import GatehouseError
-from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.smoke import try_out
+from ansible_collections.gatehouse.ollama.plugins.module_utils._gateway.smoke import store_problem, try_out
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.credentials import CREDENTIAL_OPTIONS, Credential
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.http import HOST, read_url
 from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.link import links
 
 # Of one connection.
 PATIENCE = 5
+# Where the gateway says whether it reaches Valkey.
+STORE = "/tmp/gatehouse_valkey"  # noqa: S108
 # In the container, which has bash and may have little else.
 CONNECT = 'exec 3<>"/dev/tcp/${1%:*}/${1##*:}"'
 
@@ -124,6 +137,7 @@ def main() -> None:
             credentials=dict(type="list", elements="dict", required=True, options=CREDENTIAL_OPTIONS, no_log=False),
             container=dict(type="str", required=True),
             upstreams=dict(type="list", elements="str", required=True),
+            valkey_lost=dict(type="str", choices=["", "local", "refuse"], default=""),
         ),
         supports_check_mode=True,
     )
@@ -135,12 +149,19 @@ def main() -> None:
         asked = [module.run_command([*ask, one], expand_user_and_vars=False) for one in params["upstreams"]]
         return any(rc == 0 for rc, _stdout, _stderr in asked)
 
+    def said_of_store() -> str:
+        ask = [str(module.get_bin_path("docker", required=True)), "exec", params["container"], "cat", STORE]
+        rc, stdout, _stderr = module.run_command(ask)
+        return str(stdout).strip() if rc == 0 else ""
+
     host = params["server_name"] or HOST
     known = [Credential(**one) for one in params["credentials"]]
     try:
         address = read_url(params["url"], params["proxy_protocol"])
         link = links(address, host, params["certificate"], None, PATIENCE).usual
         untried = try_out(link, known, host, reaches)
+        if params["valkey_lost"]:
+            untried += store_problem(said_of_store, params["valkey_lost"] == "refuse", time.sleep)
     except (GatehouseError, ValueError, OSError) as error:
         module.fail_json(msg=str(error))
     for one in untried:

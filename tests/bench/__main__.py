@@ -31,6 +31,7 @@ from tests.bench import (
     modules,
     pods,
     servers,
+    shared_limits,
     streams,
     upgrades,
     usage,
@@ -55,6 +56,7 @@ ANEW = (
     usage.chat_cpu,
     usage.ledger_loss,
     limits.limits,
+    shared_limits.shared_limits,
     metrics.scrape,
     *cluster.ALL,
 )

@@ -54,8 +54,8 @@ def _slowest(gateway: Gateway) -> float:
 
 def shared_limits(folder: Path, upstream: servers.Upstream) -> list[Figure]:
     meaning = (
-        "chats in a second of the worker's time by a client with limits that gateways share by Valkey, with TLS, against "
-        "one with the same limits of the gateway alone"
+        "chats in a second of the worker's time by a client with limits that gateways share by Valkey, with TLS, "
+        "against one with the same limits of the gateway alone"
     )
     rate = Figure("state_limits_vs_local", "ratio", 0.6, meaning)
     added = Figure("state_limits_p99_added", "ms", 2, f"what the slowest hundredth of {REQUESTS} such chats take more")
@@ -66,11 +66,9 @@ def shared_limits(folder: Path, upstream: servers.Upstream) -> list[Figure]:
         url = f"http://{gateway.address}/v1/chat/completions"
         return load.per_cpu_second(gateway.processes("worker"), url, servers.BOB, body, SECONDS)[0]
 
-    with (
-        valkey(folder / "store") as store,
-        _limiting(folder / "local", upstream) as local,
-        _limiting(folder / "shared", upstream, **variables(store)) as shared,
-    ):
+    with valkey(folder / "store") as store, contextlib.ExitStack() as stack:
+        local = stack.enter_context(_limiting(folder / "local", upstream))
+        shared = stack.enter_context(_limiting(folder / "shared", upstream, **variables(store)))
         in_turn(ROUNDS, rate, lambda: rate_of(local), lambda: rate_of(shared))
         in_turn(ROUNDS, added, lambda: _slowest(local), lambda: _slowest(shared))
         assert "is lost" not in shared.logs()

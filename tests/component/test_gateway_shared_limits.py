@@ -324,9 +324,11 @@ def test_where_the_master_fails_another_one_is_found_and_nothing_is_lost(ollama:
         assert until(lambda: pair.agrees(pair.alice) and pair.settled(pair.alice) == 30 * TOKENS, 5)
 
 
-@pytest.mark.parametrize("what", ["password", "ca", "name"])
+@pytest.mark.parametrize(
+    ("what", "reason"), [("password", "WRONGPASS"), ("ca", "certificate"), ("name", "certificate host mismatch")]
+)
 def test_a_store_that_is_not_known_for_the_right_one_is_none(
-    ollama: Standin, tmp_path: Path, pair: Pair, what: str
+    ollama: Standin, tmp_path: Path, pair: Pair, what: str, reason: str
 ) -> None:
     own = variables(pair.store, "gateway-3", ollama_gateway_valkey_lost="refuse")
     if what == "ca":
@@ -339,5 +341,8 @@ def test_a_store_that_is_not_known_for_the_right_one_is_none(
     with gateway.running():
         assert status(chat(gateway)) == 503
         assert status(chat(gateway, BOB)) == 200
+        assert gateway.container is not None
+        # What a deploy tells.
+        assert until(lambda: reason in gateway.container.exec_run(["cat", "/tmp/gatehouse_valkey"]).output.decode(), 5)
         assert "is lost" in gateway.logs()
         assert "store-password" not in gateway.logs()

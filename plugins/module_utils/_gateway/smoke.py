@@ -19,6 +19,8 @@ from ansible_collections.gatehouse.ollama.plugins.module_utils._wall.link import
 _UNREACHED = (502, 503, 504)
 # Loading a small model from a slow disk takes its time.
 _PATIENCE = 120
+# How often, and after how many seconds, the gateway is asked whether it reaches Valkey.
+_STORE_TRIES, _STORE_TURN = 20, 0.5
 _FOR_GOOD = 10 * 365 * 86400
 
 Dict = t.Dict[str, t.Any]
@@ -48,6 +50,24 @@ def try_out(link: Link, credentials: t.Sequence[Credential], host: str, reaches:
         raise NotSound(f"{expected}, and came back: {first.shown()}")
     model, stays = _model(asks)
     return _stream(asks, model, stays) if model else ["The server has no model: no stream was tried."]
+
+
+def store_problem(said: t.Callable[[], str], refuses: bool, sleep: t.Callable[[float], None]) -> list[str]:
+    """A warning where the gateway does not say within seconds that it reaches Valkey. `said` tells what it says, empty
+    if that is nothing yet.
+
+    Raises NotSound where clients with limits would be refused then.
+    """
+    text = ""
+    for _ in range(_STORE_TRIES):
+        text = said()
+        if text == "up":
+            return []
+        sleep(_STORE_TURN)
+    problem = "Valkey is not reached, by which gateways share limits: %s." % (text or "the gateway says nothing of it")
+    if refuses:
+        raise NotSound(problem + " Clients with limits would be refused; nothing was changed")
+    return [problem + " Each gateway limits for itself until it is."]
 
 
 class _Asker:

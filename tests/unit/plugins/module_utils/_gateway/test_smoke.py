@@ -116,3 +116,16 @@ def test_what_is_not_the_gateways_fault_is_told_and_is_none(
     untried, _asked = try_out(*credentials, **other)
     assert len(untried) == 1
     assert said in untried[0]
+
+
+def test_a_store_that_is_reached_is_no_problem_however_late_it_is() -> None:
+    said = iter(["", "10.0.0.5:6379: timeout", "up"])
+    assert smoke.store_problem(lambda: next(said), True, lambda _seconds: None) == []
+
+
+def test_a_store_that_is_not_reached_is_told_with_the_reason_and_is_an_error_where_it_would_refuse_clients() -> None:
+    found = smoke.store_problem(lambda: "10.0.0.5:6379: WRONGPASS", False, lambda _seconds: None)
+    assert len(found) == 1
+    assert "10.0.0.5:6379: WRONGPASS" in found[0]
+    with pytest.raises(smoke.NotSound, match=r"WRONGPASS.* would be refused"):
+        smoke.store_problem(lambda: "10.0.0.5:6379: WRONGPASS", True, lambda _seconds: None)

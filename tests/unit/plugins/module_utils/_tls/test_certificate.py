@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import MissingLibrary, Problems
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls import pem
 from ansible_collections.gatehouse.ollama.plugins.module_utils._tls.authority import (
+    CLIENT_CA,
     read_authorities,
     read_client_crl,
 )

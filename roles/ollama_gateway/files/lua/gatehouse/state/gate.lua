@@ -83,15 +83,12 @@ local function ask(self, script, all, args)
     local keys = keys_of(all)
     keys[#keys + 1] = day_key(self.now())
     local text = self.line:call(script, keys, args)
-    if not text then
-        return nil
-    end
     local reply, count = {}, 0
-    for number in gmatch(text, "%-?%d+") do
+    for number in gmatch(type(text) == "string" and text or "", "%-?%d+") do
         count = count + 1
         reply[count] = tonumber(number)
     end
-    return reply
+    return count == HEAD + SIZE * #all and reply or nil
 end
 
 local function ask_to_admit(self, all, id)

@@ -16,12 +16,14 @@ local format, gsub, match = string.format, string.gsub, string.match
 -- In seconds: how often the ledger is looked at for what is new, how often the store is asked in any case, and how long
 -- the thread that speaks to the store waits for something.
 local SETTLE, CHECK, WAIT = 0.2, 1, 1
+-- Where whoever deploys reads whether the store is reached: memory of the container.
+local STATE = "/tmp/gatehouse_valkey"
 -- In bytes: of a ledger, to tell it from another one.
 local HEAD = 4096
 
 local _M = {}
 local store, gate, settlement, tell, semaphore
-local is_settling, checked = false, 0
+local is_settling, checked, shown = false, 0, nil
 
 local function digest(text)
     return (gsub(ngx.sha1_bin(text), ".", function(byte) return format("%02x", byte:byte()) end))
@@ -114,6 +116,17 @@ local function speak(premature)
     until ngx.worker.exiting() and (store:is_lost() or gate:is_idle())
 end
 
+-- Says `up`, or why not.
+local function show(text)
+    if text == shown then
+        return
+    end
+    local file = open(STATE .. ".new", "wb")
+    if file and file:write(text, "\n") and file:close() and os.rename(STATE .. ".new", STATE) then
+        shown = text
+    end
+end
+
 local function settle(premature)
     if premature or is_settling then
         return
@@ -128,8 +141,11 @@ local function settle(premature)
     is_settling = false
     if not ok then
         tell("failed to settle what was used: " .. tostring(done))
+    elseif not done then
+        show(tostring(err))
+    elseif is_due then
+        show("up")
     end
-    return done, err
 end
 
 -- Returns true; or nil and an error.
