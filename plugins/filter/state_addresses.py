@@ -10,7 +10,8 @@ short_description: Find where gateways reach what they share
 version_added: 0.1.0
 description:
   - Makes C(ollama_gateway_valkey) from what the inventory says of the hosts on which the role
-    C(gatehouse.ollama.valkey) runs. Of one host that is its C(valkey_port), of several the C(valkey_sentinel_port) of each.
+    C(gatehouse.ollama.valkey) runs. Of one host that is its C(valkey_port), of several the C(valkey_sentinel_port) of
+    each.
   - A host with C(valkey_state=absent) is not in the list.
 positional: _input
 options:

@@ -121,6 +121,12 @@ def is_up(gateway: Gateway) -> bool:
     return re.findall("^gatehouse_valkey_up (.*)$", text, re.MULTILINE) == ["1"]
 
 
+def said(gateway: Gateway) -> str:
+    """What whoever deploys reads of the store."""
+    assert gateway.container is not None
+    return str(gateway.container.exec_run(["cat", "/tmp/gatehouse_valkey"]).output.decode())
+
+
 def headers(reply: Reply) -> dict[str, str]:
     return {name.lower(): value for name, value in reply.headers}
 
@@ -246,6 +252,15 @@ class TestTheLedger:
         assert until(lambda: lone.in_ledgers(lone.alice) == 63 * TOKENS)
         assert until(lambda: lone.agrees(lone.alice), 5)
 
+    def test_has_what_was_on_its_way_at_a_fast_stop(self, lone: Pair) -> None:
+        lone.limit(concurrent_requests=5, tokens_per_minute=10**6)
+        with streams(lone.one, 2):
+            assert lone.one.container is not None
+            lone.one.container.kill("TERM")
+            assert until(lambda: len([one for one in lone.one.ledger_lines() if one["client"] == lone.alice]) == 2, 5)
+        lone.one.restart()
+        assert until(lambda: lone.settled(lone.alice) > 0 and lone.agrees(lone.alice), 5)
+
     def test_is_there_again_after_the_store_was_emptied_or_did_not_answer(self, lone: Pair) -> None:
         lone.limit(tokens_per_day=100000)
         for _ in range(5):
@@ -341,8 +356,7 @@ def test_a_store_that_is_not_known_for_the_right_one_is_none(
     with gateway.running():
         assert status(chat(gateway)) == 503
         assert status(chat(gateway, BOB)) == 200
-        assert gateway.container is not None
         # What a deploy tells.
-        assert until(lambda: reason in gateway.container.exec_run(["cat", "/tmp/gatehouse_valkey"]).output.decode(), 5)
+        assert until(lambda: reason in said(gateway), 5), said(gateway)
         assert "is lost" in gateway.logs()
         assert "store-password" not in gateway.logs()
