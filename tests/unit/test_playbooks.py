@@ -363,6 +363,37 @@ def test_where_no_server_is_left_nothing_is_asked_or_warned_about(one_by_one: Pl
     assert "skipping: no hosts matched" in said
 
 
+@pytest.mark.parametrize(
+    ("groups", "order"),
+    [
+        ({}, []),
+        ({"ollama_state": ["b", "a", "c"]}, ["b", "a", "c"]),
+        ({"ollama_state": ["b", "a", "c"], "gatehouse_state_primary": ["b"]}, ["a", "c", "b"]),
+    ],
+)
+def test_nodes_of_the_state_are_done_one_by_one_the_primary_last_and_nobody_is_warned_where_there_are_none(
+    playbook: Playbook, groups: dict[str, list[str]], order: list[str]
+) -> None:
+    hosts = {"ollama_servers": ["one"], "ollama_gateways": ["one"], **groups}
+    children = {name: {"hosts": dict.fromkeys(members)} for name, members in hosts.items()}
+    (playbook.folder / "hosts.yml").write_text(json.dumps({"all": {"children": children}}))
+    process = subprocess.run(
+        [*PLAYBOOK, str(ROOT / "playbooks/deploy.yml"), "-i", "hosts.yml", "--list-hosts"],
+        cwd=playbook.folder,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    assert "WARNING" not in process.stdout
+    said = re.search(r"Keep what the gateways share\tTAGS: \[\]\n    pattern: (.*)", process.stdout)
+    assert said
+    assert yaml.safe_load(said[1]) == order
+    (play,) = [one for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text()) if "share" in one["name"]]
+    assert (play["serial"], play["any_errors_fatal"]) == (1, True)
+
+
 def write_inventory(playbook: Playbook, hosts: dict[str, dict[str, Any]]) -> None:
     """Hosts that are all this machine and in both groups, with variables of their own."""
     groups = {"ollama_servers": {"hosts": hosts}, "ollama_gateways": {"hosts": dict.fromkeys(hosts)}}

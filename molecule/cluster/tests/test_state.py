@@ -124,6 +124,21 @@ def test_the_password_of_the_gateways_is_no_administrators(node: str) -> None:
     assert says(node, "sentinel failover gatehouse", SENTINEL).startswith("NOPERM ")
 
 
+@pytest.mark.parametrize("node", NODES)
+def test_its_containers_may_do_no_more_than_they_need(node: str) -> None:
+    form = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}"
+    form += " {{.HostConfig.PidsLimit}} {{gt .HostConfig.Memory 0}}"
+    names = f"{CONTAINER} gatehouse-state-sentinel-1"
+    said = SCENARIO.host(node).check_output(f"docker inspect -f '{form}' {names}").splitlines()
+    assert said == ["true [ALL] [no-new-privileges:true] 60883:60883 64 true"] * 2
+    kept = SCENARIO.host(node).check_output("find /opt/gatehouse/state -type f -perm /o=r -not -path '*/data/*'")
+    assert kept == ""
+    assert (
+        SCENARIO.host(node).check_output("stat -c %a /opt/gatehouse/state /opt/gatehouse/state/data/*")
+        == "750\n700\n700"
+    )
+
+
 def test_the_attack_finds_no_hole_and_changes_nothing() -> None:
     assert until(is_whole, 60)
     done = playbook(SCENARIO.inventory, "verify", "--tags=valkey")

@@ -47,6 +47,9 @@ class Checker:
         known = self.loader.load_from_file(str(path / "defaults/main.yml"), trusted_as_template=True)
         known |= {f"{role}_{name}": value for name, value in changes.items()}
         known |= {"inventory_dir": str(self.folder), "groups": {}, "role_path": str(path)}
+        # By these, a node of what gateways share is reached.
+        host = {"inventory_hostname": "gate1", "ansible_host": "192.0.2.21"}
+        known |= {**host, "hostvars": {"gate1": host}}
         return self.run(role, known)
 
     def run(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
