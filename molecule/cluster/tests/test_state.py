@@ -11,14 +11,16 @@ import shlex
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ansible_collections.gatehouse.ollama.plugins.module_utils._valkey.resp import Node, Refused, Reply, Unreachable
 
-from tests.client import playbook, told
+from tests.client import Gateway, playbook, told
 from tests.scenario import Scenario
 
 SCENARIO = Scenario(Path(__file__).parents[1])
@@ -160,6 +162,38 @@ def test_passwords_are_in_nothing_that_is_printed() -> None:
 
 def test_a_second_deploy_changes_nothing() -> None:
     assert set(re.findall(r"changed=(\d+)", deploy())) == {"0"}
+
+
+def spend(*gateways: str) -> Counter[int]:
+    """What becomes of twenty requests in a minute, each at the next of these gateways."""
+    if time.time() % 60 > 40:
+        time.sleep(61 - time.time() % 60)
+    key = (PRIVATE / "secrets/meter.laptop").read_text().strip()
+    known = [Gateway(SCENARIO.url(name), timeout=60, ca=PRIVATE / "ca/ca.pem") for name in gateways]
+    body = {"model": "tiny", "prompt": "hi", "stream": False, "options": {"num_predict": 2}}
+    headers = {"Authorization": f"Bearer {key}"}
+    found: Counter[int] = Counter()
+    for i in range(20):
+        one = known[i % len(known)]
+        path = f"{one.url}/api/generate"
+        found[requests.post(path, json=body, headers=headers, timeout=60, verify=one.verify).status_code] += 1
+    return found
+
+
+def test_a_client_has_its_limits_at_both_gateways_together_also_after_a_node_failed() -> None:
+    assert until(is_whole, 60)
+    assert spend("east", "west") == {200: 6, 429: 14}
+    former = primary()
+    others = [name for name in NODES if name != former]
+    SCENARIO.host(former).check_output(f"docker kill {CONTAINER}")
+    try:
+        assert until(lambda: primary(*others) in others, 20)
+        # Of the minute before, nothing counts any more.
+        time.sleep(121 - time.time() % 60)
+        assert spend("east", "west") == {200: 6, 429: 14}
+    finally:
+        SCENARIO.host(former).check_output(f"docker start {CONTAINER}")
+    assert until(is_whole, 60)
 
 
 def test_what_was_counted_survives_the_end_of_all_nodes() -> None:
