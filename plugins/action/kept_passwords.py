@@ -52,6 +52,6 @@ def _stored(folder: SecretFolder, names: t.Iterable[str]) -> dict[str, str]:
             continue
         if not _FORM.match(text.strip()):
             right = "it must have 32 to 256 letters, digits, dots, dashes, underscores and tildes"
-            raise SecretStoreError(f"{folder.path(name)}: {right}; remove the file to have another one made")
+            raise SecretStoreError(f"{folder.path(name)}: {right}; put the right one back, as plain text")
         found[name] = text.strip()
     return found

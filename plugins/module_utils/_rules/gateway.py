@@ -99,7 +99,7 @@ def check(values: t.Mapping[str, t.Any], controller: common.Controller) -> commo
     judge_usage(values, problems)
     problems += upstreams.problems(values["upstreams"])
     problems += upstreams.door_problems(values["doors"], engine)
-    shared_limits.judge(values, problems)
+    shared_limits.judge(values, controller, problems)
     if values["doors"] or (values["valkey"] and not values["valkey_ca"]):
         with problems.of(PREFIX + "door_ca_dir"):
             controller.private_folder("door_ca", values["door_ca_dir"])

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gatehouse.ollama.plugins.module_utils._errors import Problems
+from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.common import Controller
 from ansible_collections.gatehouse.ollama.plugins.module_utils._rules.upstreams import address
 
 PREFIX = "ollama_gateway_"
@@ -17,10 +18,11 @@ ADDRESSES = PREFIX + "valkey"
 _FORM = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})\Z")
 # What stands in a file of settings, a command of Valkey or a certificate as it is.
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
-_PATH = re.compile(r"[/~]")
+# Where the role valkey makes the file, maybe later in the same run.
+_MADE = "/.gatehouse/valkey/password"
 
 
-def judge(values: t.Mapping[str, t.Any], problems: Problems) -> None:
+def judge(values: t.Mapping[str, t.Any], controller: Controller, problems: Problems) -> None:
     """What is wrong with where the store is, and with how the gateway shows who it is."""
     for place, one in enumerate(values["valkey"]):
         problems.add(f"{ADDRESSES}[{place}]", _address_problem(one))
@@ -36,8 +38,16 @@ def judge(values: t.Mapping[str, t.Any], problems: Problems) -> None:
     for name in ("valkey_user", "valkey_name", *(["valkey_master"] if values["valkey_master"] else [])):
         if not _WORD.match(values[name]):
             problems.add(PREFIX + name, "it must be a name of letters, digits, dots, hyphens and underscores")
-    if not _PATH.match(values["valkey_password_file"]):
-        problems.add(PREFIX + "valkey_password_file", "it must be the absolute path of a file on the controller")
+    problems.add(PREFIX + "valkey_password_file", _password_problem(values["valkey_password_file"], controller))
+
+
+def _password_problem(path: str, controller: Controller) -> str | None:
+    if not path.startswith("/"):
+        return "it must be the absolute path of a file on the controller"
+    text = controller.read(path)
+    if text is None:
+        return None if path.endswith(_MADE) else f"there is no file {path} that can be read"
+    return None if text.strip() else f"{path} is empty"
 
 
 def _address_problem(one: t.Any) -> str | None:

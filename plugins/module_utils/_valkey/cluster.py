@@ -71,10 +71,16 @@ def role(cluster: Cluster, address: str) -> Role:
 def primary(cluster: Cluster) -> str:
     """Who the sentinels say is the primary, or where none says it who says so of itself; empty where nobody does.
 
-    Raises Divided where that is none of the nodes, or where several say so of themselves.
+    Raises Divided where that is none of the nodes, where several say so of themselves, or where nodes run that do not
+    let us in.
     """
-    said = _sentinels(cluster) if cluster.sentinel_port else Counter()
-    found = [said.most_common(1)[0][0]] if said else [one for one in cluster.nodes if _is_primary(cluster, one)]
+    refused: list[str] = []
+    said = _sentinels(cluster, refused) if cluster.sentinel_port else Counter()
+    found = (
+        [said.most_common(1)[0][0]] if said else [one for one in cluster.nodes if _is_primary(cluster, one, refused)]
+    )
+    if refused and not found:
+        raise Divided("%s has other passwords than are kept here" % " and ".join(dict.fromkeys(refused)))
     if len(found) > 1:
         raise Divided("%s each say that they are the primary, and no Sentinel answers" % " and ".join(found))
     if found and found[0] not in cluster.nodes:
@@ -82,22 +88,28 @@ def primary(cluster: Cluster) -> str:
     return found[0] if found else ""
 
 
-def _sentinels(cluster: Cluster) -> Counter[str]:
+def _sentinels(cluster: Cluster, refused: list[str]) -> Counter[str]:
     said: Counter[str] = Counter()
     for address in cluster.nodes:
         try:
             answer = cluster.ask(address, cluster.sentinel_port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", CLUSTER)
-        except (Unreachable, Refused):
+        except Unreachable:
+            continue
+        except Refused:
+            refused.append(address)
             continue
         if isinstance(answer, list) and answer:
             said[str(answer[0])] += 1
     return said
 
 
-def _is_primary(cluster: Cluster, address: str) -> bool:
+def _is_primary(cluster: Cluster, address: str, refused: list[str]) -> bool:
     try:
         return role(cluster, address).is_primary
-    except (Unreachable, Refused):
+    except Unreachable:
+        return False
+    except Refused:
+        refused.append(address)
         return False
 
 

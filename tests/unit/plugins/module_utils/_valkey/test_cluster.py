@@ -104,3 +104,22 @@ def test_a_node_without_its_sentinel_or_without_enough_others_is_told_of() -> No
 def test_what_is_no_role_is_said_as_no_answer(answer: Any) -> None:
     with pytest.raises(Unreachable):
         role_of(answer)
+
+
+def test_nodes_that_do_not_let_us_in_are_no_new_cluster() -> None:
+    class Closed(Fake):
+        def ask(self, address: str, port: int, *words: str) -> Any:
+            if address == B:
+                raise Refused("WRONGPASS invalid username-password pair")
+            return super().ask(address, port, *words)
+
+    def closed(roles: dict[str, Any], told: dict[str, str]) -> Closed:
+        found = Closed(NODES, 6379, 26379, "ca", "sentinel", "password")
+        object.__setattr__(found, "roles", roles)
+        object.__setattr__(found, "told", told)
+        return found
+
+    with pytest.raises(Divided, match=r"10\.0\.0\.2 has other passwords than are kept here"):
+        primary(closed({}, {}))
+    # Where another one knows it, that node is the one that gets the right ones.
+    assert primary(closed({A: PRIMARY}, {A: A})) == A
