@@ -41,7 +41,8 @@ describe("the gate of several gateways", function()
         dict = shared_dict.new()
         dict.now = NOON
         own = admission.new({ dict = dict, now = function() return dict.now end, pid = function() return 1 end })
-        store = { lost = false, is_lost = function(self) return self.lost end }
+        store = { lost = false, is_lost = function(self) return self.lost end, lost_so_often = 0 }
+        store.losses = function(self) return self.lost_so_often end
         line = {
             told = {},
             call = function(self, name, keys, args)
@@ -49,6 +50,7 @@ describe("the gate of several gateways", function()
                 return self.reply
             end,
             tell = function(self, ...) table.insert(self.told, { ... }) end,
+            tell_first = function(self, ...) table.insert(self.told, { ... }) end,
             turn = function() return not store.lost end,
             is_empty = function() return true end,
         }
@@ -87,6 +89,14 @@ describe("the gate of several gateways", function()
         assert.are.equal(43200, refusal.retry_after)
     end)
 
+    it("says when the day ends by the clock of this gateway, which asked for it", function()
+        dict.now = NOON + 43198
+        line.reply = table.concat({ 0, NOON + 43201, 0, 0, 0, 0, 0, 100, 0 }, " ")
+        local refusal = select(2, gate:admit("alice", limits_of({ tokens_per_day = 100 }), "tiny", "id"))
+        assert.are.equal("tokens_per_day", refusal.limit)
+        assert.are.equal(1, refusal.retry_after)
+    end)
+
     it("asks nobody where this gateway alone has used up the tokens", function()
         local limits = limits_of({ tokens_per_day = 100 })
         says(1, 0, 0, 0, 0, 0, 0)
@@ -108,7 +118,7 @@ describe("the gate of several gateways", function()
         assert.is_nil(ticket)
         assert.are.equal("requests_per_minute", refusal.limit)
         gate:finish(first, 5)
-        assert.are.same({ "finish", { "minute:alice", "slots:alice" }, { "one", 0 }, true }, line.told[1])
+        assert.are.same({ "finish", { "minute:alice", "slots:alice" }, { "one", 0 }, { "one", 0 } }, line.told[1])
     end)
 
     it("or lets nobody in then", function()
@@ -150,9 +160,10 @@ describe("the gate of several gateways", function()
         gate:turn()
         assert.are.equal(3, #told("renew"))
         assert.are.same({ 30000, "id 150" }, told("renew")[3][3])
-        store.lost = true
+        -- Also where nobody here saw that it was away.
+        store.lost_so_often = 1
         gate:turn()
-        store.lost = false
+        assert.are.equal(4, #told("renew"))
         gate:turn()
         assert.are.equal(4, #told("renew"))
     end)

@@ -47,8 +47,11 @@ describe("the settlement", function()
             gateway = "gateway-1",
             now = function() return NOON end,
             rights = function() return rights end,
-            head = function(day) return day == TODAY and ledger[1] and '{"request_id":"abc"' or nil end,
+            first = function(day) return day == TODAY and ledger[1] and "abc" or nil end,
             read = function(_, from)
+                if from > #ledger then
+                    return {}, from, true, #ledger
+                end
                 local sum, last = 0, math.min(from + 2, #ledger)
                 for i = from + 1, last do
                     sum = sum + ledger[i]
@@ -61,62 +64,79 @@ describe("the settlement", function()
 
     before_each(function()
         ledger = {}
-        store = { used = {}, settled = {}, calls = 0, try = settle }
+        store = { used = {}, settled = {}, calls = 0, doubts = 0, try = settle, check_master = function() end }
+        store.doubt = function(self) self.doubts = self.doubts + 1 end
         rights = { limits = function() return nil end }
         one = new()
     end)
 
+    local function turn()
+        return one:check() and one:turn()
+    end
+
     it("adds each line once, however often it is called", function()
         add(1, 2, 3, 4, 5)
-        assert.is_true(one:turn(true))
-        one:turn(true)
+        assert.is_true(turn())
+        turn()
         add(6)
-        one:turn(false)
-        one:turn(false)
+        one:turn()
+        one:turn()
         assert.are.equal(21, used())
     end)
 
     it("says nothing where there is nothing new, unless it is to check", function()
         add(1)
-        one:turn(true)
+        turn()
         local calls = store.calls
-        one:turn(false)
+        one:turn()
         assert.are.equal(calls, store.calls)
-        one:turn(true)
+        turn()
         assert.are.equal(calls + 2, store.calls)
     end)
 
     it("adds nothing twice where the answer was lost", function()
         add(1, 2, 3)
         store.loses_replies = true
-        assert.is_nil(one:turn(true))
-        assert.is_nil(one:turn(true))
+        assert.is_nil(turn())
+        assert.is_nil(turn())
         store.loses_replies = false
-        one:turn(true)
+        turn()
         assert.are.equal(6, used())
     end)
 
     it("sends on what a replica that is behind did not hear of, and all where the store was emptied", function()
         add(1, 2, 3, 4)
-        one:turn(true)
+        turn()
         local used_then, settled_then = store.used, store.settled
         add(5, 6)
         store.used, store.settled = {}, {}
-        one:turn(true)
+        turn()
         assert.are.equal(21, used())
         add(7)
         store.used, store.settled = used_then, settled_then
-        one:turn(true)
+        turn()
         assert.are.equal(28, used())
+        assert.are.equal(2, store.doubts)
+    end)
+
+    it("goes on where a ledger lost what it had got last", function()
+        add(1, 2, 3, 4)
+        turn()
+        ledger[4], ledger[3] = nil, nil
+        turn()
+        add(5)
+        turn()
+        assert.are.equal(15, used())
+        assert.are.equal(0, store.doubts)
     end)
 
     it("goes on where another worker was before", function()
         add(1, 2, 3)
-        one:turn(true)
+        turn()
         add(4)
         one = new()
-        one:turn(false)
-        one:turn(false)
+        one:turn()
+        one:turn()
         assert.are.equal(10, used())
     end)
 
@@ -127,7 +147,7 @@ describe("the settlement", function()
                 { pattern = "x", matcher = function() return false end, limits = {} } } }
         end
         add(1, 2)
-        one:turn(true)
+        turn()
         assert.are.equal(3, used())
         assert.are.equal(3, used("alice:tin*"))
         assert.is_nil(used("alice:x"))
@@ -136,7 +156,7 @@ describe("the settlement", function()
     it("waits where it is not known who may what", function()
         rights = nil
         add(1)
-        assert.is_true(one:turn(true))
+        assert.is_true(one:turn())
         assert.are.equal(0, store.calls)
     end)
 end)

@@ -389,7 +389,7 @@ function _M.new(options)
         counters = count,
         slots = slot,
         counts = counts,
-        report = report.new(counts, options.now),
+        report = report.new(counts, function() return windows.at(options.now()) end),
         tickets = {},
         last = 0,
     }, { __index = methods })

@@ -48,7 +48,7 @@ end
 -- A list of {name, model, limit, used, remaining, reset}, those of the client first; `model`: the pattern of a limit on
 -- models; `reset`: in whole seconds, when there is room again, 0 if there is some; of a day when it ends.
 function methods:state(client, limits)
-    local list, moment = {}, windows.at(self.now())
+    local list, moment = {}, self.now()
     for _, scope in ipairs(scopes.of(client, limits)) do
         for _, name in ipairs(IN_ORDER) do
             if scope.limits[name] then
@@ -104,14 +104,14 @@ end
 -- Adds the headers of an answer, by their names, to `headers` and returns them: those of OpenAI, each about the limit
 -- of its kind of which least remains; none where there is no such limit.
 function methods:headers(client, limits, model, headers)
-    local all, moment = scopes.of(client, limits, model or ""), windows.at(self.now())
+    local all, moment = scopes.of(client, limits, model or ""), self.now()
     add_headers(headers, REQUESTS, tightest(self, all, 1, REQUESTS, moment))
     add_headers(headers, TOKENS, tightest(self, all, 1, TOKENS, moment))
     return headers
 end
 
 -- `counts`: tells by `requests(scope, minute)`, `tokens(scope, minute)`, `tokens_of_day(scope, day)` and
--- `slots_taken(scope)`; `now`: tells the time in seconds.
+-- `slots_taken(scope)`; `now`: tells the moment, as limits/windows.lua has it.
 function _M.new(counts, now)
     return setmetatable({ counts = counts, now = now }, { __index = methods })
 end

@@ -59,9 +59,11 @@ end
 
 local SHARED = { __index = shared_counts }
 
--- Returns counts, as limits/report.lua takes them, and the moment that they are of.
+-- Returns counts, as limits/report.lua takes them, and the moment that they are of: by the clock of the store, but of a
+-- day by that of this gateway, which has asked for it.
 local function counts_of(self, reply, all)
     local moment = windows.at(reply[2] + reply[3] / 1000000)
+    moment.day = windows.at(self.now()).day
     local places = {}
     for i, scope in ipairs(all) do
         places[scope] = i
@@ -127,9 +129,12 @@ end
 function methods:admit(client, limits, model, id)
     local own, all = self.own, scopes.of(client, limits, model or "")
     local refusal = own:spent(client, limits, model)
-    local reply = not refusal and ask_to_admit(self, all, id)
+    if refusal then
+        return nil, refusal
+    end
+    local reply = ask_to_admit(self, all, id)
     if not reply then
-        if not refusal and self.refuses then
+        if self.refuses then
             return nil, refusals.uncounted(LOST_RETRY)
         end
         local ticket, refused, err = own:admit(client, limits, model)
@@ -138,7 +143,7 @@ function methods:admit(client, limits, model, id)
     end
     local counts, moment = counts_of(self, reply, all)
     local add_headers = function(headers)
-        return report.new(counts, function() return moment.time end):headers(client, limits, model, headers)
+        return report.new(counts, function() return moment end):headers(client, limits, model, headers)
     end
     if reply[1] ~= 1 then
         return nil, refusals.find(counts, all, moment) or refusals.uncounted(LOST_RETRY), nil, add_headers
@@ -153,7 +158,8 @@ local function tell_end(self, id, all, tokens)
     for _, scope in ipairs(all) do
         is_charged = is_charged or scope.limits.tokens_per_minute ~= nil
     end
-    self.line:tell("finish", keys_of(all), { id, is_charged and tokens or 0 }, true)
+    -- The second time it may have been charged, and the minute may be over.
+    self.line:tell("finish", keys_of(all), { id, is_charged and tokens or 0 }, { id, 0 })
 end
 
 -- A request has ended, and took so many tokens. Returns true; or nil and an error.
@@ -175,7 +181,7 @@ local function renew(self)
             if scope.limits.concurrent_requests then
                 if not keys or #keys == RENEWED then
                     keys, args = {}, { LEASE * 1000 }
-                    self.line:tell("renew", keys, args)
+                    self.line:tell_first("renew", keys, args)
                 end
                 keys[#keys + 1], args[#args + 1] = "slots:" .. scope.name, id
             end
@@ -184,19 +190,20 @@ local function renew(self)
 end
 
 -- A turn of the thread that speaks to the store: what was asked, what has ended, and from time to time what goes on;
--- also right after the store was lost, which may have forgotten it.
+-- also right after the store was lost or turned out to be another one, which may have forgotten it.
 function methods:turn()
-    local now, is_lost = self.now(), self.store:is_lost()
-    if not is_lost and (self.was_lost or now - self.renewed >= RENEWAL or now < self.renewed) then
-        self.renewed = now
+    local now, losses = self.now(), self.store:losses()
+    if not self.store:is_lost()
+        and (self.renewed_at ~= losses or now - self.renewed >= RENEWAL or now < self.renewed) then
+        self.renewed, self.renewed_at = now, losses
         renew(self)
     end
-    self.was_lost = not self.line:turn() or is_lost
+    self.line:turn()
 end
 
 -- Whether there is nothing to tell any more.
 function methods:is_idle()
-    return self.line:is_empty() and next(self.held) == nil
+    return next(self.held) == nil and (self.line:is_empty() or self.store:is_lost())
 end
 
 -- See limits/report.lua; what other gateways let through counts, too.
@@ -210,13 +217,13 @@ function methods:state(client, limits)
         return self.own:state(client, limits)
     end
     local counts, moment = counts_of(self, reply, all)
-    return report.new(counts, function() return moment.time end):state(client, limits)
+    return report.new(counts, function() return moment end):state(client, limits)
 end
 
 -- `store`: as state/store.lua makes it; `line`: as state/line.lua does; `own`: the gate of this gateway; `refuses`:
 -- whether nobody is let in while the store is lost; `now`: tells the time in seconds.
 function _M.new(options)
-    options.held, options.renewed, options.was_lost = {}, 0, false
+    options.held, options.renewed = {}, 0
     return setmetatable(options, { __index = methods })
 end
 

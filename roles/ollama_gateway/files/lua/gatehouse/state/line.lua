@@ -27,8 +27,11 @@ function methods:call(name, keys, args)
     local waiter = free[#free] or self.new_waiter()
     free[#free] = nil
     local call = { name, keys, args, waiter = waiter }
+    self.waiting = self.waiting + 1
     add(self, call)
-    if not waiter:wait(LONGEST) then
+    local was_answered = waiter:wait(LONGEST)
+    self.waiting = self.waiting - 1
+    if not was_answered then
         -- Its waiter may be woken yet, and is nobody else's.
         return nil
     end
@@ -36,11 +39,18 @@ function methods:call(name, keys, args)
     return call.reply
 end
 
--- The same without waiting for it. `is_kept`: it is sent again where it may not have arrived.
-function methods:tell(name, keys, args, is_kept)
+-- The same without waiting for it. `again`: with what it is sent once more where it may not have arrived; nil if that
+-- does not matter.
+function methods:tell(name, keys, args, again)
     if self.last - self.first + 1 < MOST_TOLD then
-        add(self, { name, keys, args, is_kept = is_kept })
+        add(self, { name, keys, args, again = again })
     end
+end
+
+-- The same before all that waits.
+function methods:tell_first(name, keys, args)
+    self.first = self.first - 1
+    self.queue[self.first] = { name, keys, args }
 end
 
 local function take(self)
@@ -64,7 +74,8 @@ local function give_up(self, batch)
     local kept = {}
     repeat
         for _, call in ipairs(batch) do
-            if call.is_kept then
+            if call.again then
+                call[3] = call.again
                 kept[#kept + 1] = call
             else
                 answer(call, nil)
@@ -77,6 +88,9 @@ end
 
 -- Sends all that waits. Returns whether it went well; false where the store is lost.
 function methods:turn()
+    if self.waiting == 0 and self.store:is_lost() then
+        return false
+    end
     while self.first <= self.last do
         local batch = take(self)
         local replies = not self.store:is_lost() and self.store:call_all(batch)
@@ -85,7 +99,7 @@ function methods:turn()
             return false
         end
         for i, call in ipairs(batch) do
-            answer(call, replies[i])
+            answer(call, replies[i] or nil)
         end
     end
     return true
@@ -97,7 +111,7 @@ end
 
 -- `store`: as state/store.lua makes it; `new_waiter`: as ngx.semaphore has it; `wake`: has `turn` called soon.
 function _M.new(options)
-    options.queue, options.first, options.last, options.free = {}, 1, 0, {}
+    options.queue, options.first, options.last, options.free, options.waiting = {}, 1, 0, {}, 0
     return setmetatable(options, { __index = methods })
 end
 

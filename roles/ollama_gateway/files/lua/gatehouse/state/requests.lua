@@ -11,31 +11,36 @@ local settlements = require "gatehouse.state.settlement"
 local stores = require "gatehouse.state.store"
 
 local open = io.open
-local format, gsub, match = string.format, string.gsub, string.match
+local format, gsub = string.format, string.gsub
 
--- In seconds: how often the ledger is looked at for what is new, how often the store is asked in any case, and how long
--- the thread that speaks to the store waits for something.
-local SETTLE, CHECK, WAIT = 0.2, 1, 1
+-- In seconds: how often the ledger is looked at for what is new, how often the store is asked in any case, how long the
+-- thread that speaks to the store waits for something, and how long it lives: what nginx keeps for it is freed then.
+local SETTLE, CHECK, WAIT, LIFE = 0.2, 1, 1, 60
 -- Where whoever deploys reads whether the store is reached: memory of the container.
 local STATE = "/tmp/gatehouse_valkey"
--- In bytes: of a ledger, to tell it from another one.
-local HEAD = 4096
-
 local _M = {}
 local store, gate, settlement, tell, semaphore
-local is_settling, checked, shown = false, 0, nil
+local is_settling, is_checking, is_speaking, shown = false, false, false, nil
 
 local function digest(text)
     return (gsub(ngx.sha1_bin(text), ".", function(byte) return format("%02x", byte:byte()) end))
 end
 
-local function read(path, size)
+local function read_password(path)
     local file = open(path, "rb")
-    local text = file and file:read(size)
+    local text = file and file:read("*l")
     if file then
         file:close()
     end
-    return text
+    return text or ""
+end
+
+-- In a thread, for a disk may be slow.
+local function in_thread(name, ...)
+    local ok, one, two, three, four = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", name, ...)
+    if ok then
+        return one, two, three, four
+    end
 end
 
 -- Makes what settles; `options`: as for `init`.
@@ -48,15 +53,35 @@ local function new_settlement(settings, options)
         gateway = settings.gateway,
         now = ngx.now,
         rights = options.rights,
-        head = function(day) return read(path_of(day), HEAD) end,
-        read = function(day, from)
-            local ok, sums, to, is_end = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", "read",
-                path_of(day), from)
-            if ok then
-                return sums, to, is_end
-            end
-        end,
+        first = function(day) return in_thread("first", path_of(day)) end,
+        read = function(day, from) return in_thread("read", path_of(day), from) end,
     })
+end
+
+local keep_speaking
+
+-- The thread of a worker that speaks to the store. A worker that ends goes on until its requests have.
+local function speak()
+    local ends = ngx.now() + LIFE
+    repeat
+        local ok, err = pcall(gate.turn, gate)
+        if not ok then
+            tell("failed to speak to the store: " .. tostring(err))
+        end
+        semaphore:wait(WAIT)
+    until ngx.now() >= ends or ngx.worker.exiting() and gate:is_idle()
+    is_speaking = false
+    if not ngx.worker.exiting() or not gate:is_idle() then
+        keep_speaking()
+    end
+end
+
+-- Where a worker ends at once there are no threads any more.
+function keep_speaking()
+    if not is_speaking then
+        local ran, ok = pcall(ngx.timer.at, 0, speak)
+        is_speaking = ran and ok or false
+    end
 end
 
 -- Once for all workers. `settings`: those of state.json; `options`: `password`, the path of a file; `ledger`, that of
@@ -69,7 +94,7 @@ function _M.init(settings, options)
         addresses = settings.addresses,
         master = settings.master ~= "" and settings.master or nil,
         user = settings.user,
-        password = function() return match(read(options.password, "*a") or "", "^[^\r\n]*") end,
+        password = function() return read_password(options.password) end,
         name = settings.name,
         scripts = scripts,
         digest = digest,
@@ -81,6 +106,7 @@ function _M.init(settings, options)
         store = store,
         new_waiter = function() return require("ngx.semaphore").new(0) end,
         wake = function()
+            keep_speaking()
             if semaphore:count() < 1 then
                 semaphore:post(1)
             end
@@ -102,20 +128,6 @@ function _M.is_lost()
     return store and store:is_lost()
 end
 
--- The thread of a worker that speaks to the store. A worker that ends goes on until its requests have.
-local function speak(premature)
-    if premature then
-        return
-    end
-    repeat
-        local ok, err = pcall(gate.turn, gate)
-        if not ok then
-            tell("failed to speak to the store: " .. tostring(err))
-        end
-        semaphore:wait(WAIT)
-    until ngx.worker.exiting() and (store:is_lost() or gate:is_idle())
-end
-
 -- Says `up`, or why not.
 local function show(text)
     if text == shown then
@@ -127,24 +139,30 @@ local function show(text)
     end
 end
 
+-- Beside each other: a disk that hangs must not keep a store from being found again.
 local function settle(premature)
-    if premature or is_settling then
+    if premature or is_settling or store:is_lost() then
         return
     end
-    local now = ngx.now()
-    local is_due = now - checked >= CHECK or now < checked
-    if store:is_lost() and not is_due then
-        return
-    end
-    is_settling, checked = true, is_due and now or checked
-    local ok, done, err = pcall(settlement.turn, settlement, is_due)
+    is_settling = true
+    local ok, err = pcall(settlement.turn, settlement)
     is_settling = false
     if not ok then
-        tell("failed to settle what was used: " .. tostring(done))
-    elseif not done then
-        show(tostring(err))
-    elseif is_due then
-        show("up")
+        tell("failed to settle what was used: " .. tostring(err))
+    end
+end
+
+local function check(premature)
+    if premature or is_checking then
+        return
+    end
+    is_checking = true
+    local ok, is_there, err = pcall(settlement.check, settlement)
+    is_checking = false
+    if not ok then
+        tell("failed to ask the store: " .. tostring(is_there))
+    else
+        show(is_there and "up" or tostring(err))
     end
 end
 
@@ -154,9 +172,13 @@ function _M.init_worker()
         return true
     end
     semaphore = require("ngx.semaphore").new(0)
-    local ok, err = ngx.timer.at(0, speak)
-    if ok and ngx.worker.id() == 0 then
+    keep_speaking()
+    local ok, err = true, nil
+    if ngx.worker.id() == 0 then
         ok, err = ngx.timer.every(SETTLE, settle)
+        if ok then
+            ok, err = ngx.timer.every(CHECK, check)
+        end
     end
     return ok, err
 end

@@ -14,7 +14,6 @@ local scopes = require "gatehouse.limits.scopes"
 
 local date = os.date
 local floor = math.floor
-local match = string.match
 
 -- In seconds: a day, and how long the store keeps one.
 local DAY, KEPT = 86400, 8 * 86400
@@ -57,14 +56,25 @@ end
 -- By its first line a file is told from another one that a gateway of this name had on that day: one that lost its disk
 -- begins anew, and what the store has of before stays.
 local function name_of(self, day)
-    local first = match(self.head(day) or "", '"request_id":"(%x+)"')
-    return first and self.gateway .. " " .. first
+    local first = not self.names[day] and self.first(day)
+    if first then
+        self.names[day] = self.gateway .. " " .. first
+    end
+    return self.names[day]
 end
 
--- Sends a piece. Returns up to which byte it is settled; or nil and an error.
+-- Sends a piece. Returns up to which byte it is settled; or nil and an error. A store that knows of less than it did
+-- has forgotten more.
 local function settle(self, day, name, from, to, list)
-    return self.store:try("settle", { "settled:" .. day, "day:" .. day },
+    local at, err = self.store:try("settle", { "settled:" .. day, "day:" .. day },
         { name, from, to, KEPT, #list > 0 and cjson.encode(list) or "[]" })
+    if not at then
+        return nil, err
+    elseif at < from and at < to then
+        self.store:doubt()
+    end
+    self.settled[day .. name] = at
+    return at
 end
 
 -- Sends what the file of a day has beyond what is known to be settled. Returns whether it came to the end; nil and an
@@ -76,53 +86,36 @@ local function settle_day(self, day, rights)
     end
     for _ = 1, MOST do
         local from = self.settled[day .. name] or 0
-        local sums, to, is_end = self.read(day, from)
+        local sums, to, is_end, size = self.read(day, from)
         if not sums then
             return false
+        elseif size then
+            -- It lost what it had got last, as after a power failure. What comes now has to count.
+            to = size
         elseif to == from then
             return true
         end
-        local at, err = settle(self, day, name, from, to, increments(sums, rights))
+        local at, err = settle(self, day, name, from, to, size and {} or increments(sums, rights))
         if not at then
             return nil, err
-        end
-        self.settled[day .. name] = at
-        if is_end and at == to then
+        elseif is_end and at == to then
             return true
         end
     end
     return false
 end
 
--- Whether the store has still all that was sent, and takes writes. Returns true; or nil and an error.
-local function check(self, day)
-    local name = name_of(self, day) or self.gateway
-    local from = self.settled[day .. name] or 0
-    local at, err = settle(self, day, name, from, from, {})
-    if not at then
-        return nil, err
-    end
-    self.settled[day .. name] = at
-    return true
+local function days(self)
+    local today = floor(self.now() / DAY)
+    return { date("!%Y-%m-%d", today * DAY), date("!%Y-%m-%d", (today - 1) * DAY) }
 end
 
--- A turn, to be called again and again by one worker. `checks`: whether the store is asked although there is nothing to
--- send, as it has to be once a second. Returns true; or nil and an error where the store is lost.
-function methods:turn(checks)
+-- Sends what is new. Returns true; or nil and an error where the store is lost. To be called again and again by one
+-- worker.
+function methods:turn()
     local rights = self.rights()
-    if not rights then
-        return true
-    end
-    local today = floor(self.now() / DAY)
-    for number = today, today - 1, -1 do
-        local day = date("!%Y-%m-%d", number * DAY)
-        local ok, err = true, nil
-        if checks then
-            ok, err = check(self, day)
-        end
-        if ok then
-            ok, err = settle_day(self, day, rights)
-        end
+    for _, day in ipairs(rights and days(self) or {}) do
+        local ok, err = settle_day(self, day, rights)
         if ok == nil then
             return nil, err
         end
@@ -130,11 +123,26 @@ function methods:turn(checks)
     return true
 end
 
+-- Whether the store has still all that was sent, takes writes, and is the right one. Returns true; or nil and an error.
+-- To be called once a second by that worker; no disk is read for it.
+function methods:check()
+    self.store:check_master()
+    for _, day in ipairs(days(self)) do
+        local name = self.names[day] or self.gateway
+        local from = self.settled[day .. name] or 0
+        local at, err = settle(self, day, name, from, from, {})
+        if not at then
+            return nil, err
+        end
+    end
+    return true
+end
+
 -- `store`: as state/store.lua makes it; `gateway`: the name of this one; `now`: tells the time in seconds; `rights`:
--- those of clients.json, nil if they cannot be read; `head`: the begin of the ledger of a day, nil if there is none;
--- `read`: gets a day and a byte and returns what usage/day_sums.lua does.
+-- those of clients.json, nil if they cannot be read; `first`, `read`: get a day, and a byte, and return what
+-- usage/day_sums.lua does.
 function _M.new(options)
-    options.settled = {}
+    options.settled, options.names = {}, {}
     return setmetatable(options, { __index = methods })
 end
 

@@ -9,12 +9,15 @@
 -- With Sentinel the addresses are those of sentinels, and they are asked who the master is: once, and again after each
 -- failure. See https://valkey.io/topics/sentinel-clients.
 
-local match = string.match
+local find_text, match = string.find, string.match
+local insert, remove = table.insert, table.remove
 
 -- In milliseconds: how long connecting and each step of an answer may take, and how long a connection waits to be used
 -- again. And how many of a worker wait.
 local TIMEOUT, IDLE, POOL = 500, 60000, 4
 local PREFIX = "gatehouse:"
+-- What an error begins with that is about the server, and not about what it was asked.
+local FAILURES = " READONLY MASTERDOWN LOADING MISCONF OOM NOREPLICAS CLUSTERDOWN NOAUTH NOPERM WRONGPASS BUSY "
 -- In the memory of all workers: whether the store is lost, and how often it was. Connections of before are not used
 -- again: the other side may be gone without a word.
 local LOST, LOSSES = "store is lost", "store losses"
@@ -23,12 +26,12 @@ local _M = {}
 local methods = {}
 
 -- Connects to an address and says who this is. Returns a client of resty.redis; or nil and an error.
-local function connect(self, address)
+local function connect(self, address, is_sentinel)
     local client = self.new_client()
     client:set_timeout(TIMEOUT)
     -- An IPv6 address stays in its brackets.
     local host, port = match(address, "^(.*):(%d+)$")
-    local pool = "valkey " .. address .. " " .. (self.dict:get(LOSSES) or 0)
+    local pool = "valkey " .. address .. " " .. self:losses()
     local ok, err = client:connect(host, tonumber(port), { pool = pool })
     if ok and (client:get_reused_times() or 0) > 0 then
         return client
@@ -40,6 +43,12 @@ local function connect(self, address)
     if ok then
         ok, err = client:auth(self.user, self.password())
     end
+    -- So that mostly all are done in their order: one that is not known comes after the others.
+    for _, text in pairs(ok and self.scripts or {}) do
+        if ok and not is_sentinel then
+            ok, err = client:script("load", text)
+        end
+    end
     if not ok then
         client:close()
         return nil, address .. ": " .. tostring(err)
@@ -48,7 +57,7 @@ local function connect(self, address)
 end
 
 local function ask_sentinel(self, address)
-    local client, err = connect(self, address)
+    local client, err = connect(self, address, true)
     if not client then
         return nil, err
     end
@@ -63,29 +72,44 @@ local function ask_sentinel(self, address)
     return (match(host, ":") and "[" .. host .. "]" or host) .. ":" .. found[2]
 end
 
--- Where writes go; or nil and an error.
+-- Where writes go; or nil and an error. A sentinel that answered is asked first the next time.
 local function find(self)
+    if not self.master then
+        return self.addresses[1]
+    end
     local problem
-    for _, address in ipairs(self.addresses) do
-        local err
-        if self.master then
-            address, err = ask_sentinel(self, address)
-        end
-        if address then
-            return address
+    for i, address in ipairs(self.addresses) do
+        local master, err = ask_sentinel(self, address)
+        if master then
+            remove(self.addresses, i)
+            insert(self.addresses, 1, address)
+            return master
         end
         problem = err
     end
     return nil, problem
 end
 
+-- How often what was known of the store has turned out to be wrong. What a worker knows from before does not count.
+function methods:losses()
+    return self.dict:get(LOSSES) or 0
+end
+
+-- Has all workers find the store anew, and tell it again what it may have forgotten.
+function methods:doubt()
+    self.dict:incr(LOSSES, 1, 0)
+end
+
 local function lose(self, err)
-    self.found = nil
     if self.dict:safe_add(LOST, true) then
-        self.dict:incr(LOSSES, 1, 0)
+        self:doubt()
         self.log("the store that gateways share is lost: " .. tostring(err))
     end
     return nil, err
+end
+
+local function is_failure(err)
+    return find_text(FAILURES, " " .. (match(err or "", "^%u+") or "") .. " ", 1, true) ~= nil
 end
 
 function methods:is_lost()
@@ -125,7 +149,7 @@ local function run(self, client, call)
     return reply, err
 end
 
--- The same for many, in one go.
+-- The same for many, in one go. One that fails by itself has the reply false.
 local function run_all(self, client, calls)
     client:init_pipeline(#calls)
     for _, call in ipairs(calls) do
@@ -135,13 +159,16 @@ local function run_all(self, client, calls)
     local replies, err = client:commit_pipeline()
     for i, reply in ipairs(replies or {}) do
         if type(reply) == "table" and reply[1] == false then
-            if not is_unknown(false, reply[2]) then
-                return nil, reply[2]
+            reply, err = false, reply[2]
+            if is_unknown(reply, err) then
+                reply, err = run(self, client, calls[i])
             end
-            replies[i], err = run(self, client, calls[i])
-            if not replies[i] then
+            if reply == nil or not reply and is_failure(err) then
                 return nil, err
+            elseif not reply then
+                self.log("the store that gateways share refused " .. calls[i][1] .. ": " .. tostring(err))
             end
+            replies[i] = reply
         end
     end
     return replies, err
@@ -150,9 +177,10 @@ end
 -- `act`: run or run_all. Returns what it does, but nil for false: an error of the server means that it is no master any
 -- more, has no room, or still reads what it had.
 local function with_client(self, act, what)
-    local err
-    if not self.found then
+    local losses, err = self:losses(), nil
+    if not self.found or self.found_at ~= losses then
         self.found, err = find(self)
+        self.found_at = losses
     end
     local address, client = self.found, nil
     if address then
@@ -180,6 +208,15 @@ function methods:try(name, keys, args)
         regain(self)
     end
     return reply, err
+end
+
+-- Asks the sentinels again who the master is: one that was cut off from them goes on as if nothing had happened.
+function methods:check_master()
+    local found = self.master and find(self)
+    if found and self.found and found ~= self.found then
+        self:doubt()
+        self.log("the store that gateways share is now " .. found)
+    end
 end
 
 -- Runs several, each {name, keys, args}, in one message and one after the other. Returns their replies; or nil and an

@@ -11,8 +11,8 @@ local entry = require "gatehouse.usage.entry"
 local open = io.open
 local find, gmatch, match, sub = string.find, string.gmatch, string.match, string.sub
 
--- In bytes: some milliseconds' worth.
-local PIECE = 1048576
+-- In bytes: some milliseconds' worth, and where the first line is.
+local PIECE, HEAD = 1048576, 4096
 
 local _M = {}
 
@@ -34,28 +34,35 @@ local function add_line(sums, line)
     end
 end
 
+-- Returns what there is from a byte on, and how long the file is if it ends before that byte.
 local function read_piece(path, from)
     local file = append.is_file(path) and open(path, "rb")
     if not file then
         return ""
     end
+    local size = file:seek("end")
     local text = file:seek("set", from) and file:read(PIECE)
     file:close()
-    return text or ""
+    return text or "", size and size < from and size or nil
 end
 
 -- Of the lines of a file from a byte on, as many as are read at once: returns {client = {model = {requests, tokens of
--- prompts, tokens of answers}}}, the byte behind them, and whether that is the end. A line without its end is not read,
--- unless it is none; where there is no file there are no lines.
+-- prompts, tokens of answers}}}, the byte behind them, whether that is the end, and how long the file is if it ends
+-- before `from`. A line without its end is not read, unless it is none; where there is no file there are no lines.
 function _M.read(path, from)
-    local text = read_piece(path, from)
+    local text, size = read_piece(path, from)
     local is_end = #text < PIECE
     local last = find(text, "\n", 1, true) and #match(text, "^.*\n") or is_end and 0 or #text
     local sums = {}
     for line in gmatch(sub(text, 1, last), "[^\n]+") do
         add_line(sums, line)
     end
-    return sums, from + last, is_end
+    return sums, from + last, is_end, size
+end
+
+-- The id of the first request that a file is about, by which it is told from another one; nil if there is none.
+function _M.first(path)
+    return match(sub(read_piece(path, 0), 1, HEAD), '"request_id":"(%x+)"')
 end
 
 return _M

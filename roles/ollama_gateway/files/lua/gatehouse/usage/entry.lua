@@ -7,6 +7,7 @@
 
 local cjson = require "cjson.safe"
 
+local floor = math.floor
 local byte, find, sub = string.byte, string.find, string.sub
 
 local BEGIN, END = '{"time":"', byte("}")
@@ -25,8 +26,12 @@ local function between(line, position, before, behind)
     end
 end
 
-local function is_count(value)
+local function is_number(value)
     return type(value) == "number" and value >= 0 and value < MOST
+end
+
+local function is_count(value)
+    return is_number(value) and value == floor(value)
 end
 
 -- Returns the client, the model, and the tokens of prompt and answer of a line that is as the ledger writes it; nil of
@@ -57,7 +62,7 @@ end
 function _M.decode(line)
     local entry = cjson.decode(line)
     if type(entry) == "table" and type(entry.client) == "string" and type(entry.model) == "string"
-        and is_count(entry.prompt_tokens) and is_count(entry.completion_tokens) and is_count(entry.seconds) then
+        and is_count(entry.prompt_tokens) and is_count(entry.completion_tokens) and is_number(entry.seconds) then
         return entry
     end
 end

@@ -182,6 +182,10 @@ local function ask_in_file(path)
         return false
     end
     local file = open(asking, "r+b")
+    if not file then
+        ngx.req.set_body_file(asking, true)
+        return false
+    end
     local size = file:seek("end")
     local from = max(size - TAIL, 0)
     file:seek("set", from)
