@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import http.client
 import itertools
 import json
 import re
@@ -23,7 +24,7 @@ from tests.certificates import Authority
 from tests.component.contract.replay import Reply
 from tests.component.contract.standins import Standin, standin_with, until
 from tests.component.gateways import Gateway, status
-from tests.component.test_gateway_client_limits import ALICE, BOB, RIGHTS, TOKENS, chat, streams
+from tests.component.test_gateway_client_limits import ALICE, BOB, MESSAGES, RIGHTS, TOKENS, chat, streams
 from tests.component.valkeys import Sentinel, Valkey, day, present_password, replica_of, valkey, variables
 
 NUMBERS = itertools.count()
@@ -188,6 +189,29 @@ def test_who_has_no_limits_is_let_in_without_a_word_to_the_store(pair: Pair) -> 
     for _ in range(20):
         assert status(chat(pair.one, BOB)) == 200
     assert calls() == before
+
+
+def test_a_worker_that_is_about_to_end_still_asks_the_store_and_lets_nobody_wait(lone: Pair) -> None:
+    lone.limit(requests_per_minute=100, concurrent_requests=1)
+    early_in_a_minute()
+    connection = http.client.HTTPConnection(lone.one.address, timeout=20)
+    body = json.dumps({"model": "tiny", "messages": MESSAGES, "stream": False})
+    own = {"Authorization": ALICE.partition(": ")[2], "Content-Type": "application/json"}
+    left = []
+    for _ in range(3):
+        begun = time.monotonic()
+        connection.request("POST", "/api/chat", body, own)
+        reply = connection.getresponse()
+        assert (reply.status, bool(reply.read())) == (200, True)
+        assert time.monotonic() - begun < 2
+        left.append(reply.headers["x-ratelimit-remaining-requests"])
+        if len(left) == 1:
+            lone.one.reload()
+        # The old worker has nothing to do, and keeps the connection.
+        time.sleep(2)
+    connection.close()
+    assert left == ["99", "98", "97"]
+    assert headers(chat(lone.other))["x-ratelimit-remaining-requests"] == "96"
 
 
 class TestALostStore:
