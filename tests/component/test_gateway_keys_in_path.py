@@ -153,7 +153,8 @@ def test_a_body_may_be_as_large_as_with_a_header(server: Gateway) -> None:
     server.reload()
     bearer = "Authorization: Bearer " + SECRET
     assert until(lambda: sent("/api/chat", bearer) == 413)
-    assert sent(below(SECRET, "/api/chat")) == 413
+    # Another worker of before may take one more connection.
+    assert until(lambda: sent(below(SECRET, "/api/chat")) == 413)
     assert sent(blob, bearer) == sent(below(SECRET, blob)) == 200
 
 

@@ -59,7 +59,7 @@ def store_problem(said: t.Callable[[], str], refuses: bool, sleep: t.Callable[[f
     Raises NotSound where clients with limits would be refused then.
     """
     text = ""
-    for _ in range(_STORE_TRIES):
+    for _turn in range(_STORE_TRIES):
         text = said()
         if text == "up":
             return []

@@ -94,7 +94,7 @@ def read(file: t.BinaryIO) -> Reply:
         return None
     if kind == b"$":
         return _text(file, number)
-    return [read(file) for _ in range(number)]
+    return [read(file) for _item in range(number)]
 
 
 def _text(file: t.BinaryIO, length: int) -> str:
