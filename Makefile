@@ -52,7 +52,7 @@ test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target component $(addprefix beside-,$(FAST))
 	$(MAKE) --no-print-directory molecule
 
-beside-%:
+beside-%: deps .venv/installed
 	nice -n 19 $(MAKE) --no-print-directory $*
 
 # In the order of their names: files of few tests are slow ones here, and would all come last.
