@@ -8,11 +8,10 @@ SCENARIOS := $(notdir $(patsubst %/,%,$(dir $(wildcard molecule/*/molecule.yml))
 SLOWEST := cluster upgrades backup adopt tls_acme basic wall nvidia_runtime clients bad_input
 PYTHON_FILES := plugins tests molecule
 
-# What needs no hosts and measures no time, the longest first. It takes what the lab and the component tests leave of the
-# processor, which mostly wait: for packages, for a second to pass.
-FAST := sanity unit lint lua install-test
+# What needs no hosts and measures no time, the longest first; and meanwhile the lab is made, which mostly waits for packages.
+FAST := sanity unit lab lint lua install-test
 
-.PHONY: help deps check lint unit lua test component molecule sanity install-test docs bench bench-peers faults demo demo-down clean
+.PHONY: help deps check lint unit lua lab test component molecule sanity install-test docs bench bench-peers faults demo demo-down clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*##  ?(.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,12 +47,12 @@ lua: deps
 	luacheck --quiet roles/ollama_gateway/files/lua roles/ollama_server/files/lua tests
 	busted tests/lua
 
-test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
-	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target component $(addprefix beside-,$(FAST))
-	$(MAKE) --no-print-directory molecule
+lab: deps .venv/installed  ## the images and the network that tests with hosts need (as root)
+	$(BIN)/python -m tests.lab up
 
-beside-%: deps .venv/installed
-	nice -n 19 $(MAKE) --no-print-directory $*
+test: deps .venv/installed  ## every test, on real hosts of the lab (as root)
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(FAST)
+	$(MAKE) --no-print-directory component molecule
 
 # In the order of their names: files of few tests are slow ones here, and would all come last.
 component: deps .venv/installed  ## the rendered configuration in a real nginx, on loopback
