@@ -138,7 +138,7 @@ class Gateway:
             self.put(
                 self.folder / "conf" / name, text.replace("worker_processes auto", f"worker_processes {self.workers}")
             )
-        for name, text in rendering.value("__ollama_gateway_door_files", **self.variables).items():
+        for name, text in rendering.value("__ollama_gateway_remote_files", **self.variables).items():
             self.put(self.folder / "conf" / name, text)
 
     def put(self, path: Path, text: str) -> None:

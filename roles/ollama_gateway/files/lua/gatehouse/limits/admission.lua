@@ -339,10 +339,11 @@ function methods:note(client, limits, model)
     return new_ticket(self, all), problem and "failed to count a request: " .. problem
 end
 
--- The refusal of a client whose tokens are used up as far as is known here; or nil.
+-- The refusal of a client whose tokens are used up as far as is known here, and an error if that cannot be told; or
+-- nil.
 function methods:spent(client, limits, model)
     local all = scopes.of(client, limits, model or "")
-    return (check_tokens(self, all, 1, windows.at(self.now())))
+    return check_tokens(self, all, 1, windows.at(self.now()))
 end
 
 -- Gives back the slots of workers that live no more. `lives`: tells it of a process id, as a text.

@@ -19,7 +19,7 @@ local SENTENCES = {
     tokens_per_minute = "this client may use %d tokens a minute",
     tokens_per_day = "this client may use %d tokens a day of UTC",
 }
--- How it is called, for it cannot be counted.
+-- Where it is not known which limit it would be.
 local UNCOUNTED = "the requests of this client cannot be counted now"
 
 local _M = {

@@ -59,8 +59,8 @@ end
 
 local SHARED = { __index = shared_counts }
 
--- Returns counts, as limits/report.lua takes them, and the moment that they are of: by the clock of the store, but of a
--- day by that of this gateway, which has asked for it.
+-- Returns counts, as limits/report.lua takes them, the moment that they are of, and what reports of both: by the clock
+-- of the store, but of a day by that of this gateway, which has asked for it.
 local function counts_of(self, reply, all)
     local moment = windows.at(reply[2] + reply[3] / 1000000)
     moment.day = windows.at(self.now()).day
@@ -68,8 +68,9 @@ local function counts_of(self, reply, all)
     for i, scope in ipairs(all) do
         places[scope] = i
     end
-    return setmetatable({ reply = reply, places = places, minute = moment.minute, own = self.own.counts }, SHARED),
-        moment
+    local counts = setmetatable({ reply = reply, places = places, minute = moment.minute, own = self.own.counts },
+        SHARED)
+    return counts, moment, report.new(counts, function() return moment end)
 end
 
 local function keys_of(all)
@@ -128,9 +129,9 @@ end
 -- adds the headers of the answer.
 function methods:admit(client, limits, model, id)
     local own, all = self.own, scopes.of(client, limits, model or "")
-    local refusal = own:spent(client, limits, model)
+    local refusal, problem = own:spent(client, limits, model)
     if refusal then
-        return nil, refusal
+        return nil, refusal, problem
     end
     local reply = ask_to_admit(self, all, id)
     if not reply then
@@ -141,9 +142,9 @@ function methods:admit(client, limits, model, id)
         -- Told anyway: the store may be back before it ends.
         return ticket and take(self, ticket, id, all), refused, err
     end
-    local counts, moment = counts_of(self, reply, all)
-    local add_headers = function(headers)
-        return report.new(counts, function() return moment end):headers(client, limits, model, headers)
+    local counts, moment, reporter = counts_of(self, reply, all)
+    local function add_headers(headers)
+        return reporter:headers(client, limits, model, headers)
     end
     if reply[1] ~= 1 then
         return nil, refusals.find(counts, all, moment) or refusals.uncounted(LOST_RETRY), nil, add_headers
@@ -216,8 +217,8 @@ function methods:state(client, limits)
     if not reply then
         return self.own:state(client, limits)
     end
-    local counts, moment = counts_of(self, reply, all)
-    return report.new(counts, function() return moment end):state(client, limits)
+    local _, _, reporter = counts_of(self, reply, all)
+    return reporter:state(client, limits)
 end
 
 -- `store`: as state/store.lua makes it; `line`: as state/line.lua does; `own`: the gate of this gateway; `refuses`:

@@ -18,6 +18,7 @@ local format, gsub = string.format, string.gsub
 local SETTLE, CHECK, WAIT, LIFE = 0.2, 1, 1, 60
 -- Where whoever deploys reads whether the store is reached: memory of the container.
 local STATE = "/tmp/gatehouse_valkey"
+
 local _M = {}
 local store, gate, settlement, tell, semaphore
 local is_settling, is_checking, is_speaking, shown = false, false, false, nil
@@ -35,14 +36,6 @@ local function read_password(path)
     return text or ""
 end
 
--- In a thread, for a disk may be slow.
-local function in_thread(name, ...)
-    local ok, one, two, three, four = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", name, ...)
-    if ok then
-        return one, two, three, four
-    end
-end
-
 -- Makes what settles; `options`: as for `init`.
 local function new_settlement(settings, options)
     local function path_of(day)
@@ -53,8 +46,8 @@ local function new_settlement(settings, options)
         gateway = settings.gateway,
         now = ngx.now,
         rights = options.rights,
-        first = function(day) return in_thread("first", path_of(day)) end,
-        read = function(day, from) return in_thread("read", path_of(day), from) end,
+        first = function(day) return options.sum("first", path_of(day)) end,
+        read = function(day, from) return options.sum("read", path_of(day), from) end,
     })
 end
 
@@ -85,8 +78,8 @@ function keep_speaking()
 end
 
 -- Once for all workers. `settings`: those of state.json; `options`: `password`, the path of a file; `ledger`, that of
--- the folder; `rights`, which tells those of the clients; `own`, the gate of this gateway; `log`. Returns the gate of
--- all gateways.
+-- the folder; `sum`, which has usage/day_sums.lua do something in a thread; `rights`, which tells those of the clients;
+-- `own`, the gate of this gateway; `log`. Returns the gate of all gateways.
 function _M.init(settings, options)
     tell = options.log
     local redis = require "resty.redis"

@@ -6,8 +6,8 @@
 -- store would cost each request its timeout. The settlement tries on, once a second and beside all requests, and what
 -- it gets to write opens the way again.
 --
--- With Sentinel the addresses are those of sentinels, and they are asked who the master is: once, and again after each
--- failure. See https://valkey.io/topics/sentinel-clients.
+-- With Sentinel the addresses are those of sentinels, and they are asked who the master is: once, again after each
+-- failure, and with each check. See https://valkey.io/topics/sentinel-clients.
 
 local find_text, match = string.find, string.match
 local insert, remove = table.insert, table.remove
@@ -26,7 +26,7 @@ local _M = {}
 local methods = {}
 
 -- Connects to an address and says who this is. Returns a client of resty.redis; or nil and an error.
-local function connect(self, address, is_sentinel)
+local function connect(self, address)
     local client = self.new_client()
     client:set_timeout(TIMEOUT)
     -- An IPv6 address stays in its brackets.
@@ -43,12 +43,6 @@ local function connect(self, address, is_sentinel)
     if ok then
         ok, err = client:auth(self.user, self.password())
     end
-    -- So that mostly all are done in their order: one that is not known comes after the others.
-    for _, text in pairs(ok and self.scripts or {}) do
-        if ok and not is_sentinel then
-            ok, err = client:script("load", text)
-        end
-    end
     if not ok then
         client:close()
         return nil, address .. ": " .. tostring(err)
@@ -56,8 +50,25 @@ local function connect(self, address, is_sentinel)
     return client
 end
 
+-- The same, and has Valkey know all scripts: in a message one that it does not know comes after the others.
+local function connect_to_master(self, address)
+    local client, err = connect(self, address)
+    if not client or (client:get_reused_times() or 0) > 0 then
+        return client, err
+    end
+    for _, text in pairs(self.scripts) do
+        local ok
+        ok, err = client:script("load", text)
+        if not ok then
+            client:close()
+            return nil, address .. ": " .. tostring(err)
+        end
+    end
+    return client
+end
+
 local function ask_sentinel(self, address)
-    local client, err = connect(self, address, true)
+    local client, err = connect(self, address)
     if not client then
         return nil, err
     end
@@ -184,7 +195,7 @@ local function with_client(self, act, what)
     end
     local address, client = self.found, nil
     if address then
-        client, err = connect(self, address)
+        client, err = connect_to_master(self, address)
     end
     if not client then
         return lose(self, err)

@@ -66,11 +66,11 @@ local function append_in_thread(path, text)
     return append.append(path, text)
 end
 
--- In a thread, too.
-local function read_sums(path, from)
-    local ok, found, next_byte, is_end = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", "read", path, from)
+-- Has usage/day_sums.lua do something, in a thread too. Returns what that does; nil without a thread to be had.
+local function sum_in_thread(name, ...)
+    local ok, one, two, three, four = ngx.run_worker_thread("ledger", "gatehouse.usage.day_sums", name, ...)
     if ok then
-        return found, next_byte, is_end
+        return one, two, three, four
     end
 end
 
@@ -94,7 +94,7 @@ function _M.init(folder, settings, shared, log, clients, knows)
     })
     own_gate = admission.new({ dict = ngx.shared.gatehouse_limits, now = ngx.now, pid = ngx.worker.pid })
     gate = shared and shared_state.init(shared, { password = folder .. "/tls/valkey.password", ledger = state,
-        rights = clients, own = own_gate, log = log }) or own_gate
+        sum = sum_in_thread, rights = clients, own = own_gate, log = log }) or own_gate
     used = sums.new({
         dict = ngx.shared.gatehouse_usage,
         flags = ngx.shared.gatehouse_run,
@@ -103,7 +103,7 @@ function _M.init(folder, settings, shared, log, clients, knows)
         now = ngx.now,
         pid = ngx.worker.pid,
         log = log,
-        read = read_sums,
+        read = function(path, from) return sum_in_thread("read", path, from) end,
         -- Not 0: an nginx without OpenResty's patches would go on at once.
         give_way = function() ngx.sleep(0.001) end,
     })
