@@ -73,7 +73,7 @@ class Load:
             thread.join()
 
     def _run(self, number: int) -> None:
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.25):
             number += 1
             try:
                 self.statuses[generate(self.gateways[number % len(self.gateways)]).status_code] += 1
@@ -123,8 +123,9 @@ def test_a_server_is_open_to_nobody_but_the_gateways(name: str) -> None:
 
 
 def test_a_second_deploy_changes_nothing() -> None:
-    said = run("deploy", "--skip-tags=verify")
-    assert said.count("changed=0") == len(SERVERS) + 1, said[-2000:]
+    """Of a host that is a server, a gateway and a node; it takes as long as all others would together."""
+    said = run("deploy", "--skip-tags=verify", "--limit=west,localhost")
+    assert said.count("changed=0") == 2, said[-2000:]
 
 
 def test_who_pulls_through_a_gateway_names_the_server() -> None:
@@ -167,7 +168,7 @@ def test_requests_survive_the_end_of_a_server() -> None:
         time.sleep(4)
         host.check_output("docker start gatehouse-ollama-door-1")
     assert set(load.statuses) == {200}, load.statuses
-    assert load.statuses.total() > 50
+    assert load.statuses.total() > 30
 
 
 def test_a_revoked_key_is_refused_at_all_gateways_and_one_out_of_reach_fails_the_play_loudly() -> None:

@@ -20,7 +20,7 @@ FIRST, SECOND = "GPU-6a7e0000-0000-4000-8000-000000000000", "GPU-6a7e0000-0000-4
 MIG = "MIG-bbbb2222-0000-4000-8000-000000000000"
 NVIDIA = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0"]
 AMD = ["/dev/kfd", "/dev/dri"]
-LIST = {"test": ["CMD", "ollama", "list"], "interval": "5s"}
+LIST = {"test": ["CMD", "ollama", "list"], "interval": "10s"}
 SMI = {"test": ["CMD-SHELL", "ollama list && nvidia-smi -L"], "interval": "10s"}
 
 

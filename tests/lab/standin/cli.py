@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Iterator
 
-from . import modelfile, server
+from . import modelfile
 from .client import Client, CommandError
 from .settings import Settings, parse_duration, parse_host
 
@@ -276,6 +276,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
     if command in ("serve", "start"):
+        # Not for the other commands: a health check is one of them every few seconds.
+        from . import server
+
         return server.main()
     if command in ("help", "-h", "--help"):
         print(USAGE, end="")
