@@ -213,7 +213,7 @@ def main() -> None:
         print("bench: htpasswd_vs_loop", flush=True)
         figures.append(modules.htpasswd_vs_loop())
         print("bench: noop_deploy", flush=True)
-        figures += deploys.noop()
+        figures += [*deploys.noop(), *deploys.noop_many()]
         print("bench: upgrades", flush=True)
         figures += [*upgrades.server(), *upgrades.gateway(), *pods.pod()]
         told = {figure.name: figure.report() for figure in figures}

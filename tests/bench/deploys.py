@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from tests import lab
 from tests.bench.summary import Figure
 from tests.client import ROOT
@@ -23,6 +25,7 @@ from tests.lab import hosts
 
 HOST = "gatehouse-bench"
 LOOKS, ROUNDS = 30, 3
+MANY = 4
 
 
 class RunError(Exception):
@@ -51,8 +54,8 @@ def counted(said: str) -> dict[str, int]:
     return found
 
 
-def unchanged(inventory: Path, playbook: str) -> tuple[float, dict[str, int]]:
-    took, said = run(inventory, playbook)
+def unchanged(inventory: Path, playbook: str, *options: str) -> tuple[float, dict[str, int]]:
+    took, said = run(inventory, playbook, *options)
     count = counted(said)
     if count["changed"]:
         raise RunError(f"{playbook} changes something in a second run: {said[-2000:]}")
@@ -96,3 +99,42 @@ def noop() -> list[Figure]:
             skipped.add(0, count["skipped"])
             clients.add(baseline, unchanged(inventory, "playbooks/clients.yml")[0])
     return [ran, skipped, deploy, clients]
+
+
+@contextlib.contextmanager
+def many_hosts() -> Iterator[Path]:
+    """An inventory of hosts that are a server with a door and a gateway to all doors each, until the block ends."""
+    client = lab.up()
+    names = [f"{HOST}-{number}" for number in range(1, MANY + 1)]
+    try:
+        addresses = {name: hosts.create(client, name, has_docker=True)[0] for name in names}
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            demo.password(folder)
+            file = demo.write_inventory(next(iter(addresses.values())), names[0], folder)
+            inventory = yaml.safe_load(file.read_text())
+            inventory["all"]["vars"] |= {
+                "ansible_host": "{{ inventory_hostname }}",
+                "ollama_gateway_server_names": list(addresses.values()),
+                "ollama_server_door_bind": "{{ lab_address }}",
+                "ollama_gateway_doors": "{{ groups['ollama_servers'] | gatehouse.ollama.doors(hostvars) }}",
+            }
+            members = {name: {"lab_address": address} for name, address in addresses.items()}
+            for group in inventory["all"]["children"].values():
+                group["hosts"] = members
+            file.write_text(yaml.safe_dump(inventory))
+            yield file
+    finally:
+        for name in names:
+            hosts.destroy(client, name)
+
+
+def noop_many() -> list[Figure]:
+    meaning = f"time of a deploy of {MANY} servers and gateways that changes nothing, by that of one of them"
+    figure = Figure("noop_deploy_4_vs_1", "ratio", 2, meaning, at_most=True)
+    with many_hosts() as inventory:
+        run(inventory, "playbooks/deploy.yml")
+        for _ in range(ROUNDS):
+            one, _count = unchanged(inventory, "playbooks/deploy.yml", f"--limit={HOST}-1,localhost")
+            figure.add(one, unchanged(inventory, "playbooks/deploy.yml")[0])
+    return [figure]

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,19 +145,26 @@ def test_the_attack_finds_no_hole_and_changes_nothing() -> None:
 
 
 def spend(who: str, *gateways: str) -> Counter[int]:
-    """What becomes of a client's twenty requests in a minute, each at the next of these gateways."""
-    if time.time() % 60 > 40:
-        time.sleep(61 - time.time() % 60)
+    """What becomes of a client's twenty requests, all within a minute and each at the next of these gateways."""
     key = (PRIVATE / "secrets" / who).read_text().strip()
     known = [Gateway(SCENARIO.url(name), timeout=60, ca=PRIVATE / "ca/ca.pem") for name in gateways]
     body = {"model": "tiny", "prompt": "hi", "stream": False, "options": {"num_predict": 2}}
     headers = {"Authorization": f"Bearer {key}"}
-    found: Counter[int] = Counter()
-    for i in range(20):
-        one = known[i % len(known)]
-        path = f"{one.url}/api/generate"
-        found[requests.post(path, json=body, headers=headers, timeout=60, verify=one.verify).status_code] += 1
-    return found
+
+    def ask(number: int) -> int:
+        one = known[number % len(known)]
+        url = f"{one.url}/api/generate"
+        return requests.post(url, json=body, headers=headers, timeout=60, verify=one.verify).status_code
+
+    while True:
+        if time.time() % 60 > 40:
+            time.sleep(61 - time.time() % 60)
+        minute = time.time() // 60
+        with ThreadPoolExecutor(5) as threads:
+            found = Counter(threads.map(ask, range(20)))
+        # A minute that begins meanwhile has a budget of its own, and so has the next try.
+        if time.time() // 60 == minute:
+            return found
 
 
 def test_a_client_has_its_limits_at_both_gateways_together_also_after_a_node_failed() -> None:

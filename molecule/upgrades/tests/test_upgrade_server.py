@@ -64,7 +64,7 @@ class Requests:
             thread.join()
 
     def _run(self, number: int) -> None:
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(0.4):
             begun = time.monotonic()
             try:
                 status = self._ask(number)
