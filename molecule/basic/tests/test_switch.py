@@ -44,7 +44,8 @@ def run(*arguments: str) -> int:
 
 
 def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_path: Path) -> None:
-    changes = [("bearer", "auto"), ("basic", "auto"), ("basic", "openresty"), ("both", "auto"), ("bearer", "auto")]
+    # In the end plain nginx has it again, as it had in the beginning.
+    changes = [("bearer", "auto"), ("basic", "openresty"), ("both", "auto")]
     for auth, engine in changes:
         assert deploy(auth, tmp_path, engine) > 0
         seen = {
@@ -61,7 +62,8 @@ def test_each_change_of_the_way_to_authenticate_takes_effect_and_settles(tmp_pat
             "wrong key": 401,
             "key": 401 if auth == "basic" else 200,
         }, f"with {auth} on {engine}"
-    assert deploy("bearer", tmp_path) == 0, "a second run changed something"
+    assert deploy("both", tmp_path) == 0, "a second run changed something"
     assert run() > 0
     assert GATEWAY.status(key=KEY) == 401
+    assert GATEWAY.status(auth=(NAME, PASSWORD)) == 401
     assert GATEWAY.status(auth=(NAME, SCENARIO.variables("gate")["ollama_gateway_clients"][0]["password"])) == 200

@@ -47,32 +47,22 @@ NOTHING = {name: False for name in ALL}
 MODELS = {**NOTHING, "models": True}
 
 
-def test_everything_goes_the_models_only_if_that_is_asked_for_and_a_deploy_brings_it_back() -> None:
+def test_everything_goes_models_and_what_was_counted_only_if_that_is_asked_for_and_a_deploy_brings_it_back() -> None:
     assert left() == ALL
     HOST.run_expect([0], "rm /opt/gatehouse/gateway/compose.yaml /opt/gatehouse/ollama/compose.yaml")
     assert run("uninstall", "-e", "ollama_server_purge_data=true") > 0
     assert left() == NOTHING
     assert run("deploy", "--skip-tags=verify") > 0
     assert left() == ALL
+    HOST.run_expect([0], f"mkdir -p {LEDGER.rpartition('/')[0]} && echo counted > {LEDGER}")
     assert run("uninstall", "--check") > 0
     assert left() == ALL
     assert run("uninstall", "-e", "ollama_server_purge_data=false") > 0
     assert left() == MODELS
-    assert run("uninstall") == 0
-    assert left() == MODELS
-    assert run("deploy", "--skip-tags=verify") > 0
-    assert left() == ALL
-
-
-def test_what_was_counted_stays_unless_that_is_to_go_too() -> None:
-    assert left() == ALL
-    HOST.run_expect([0], f"mkdir -p {LEDGER.rpartition('/')[0]} && echo counted > {LEDGER}")
-    assert run("uninstall") > 0
     assert gateway_files() == {STATE}
+    assert run("uninstall") == 0
     assert run("uninstall", "--check", "-e", "ollama_gateway_purge_data=true") > 0
     assert HOST.file(LEDGER).content_string == "counted\n"
     assert run("uninstall", "-e", "ollama_gateway_purge_data=true") > 0
     assert left() == MODELS
     assert not HOST.file("/opt/gatehouse/gateway").exists
-    assert run("deploy", "--skip-tags=verify") > 0
-    assert left() == ALL
