@@ -33,6 +33,8 @@ ACME_ADDRESS = "10.213.0.4"
 ACME_CA = STATE_DIR / "acme_ca.pem"
 # Where the lab leaves the keys of its packages, docker.asc and nvidia.asc.
 PACKAGE_KEYS = STATE_DIR / "package_keys"
+# Where the key is by which Ansible gets into hosts (molecule/shared/lab.yml), whichever checkout made them.
+SSH_KEY = Path("/run/gatehouse-lab/key")
 FIRST_HOST_ADDRESS = ipaddress.IPv4Address("10.213.0.10")
 
 # Everything that the lab makes, other than images, carries this label; its value says what it is.

@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from docker.types import EndpointConfig
 
 from tests.lab import gpus, images
-from tests.lab.base import FIRST_HOST_ADDRESS, LABEL, NETWORK, SUBNET, LabError, lock, say, wait_for
+from tests.lab.base import FIRST_HOST_ADDRESS, LABEL, NETWORK, SSH_KEY, SUBNET, LabError, lock, run, say, wait_for
 
 
 def create(
@@ -44,6 +44,7 @@ def create(
     if address not in (None, has):
         raise LabError(f"host {name} exists with address {has}, not {address}; `host destroy {name}` removes it")
     _wait_until_booted(container)
+    _let_in(container)
     if made and gpu_count:
         gpus.install(container, gpu_count, driver)
     return has, made
@@ -135,6 +136,19 @@ def _start(client: docker.DockerClient, name: str, address: str, kind: str) -> C
         raise LabError(f"host {name} ({address}) cannot be started: {error.explanation}") from error
     say(f"host {name} starts at {address}")
     return container
+
+
+def _let_in(container: Container) -> None:
+    """Have its sshd take the lab's key, which is made with the first host after a start of this machine."""
+    with lock():
+        if not SSH_KEY.exists():
+            SSH_KEY.parent.mkdir(mode=0o700, exist_ok=True)
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(SSH_KEY)], "no key for the hosts")
+    key = SSH_KEY.with_suffix(".pub").read_text().strip()
+    add = f"umask 077; mkdir -p /root/.ssh; echo '{key}' >/root/.ssh/authorized_keys"
+    code, output = container.exec_run(["sh", "-euc", add])
+    if code != 0:
+        raise LabError(f"host {container.name} does not take the lab's key: {output.decode(errors='replace')}")
 
 
 def _wait_until_booted(container: Container) -> None:
