@@ -21,7 +21,7 @@ def test_what_a_bare_host_would_get_takes_fewer_than_250_lines(tmp_path: Path, m
     monkeypatch.setenv("ANSIBLE_DISPLAY_SKIPPED_HOSTS", "false")
     monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", "yaml")
     variables = {
-        **{name: value for name, value in NEIGHBOUR.items() if name.startswith(("ansible_", "docker_"))},
+        **{name: value for name, value in NEIGHBOUR.items() if name.startswith(("ansible_", "docker_", "lab_"))},
         "ollama_gateway_auth": "both",
         "ollama_gateway_bind": "0.0.0.0",
         "ollama_gateway_tls": "self_signed",
