@@ -213,11 +213,18 @@ def diffs(
 
 
 def _listed(names: list[str], whole: bool) -> str:
-    """The names, each in a line or as many as go into one."""
+    """The names, each in a line or, those of a folder together, as many as go into one."""
     if whole or not names:
         return "".join("%s\n" % name for name in names)
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folders.setdefault(os.path.dirname(name), []).append(os.path.basename(name))
+    parts = []
+    for folder, members in folders.items():
+        one = ", ".join(members)
+        parts.append(os.path.join(folder, "{%s}" % one if folder and len(members) > 1 else one))
     count = "%d file%s: " % (len(names), "" if len(names) == 1 else "s")
-    return textwrap.fill(count + ", ".join(names), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
+    return textwrap.fill(count + ", ".join(parts), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def regular_files(path: str) -> list[str]:
