@@ -68,15 +68,13 @@ install-test: deps .venv/installed  ## the built collection, installed into an e
 	$(BIN)/pytest -q tests/install
 
 molecule: deps .venv/installed  ## the scenarios, each on fresh hosts, three at a time
-	$(BIN)/python -m tests.lab up
-	rm -rf build/molecule
-	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target \
-		$(addprefix molecule-,$(SLOWEST) $(filter-out $(SLOWEST) $(LONG),$(SCENARIOS))) || { tests/failed.sh; exit 1; }
-
 day-two: deps .venv/installed  ## the scenarios of upgrades, and of several hosts
+molecule: CHOSEN = $(SLOWEST) $(filter-out $(SLOWEST) $(LONG),$(SCENARIOS))
+day-two: CHOSEN = $(LONG)
+molecule day-two:
 	$(BIN)/python -m tests.lab up
 	rm -rf build/molecule
-	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(addprefix molecule-,$(LONG)) || { tests/failed.sh; exit 1; }
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(addprefix molecule-,$(CHOSEN)) || { tests/failed.sh; exit 1; }
 
 molecule-%: .venv/installed
 	@mkdir -p build/molecule
