@@ -227,6 +227,15 @@ def _listed(names: list[str], whole: bool) -> str:
     return textwrap.fill(count + ", ".join(parts), _WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+def _together(path: str, parts: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+    """The names in all of several folders as one difference, each line with the folder's name before it."""
+    sides = {
+        side: "".join("%s, %s" % (name, one[side]) for name, ones in parts.items() for one in ones if one[side])
+        for side in ("before", "after")
+    }
+    return [{**sides, "before_header": path, "after_header": path}] if any(sides.values()) else []
+
+
 def regular_files(path: str) -> list[str]:
     found = [os.path.join(above, name) for above, _folders, names in _walk(path) for name in names]
     return sorted(filter(_is_regular, found))
@@ -332,10 +341,13 @@ def main() -> None:
     def named(what: str) -> list[str]:
         return [os.path.join(name, file) for name, one in changes.items() for file in getattr(one, what)]
 
+    diff = [part for one in changes.values() for part in one.diff]
+    if files is None and module._verbosity == 0:
+        diff = _together(path, {name: one.diff for name, one in changes.items()})
     module.exit_json(
         changed=any(one.changed for one in changes.values()),
         **{what: named(what) for what in ("added", "updated", "removed")},
-        **({"diff": [part for one in changes.values() for part in one.diff]} if module._diff else {}),
+        **({"diff": diff} if module._diff else {}),
     )
 
 
